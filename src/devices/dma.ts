@@ -1,0 +1,110 @@
+/**
+ * The DMA API between a device and the NUMA nodes: what a driver can ask, and the messages that carry it.
+ *
+ * Models the calls of include/linux/dma-mapping.h that need memory. A message is a type and eight
+ * doubles; the constants below name the eight. A device always speaks to the node it is plugged into:
+ * that node's CPUs run its driver, and walk the list of attempts on its behalf.
+ */
+
+/** Message types between devices and nodes. Types from 64 on belong to the devices themselves. */
+export const ALLOC = 1;
+export const FREE = 2;
+export const ACCESS = 3;
+export const GRANTED = 4;
+export const REFUSED = 5;
+export const FREED = 6;
+export const ACCESSED = 7;
+
+/**
+ * ALLOC (device -> node, then from actor to actor as the attempts go on) and FREE (with `pfn`).
+ * `id` = actor of the asker * ID_SPAN + its own sequence number: answers go to the asker.
+ */
+export const request = {
+  id: 0,
+  /** Bytes; for a raw cma_alloc() pages. */
+  size: 1,
+  /** GFP bits of mm/gfp.ts. */
+  gfp: 2,
+  /** dev_to_node(dev) at the time of the call: a node or -1. */
+  devNode: 3,
+  /** Index of dev->cma_area, or -1. */
+  devArea: 4,
+  /** Packed by packPlan(): policy, step, mode, align order. */
+  plan: 5,
+  /** Packed by packOrigin(): node whose CPU runs the call, bits of the coherent mask. */
+  origin: 6,
+  /** ALLOC: lock wait so far, in ns. FREE: pfn. */
+  extra: 7,
+} as const;
+
+/** GRANTED (-> device). `source`: area index, or BUDDY. `nid`: node on which the pages lie. */
+export const granted = {
+  id: 0,
+  pfn: 1,
+  pages: 2,
+  source: 3,
+  nid: 4,
+  zone: 5,
+  lockWait: 6,
+} as const;
+/** REFUSED (-> device). `errno` positive. */
+export const refused = { id: 0, errno: 1, lockWait: 6 } as const;
+/** FREED (-> device). `source`: area that took the pages, BUDDY, or LEAKED. */
+export const freed = { id: 0, pfn: 1, pages: 2, source: 3, nid: 4 } as const;
+/**
+ * ACCESS (device -> node that holds the line): `tag` comes back in ACCESSED. `bytes` occupy the node's
+ * memory controller. `back`: half trips the answer takes (1 = read or acknowledged write; 2 = a posted
+ * write whose poller then misses and reads it, see machine/latency.ts). `from`: node that accesses.
+ */
+export const access = { tag: 0, bytes: 1, back: 2, from: 3, replyTo: 4 } as const;
+export const accessed = { tag: 0, queued: 1 } as const;
+
+export const ID_SPAN = 2 ** 30;
+export const BUDDY = -1;
+export const LEAKED = -2;
+
+/** How a request was made; the order of attempts depends on it. */
+export const MODE_COHERENT = 0; // dma_alloc_coherent(): mask, zone retries, give-back
+export const MODE_CONTIGUOUS = 1; // dma_alloc_contiguous(), then alloc_pages_node() as the direct mapping
+export const MODE_CMA = 2; // cma_alloc()/cma_release() on `devArea` itself
+export const MODE_PAGES = 3; // alloc_pages_node() only: SMMU page tables, page pools
+
+export function packPlan(policy: number, step: number, mode: number, align: number): number {
+  return policy | (step << 8) | (mode << 16) | (align << 20);
+}
+export const planPolicy = (plan: number): number => plan & 0xff;
+export const planStep = (plan: number): number => (plan >> 8) & 0xff;
+export const planMode = (plan: number): number => (plan >> 16) & 0xf;
+export const planAlign = (plan: number): number => (plan >> 20) & 0x3f;
+
+export function packOrigin(cpuNode: number, maskBits: number): number {
+  return cpuNode * 128 + maskBits;
+}
+export const originNode = (origin: number): number => Math.floor(origin / 128);
+export const originMask = (origin: number): number => origin % 128;
+
+/** What a device's actions may do. Every call acts for the device whose event is being handled. */
+export interface DmaApi {
+  /** Simulated time in ns. */
+  now(): number;
+  /** dma_alloc_coherent() into `handle`; answered by `granted` or `refused`. */
+  alloc(handle: number, size: number, gfp?: number): void;
+  /** alloc_pages_node() into `handle` from the device's node, never CMA; answered likewise. */
+  allocPages(handle: number, size: number): void;
+  /** Frees what `handle` holds; answered by `freed`. Returns false, and sends nothing, if it is empty. */
+  free(handle: number): boolean;
+  /** True while `handle` holds memory. */
+  holds(handle: number): boolean;
+  /** Node on which the memory of `handle` lies, -1 if it is empty. */
+  nodeOf(handle: number): number;
+  /** One access by the device or its CPU to the memory of `handle`; answered by `accessed`. */
+  access(handle: number, bytes: number, back: 1 | 2): void;
+  /** Sends the device its own event `event` after `delay` ns; `cancel` forgets all that are pending. */
+  after(delay: number, event: string, ...numbers: number[]): void;
+  /** Records one value of a statistic the device model declared. */
+  record(statistic: string, value: number): void;
+  /** Uniform in [0, 1), from the device's own stream. */
+  uniform(): number;
+  /** Exponential with this mean, from the device's own stream. */
+  exponential(mean: number): number;
+}
