@@ -199,11 +199,11 @@ export interface Steps {
 
 /** What is wrong with a policy's text: the step and, in words, what was expected. */
 export class PolicyError extends Error {
-  constructor(
-    readonly step: string,
-    message: string,
-  ) {
+  readonly step: string;
+
+  constructor(step: string, message: string) {
     super(message);
+    this.step = step;
   }
 }
 
