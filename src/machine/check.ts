@@ -1,0 +1,144 @@
+/**
+ * What a machine must satisfy before anything is built on it.
+ *
+ * Models slit_valid() of drivers/acpi/numa/srat.c and the overlap tests of numa_add_memblk(); what the kernel
+ * would quietly repair (a wrong SLIT is ignored, overlapping nodes fail the NUMA setup) is an error here.
+ */
+
+import type { Machine, MachineNode } from './machine.js';
+
+/** A machine that cannot be; `path` leads to the key that says so, from the machine's own keys on. */
+export class MachineError extends Error {
+  readonly path: readonly (string | number)[];
+
+  constructor(path: readonly (string | number)[], message: string) {
+    super(message);
+    this.name = 'MachineError';
+    this.path = path;
+  }
+}
+
+/** CONFIG_NODES_SHIFT is at most 10. */
+export const nidMax = 1023;
+const localDistance = 10;
+const unreachableDistance = 255;
+
+/** Throws MachineError if a matrix is not square, a node overlaps another, or a number is out of range. */
+export function checkMachine(machine: Machine): Machine {
+  if (machine.nodes.length === 0)
+    throw new MachineError(['nodes'], 'no nodes, expected at least 1');
+  checkNids(machine.nodes);
+  checkMemory(machine);
+  checkDistance(machine);
+  checkLatency(machine);
+  checkPerNode(machine);
+  return machine;
+}
+
+function checkNids(nodes: readonly MachineNode[]): void {
+  nodes.forEach((node, i) => {
+    if (!Number.isInteger(node.nid) || node.nid < 0 || node.nid > nidMax) {
+      throw new MachineError(
+        ['nodes', i, 'nid'],
+        `${node.nid} is no node id, expected 0-${nidMax}`,
+      );
+    }
+    const before = nodes[i - 1];
+    if (before && before.nid >= node.nid) {
+      const expected = `more than ${before.nid}, ascending and once each`;
+      throw new MachineError(['nodes', i, 'nid'], `${node.nid}, expected ${expected}`);
+    }
+  });
+}
+
+function checkMemory({ nodes, pageSize }: Machine): void {
+  const ranges: { start: number; end: number; i: number }[] = [];
+  nodes.forEach((node, i) => {
+    for (const [start, end] of node.memory) {
+      const text = `${hex(start)}-${hex(end)}`;
+      const path = ['nodes', i, 'memory'];
+      if (start >= end) throw new MachineError(path, `${text} ends before it starts`);
+      if (start % pageSize !== 0 || end % pageSize !== 0) {
+        throw new MachineError(path, `${text}, expected multiples of the page size ${pageSize}`);
+      }
+      ranges.push({ start, end, i });
+    }
+  });
+  if (ranges.length === 0) throw new MachineError(['memory'], 'no node has memory');
+  ranges.sort((a, b) => a.start - b.start);
+  for (let k = 1; k < ranges.length; k++) {
+    const [low, high] = [ranges[k - 1]!, ranges[k]!];
+    if (low.end > high.start) {
+      const at = `${hex(high.start)}-${hex(low.end)}`;
+      const owners = `nodes ${nodes[low.i]!.nid} and ${nodes[high.i]!.nid}`;
+      throw new MachineError(['nodes', high.i, 'memory'], `${at} belongs to ${owners}`);
+    }
+  }
+}
+
+/** Every matrix has one row and one column per node. */
+function checkSquare(key: string, matrix: readonly (readonly number[])[], size: number): void {
+  if (matrix.length !== size) {
+    throw new MachineError([key], `${matrix.length} rows, expected ${size}, one per node`);
+  }
+  matrix.forEach((row, a) => {
+    if (row.length !== size) {
+      throw new MachineError([key, a], `${row.length} numbers, expected ${size}, one per node`);
+    }
+  });
+}
+
+function checkDistance({ distance, nodes }: Machine): void {
+  checkSquare('distance', distance, nodes.length);
+  distance.forEach((row, a) => {
+    row.forEach((value, b) => {
+      const path = ['distance', a, b];
+      if (a === b && value !== localDistance) {
+        throw new MachineError(path, `${value} from a node to itself, expected ${localDistance}`);
+      }
+      const valid =
+        Number.isInteger(value) && value > localDistance && value <= unreachableDistance;
+      if (a !== b && !valid) {
+        throw new MachineError(path, `${value} between two nodes, expected a whole number 11-255`);
+      }
+    });
+  });
+}
+
+function checkLatency({ latency, nodes, onDie }: Machine): void {
+  checkSquare('latency', latency, nodes.length);
+  latency.forEach((row, a) => {
+    row.forEach((value, b) => {
+      const path = ['latency', a, b];
+      const local = latency[b]![b]!;
+      if (!(value > 0 && value < 1e9)) throw new MachineError(path, `${value} ns, expected 0-1e9`);
+      // transfer() subtracts the local latency of the target: a shorter way from afar would be negative.
+      if (value < local) {
+        throw new MachineError(
+          path,
+          `${value} ns, less than the ${local} ns node ${b} needs itself`,
+        );
+      }
+    });
+  });
+  if (!(onDie > 0)) throw new MachineError(['on_die'], `${onDie} ns, expected more than 0`);
+}
+
+function checkPerNode(machine: Machine): void {
+  const size = machine.nodes.length;
+  if (machine.bandwidth.length !== size) {
+    const found = machine.bandwidth.length;
+    throw new MachineError(['bandwidth'], `${found} numbers, expected ${size}, one per node`);
+  }
+  machine.bandwidth.forEach((value, i) => {
+    if (!(value > 0))
+      throw new MachineError(['bandwidth', i], `${value} GB/s, expected more than 0`);
+  });
+  if (machine.nodes.every((node) => node.cpus === 0)) {
+    throw new MachineError(['cpus'], 'no node has a CPU');
+  }
+}
+
+function hex(bytes: number): string {
+  return `0x${bytes.toString(16)}`;
+}

@@ -1,0 +1,229 @@
+/**
+ * A machine from a scenario's own keys: a number of nodes and what differs from the defaults.
+ *
+ * Defaults are an ordinary small arm64 server; a machine of several chassis is one chassis repeated, with
+ * the link between chassis added to every latency that crosses it. Left out: chassis of different kinds,
+ * links that several pairs share (they are queues of the actors, not of the map).
+ */
+
+import { checkMachine, MachineError } from './check.js';
+import type { Machine, MachineNode, Parameter } from './machine.js';
+
+/** The keys of `machine:` in a scenario, numbers in base units (bytes, ns, GB/s). */
+export interface MachineKeys {
+  readonly name?: string | undefined;
+  readonly arch?: Machine['arch'] | undefined;
+  readonly page?: number | undefined;
+  readonly nodes?: number | readonly NodeKeys[] | undefined;
+  readonly memory?: number | readonly number[] | undefined;
+  readonly cpus?: number | readonly number[] | undefined;
+  readonly distance?: readonly (readonly number[])[] | undefined;
+  readonly latency?: readonly (readonly number[])[] | undefined;
+  readonly on_die?: number | undefined;
+  readonly bandwidth?: number | readonly number[] | undefined;
+  readonly chassis?: ChassisKeys | undefined;
+}
+
+export interface NodeKeys {
+  readonly nid?: number | undefined;
+  /** Bytes, or half-open byte ranges. */
+  readonly memory?: number | readonly (readonly [start: number, end: number])[] | undefined;
+  readonly cpus?: number | undefined;
+  readonly online?: boolean | undefined;
+}
+
+export interface ChassisKeys {
+  readonly count: number;
+  /** Nodes in each chassis. */
+  readonly nodes: number;
+  /** One way between two chassis, in ns. */
+  readonly link: number;
+}
+
+const GiB = 2 ** 30;
+const defaults = { memory: 4 * GiB, cpus: 16, onDie: 60, bandwidth: 40 };
+/** Idle local latency in ns when nothing is said; a remote one grows with the SLIT distance. */
+const localNs = 100;
+const remoteDistance = 20; // REMOTE_DISTANCE, what the kernel uses without a SLIT
+const chassisDistance = 80;
+
+/** Throws MachineError; its path starts at the key of `machine:`. */
+export function customMachine(keys: MachineKeys): Machine {
+  const arch = keys.arch ?? 'arm64';
+  const list = nodeList(keys);
+  const size = list.length;
+  const inside = keys.chassis?.nodes ?? size;
+  const chassis = list.map((_, i) => (keys.chassis ? Math.floor(i / inside) : i));
+  // A matrix of one chassis holds for all; `distance` of the whole machine needs no chassis.
+  const distance = keys.distance ?? slit(inside);
+  const latency = keys.latency ?? distance.map((row) => row.map((d) => (localNs * d) / 10));
+  const spread = (matrix: readonly (readonly number[])[], far: number) =>
+    keys.chassis ? repeat(matrix, { inside, size, far }) : matrix;
+  const link = 2 * (keys.chassis?.link ?? 0);
+  const remoteNs = Math.max(...latency.flat());
+  if (keys.chassis) checkOneChassis(keys, { distance, latency, inside });
+  const nodes = layOut(list, arch);
+  const machine = {
+    name: keys.name ?? 'custom',
+    arch,
+    pageSize: keys.page ?? 4096,
+    nodes,
+    distance: spread(distance, chassisDistance),
+    latency: spread(latency, remoteNs + link),
+    onDie: keys.on_die ?? defaults.onDie,
+    bandwidth: perNode(keys.bandwidth, 'bandwidth', size) ?? list.map(() => defaults.bandwidth),
+    chassis,
+    reserved: reservedAt(arch, nodes),
+    cost: {},
+  };
+  return checkMachine({ ...machine, parameters: customParameters(keys, machine) });
+}
+
+/** Nodes in the order of their ids, with memory still as a size where no ranges were given. */
+function nodeList(
+  keys: MachineKeys,
+): Required<{ [K in keyof NodeKeys]: NonNullable<NodeKeys[K]> }>[] {
+  const { nodes, chassis } = keys;
+  if (chassis && nodes !== undefined) {
+    throw new MachineError(['nodes'], 'beside chassis, expected one of the two');
+  }
+  if (!chassis && nodes === undefined) {
+    throw new MachineError([], 'neither nodes nor chassis, expected one of the two');
+  }
+  const count = chassis ? chassis.count * chassis.nodes : nodes;
+  const list: readonly NodeKeys[] =
+    typeof count === 'number' ? Array.from({ length: count }, () => ({})) : (count ?? []);
+  const memory = perNode(keys.memory, 'memory', list.length);
+  const cpus = perNode(keys.cpus, 'cpus', list.length);
+  return list.map((node, i) => ({
+    nid: node.nid ?? i,
+    memory: node.memory ?? memory?.[i] ?? defaults.memory,
+    cpus: node.cpus ?? cpus?.[i] ?? defaults.cpus,
+    online: node.online ?? true,
+  }));
+}
+
+/** One number for all nodes or one for each. */
+export function perNode(
+  value: number | readonly number[] | undefined,
+  key: string,
+  size: number,
+): readonly number[] | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'number') return Array.from({ length: size }, () => value);
+  if (value.length !== size) {
+    throw new MachineError([key], `${value.length} numbers, expected ${size}, one per node`);
+  }
+  return value;
+}
+
+function slit(size: number): number[][] {
+  return Array.from({ length: size }, (_, a) =>
+    Array.from({ length: size }, (_, b) => (a === b ? 10 : remoteDistance)),
+  );
+}
+
+/** The matrix of one chassis on the diagonal, `far` everywhere else. */
+function repeat(
+  matrix: readonly (readonly number[])[],
+  { inside, size, far }: { inside: number; size: number; far: number },
+): number[][] {
+  return Array.from({ length: size }, (_, a) =>
+    Array.from({ length: size }, (_, b) =>
+      Math.floor(a / inside) === Math.floor(b / inside) ? matrix[a % inside]![b % inside]! : far,
+    ),
+  );
+}
+
+/** Rows and columns of a chassis' own matrices, before they are repeated. */
+function checkOneChassis(
+  keys: MachineKeys,
+  {
+    distance,
+    latency,
+    inside,
+  }: {
+    distance: readonly (readonly number[])[];
+    latency: readonly (readonly number[])[];
+    inside: number;
+  },
+): void {
+  const matrices = { distance, latency };
+  for (const key of ['distance', 'latency'] as const) {
+    if (keys[key] === undefined) continue;
+    const expected = `expected ${inside}, one per node of a chassis`;
+    if (matrices[key].length !== inside) {
+      throw new MachineError([key], `${matrices[key].length} rows, ${expected}`);
+    }
+    matrices[key].forEach((row, a) => {
+      if (row.length !== inside) {
+        throw new MachineError([key, a], `${row.length} numbers, ${expected}`);
+      }
+    });
+  }
+}
+
+/**
+ * Gives every node that names only a size its place: one after the other, as emulators do it.
+ * arm64 RAM starts at 1 GiB; a PC has a hole for its BIOS and one for PCI from 3 to 4 GiB.
+ */
+function layOut(list: ReturnType<typeof nodeList>, arch: Machine['arch']): MachineNode[] {
+  let next = arch === 'x86' ? 0 : GiB;
+  return list.map(({ nid, memory, cpus, online }) => {
+    if (typeof memory !== 'number') {
+      next = Math.max(next, ...memory.map(([, end]) => end));
+      return { nid, cpus, online, memory };
+    }
+    let ranges: (readonly [number, number])[] = memory > 0 ? [[next, next + memory]] : [];
+    if (arch === 'x86') ranges = ranges.flatMap(aroundHoles);
+    next = Math.max(next, ...ranges.map(([, end]) => end));
+    return { nid, cpus, online, memory: ranges };
+  });
+}
+
+function aroundHoles([start, end]: readonly [number, number]): (readonly [number, number])[] {
+  const hole = { start: 3 * GiB, end: 4 * GiB };
+  const low: (readonly [number, number])[] = [];
+  // The first MiB of a PC loses page 0, the BIOS data area and the ROMs.
+  if (start === 0 && end > 2 ** 20) low.push([0x1000, 0x9f000]);
+  const from = start === 0 ? 2 ** 20 : start;
+  if (end <= hole.start || start >= hole.end) return [...low, [from, end]];
+  const beyond: readonly [number, number] = [hole.end, hole.end + end - hole.start];
+  return from < hole.start ? [...low, [from, hole.start], beyond] : [...low, [hole.end, end + GiB]];
+}
+
+/** The kernel image, 2 MiB into the lowest memory or at 16 MiB of a PC, and a PC's page 0. */
+function reservedAt(arch: Machine['arch'], nodes: readonly MachineNode[]): Machine['reserved'] {
+  const MiB = 2 ** 20;
+  if (arch === 'x86') {
+    const page0 = [0, 0x1000] as const;
+    return [page0, [16 * MiB, 64 * MiB]];
+  }
+  const lowest = Math.min(...nodes.flatMap(({ memory }) => memory.map(([start]) => start)));
+  return Number.isFinite(lowest) ? [[lowest + 2 * MiB, lowest + 48 * MiB]] : [];
+}
+
+function customParameters(keys: MachineKeys, machine: Omit<Machine, 'parameters'>): Parameter[] {
+  const { nodes, pageSize, onDie, bandwidth, latency } = machine;
+  const ranges = nodes.flatMap(({ memory }) => memory);
+  const bytes = ranges.reduce((sum, [start, end]) => sum + end - start, 0);
+  const cpus = nodes.reduce((sum, node) => sum + node.cpus, 0);
+  const listed = typeof keys.nodes === 'object' ? 'nodes' : undefined;
+  const one = (name: string, key: keyof MachineKeys, unit: string, value: number): Parameter => ({
+    name: `machine.${name}`,
+    value,
+    unit,
+    class: 'assumed',
+    source: keys[key] === undefined ? 'default of a machine without a preset' : 'the scenario',
+  });
+  const list = [
+    one('nodes', keys.chassis ? 'chassis' : 'nodes', '1', nodes.length),
+    one('cpus', listed ?? 'cpus', '1', cpus),
+    one('memory', listed ?? 'memory', 'B', bytes),
+    one('page', 'page', 'B', pageSize),
+    one('latency.10', 'latency', 'ns', latency[0]?.[0] ?? localNs),
+    one('on_die', 'on_die', 'ns', onDie),
+    one('bandwidth', 'bandwidth', 'GB/s', bandwidth[0] ?? defaults.bandwidth),
+  ];
+  return keys.chassis ? [...list, one('link', 'chassis', 'ns', keys.chassis.link)] : list;
+}

@@ -1,0 +1,125 @@
+/**
+ * Builds a machine from one row of presets.ts.
+ *
+ * A row gives latency per SLIT distance, because that is how it is measured: one number for each kind of
+ * way (same die, other die, other socket). The matrix and the list of classed parameters follow from it.
+ */
+
+import { checkMachine } from './check.js';
+import type { Machine, MachineNode, NumberClass, Parameter } from './machine.js';
+import { presets } from './presets.js';
+
+/** A number with the class and the source every number must have. */
+export interface Classed {
+  readonly value: number;
+  readonly class: NumberClass;
+  readonly source: string;
+}
+
+export interface LatencyClass {
+  /** SLIT distance of the pairs of nodes this is the latency of. */
+  readonly distance: number;
+  /** Idle load-to-use latency in ns. */
+  readonly ns: number;
+  readonly class: NumberClass;
+  readonly source: string;
+}
+
+export interface PresetRow {
+  readonly name: string;
+  /** One sentence for `cmasim machines`. */
+  readonly summary: string;
+  readonly arch: Machine['arch'];
+  /** Bytes. */
+  readonly pageSize: number;
+  readonly nodes: readonly PresetNode[];
+  readonly distance: readonly (readonly number[])[];
+  readonly distanceClass: Omit<Classed, 'value'>;
+  readonly latency: readonly LatencyClass[];
+  /** ns. */
+  readonly onDie: Classed;
+  /** GB/s per node. */
+  readonly bandwidth: Classed;
+  /** Where the memory map and the number of CPUs come from. */
+  readonly layoutClass: Omit<Classed, 'value'>;
+  /** Ranges firmware and kernel image hold at boot, in bytes. */
+  readonly reserved: readonly (readonly [start: number, end: number])[];
+}
+
+export interface PresetNode {
+  /** Position in the list unless given. */
+  readonly nid?: number;
+  readonly cpus: number;
+  /** Half-open byte ranges. */
+  readonly memory: readonly (readonly [start: number, end: number])[];
+  /** Socket or chassis; 0 unless given. */
+  readonly chassis?: number;
+}
+
+/** The machine of that name, or undefined. */
+export function presetMachine(name: string): Machine | undefined {
+  const row = presets.find((preset) => preset.name === name);
+  return row && buildPreset(row);
+}
+
+/** Throws MachineError if the row contradicts itself, Error if a distance has no latency. */
+export function buildPreset(row: PresetRow): Machine {
+  const nodes = row.nodes.map(
+    ({ nid, cpus, memory }, i): MachineNode => ({ nid: nid ?? i, cpus, memory, online: true }),
+  );
+  const nsOf = new Map(row.latency.map(({ distance, ns }) => [distance, ns]));
+  const latency = row.distance.map((distances) =>
+    distances.map((distance) => {
+      const ns = nsOf.get(distance);
+      if (ns === undefined)
+        throw new Error(`${row.name}: no latency for SLIT distance ${distance}`);
+      return ns;
+    }),
+  );
+  return checkMachine({
+    name: row.name,
+    arch: row.arch,
+    pageSize: row.pageSize,
+    nodes,
+    distance: row.distance,
+    latency,
+    onDie: row.onDie.value,
+    bandwidth: nodes.map(() => row.bandwidth.value),
+    chassis: row.nodes.map(({ chassis }) => chassis ?? 0),
+    parameters: presetParameters(row),
+    reserved: row.reserved,
+    cost: {},
+  });
+}
+
+function presetParameters(row: PresetRow): Parameter[] {
+  const cpus = row.nodes.reduce((sum, node) => sum + node.cpus, 0);
+  const ranges = row.nodes.flatMap((node) => node.memory);
+  const bytes = ranges.reduce((sum, [start, end]) => sum + end - start, 0);
+  const remote = row.latency.filter(({ distance }) => distance !== 10);
+  const classed = (
+    name: string,
+    unit: string,
+    { value, class: of, source }: Classed,
+  ): Parameter => ({
+    name: `machine.${name}`,
+    value,
+    unit,
+    class: of,
+    source,
+  });
+  return [
+    classed('nodes', '1', { value: row.nodes.length, ...row.layoutClass }),
+    classed('cpus', '1', { value: cpus, ...row.layoutClass }),
+    classed('memory', 'B', { value: bytes, ...row.layoutClass }),
+    classed('page', 'B', { value: row.pageSize, ...row.layoutClass }),
+    ...remote.map(({ distance }) =>
+      classed(`distance.${distance}`, '1', { value: distance, ...row.distanceClass }),
+    ),
+    ...row.latency.map(({ distance, ns, ...rest }) =>
+      classed(`latency.${distance}`, 'ns', { value: ns, ...rest }),
+    ),
+    classed('on_die', 'ns', row.onDie),
+    classed('bandwidth', 'GB/s', row.bandwidth),
+  ];
+}
