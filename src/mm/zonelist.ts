@@ -1,0 +1,112 @@
+/**
+ * Where an allocation goes when its node is full: the other nodes, nearest first, and their zones.
+ *
+ * Models find_next_best_node() and build_zonelists() (mm/page_alloc.c). node_load is carried from node to
+ * node as the kernel builds their lists in ascending order, so that ties rotate; it changes for a node
+ * only once the node is in the list at hand, which is why one sort gives the same order as picking the
+ * best node again and again. Left out: the preference for nodes without CPUs. No CPU is in its node's
+ * mask yet when the kernel builds the lists at boot, and every recorded machine agrees.
+ */
+import type { NodeLayout } from './layout.js';
+
+/** What the first node of each distance group is charged with. */
+export interface NodeLoadRule {
+  /** `one`, or as many as nodes were left to order. */
+  readonly charge: 'one' | 'remaining';
+  /** Whether the charge is added to what earlier lists charged, or replaces it. */
+  readonly accumulates: boolean;
+}
+
+/** Kernels by their rule; v5.16 to v5.18 accumulate the decreasing weight. */
+export const nodeLoadRules = {
+  'up to 5.15': { charge: 'remaining', accumulates: false },
+  '5.16': { charge: 'remaining', accumulates: true },
+  '5.19': { charge: 'one', accumulates: true },
+} as const satisfies Readonly<Record<string, NodeLoadRule>>;
+
+export interface FallbackNode {
+  readonly nid: number;
+  readonly hasMemory: boolean;
+}
+
+export interface FallbackOptions {
+  /** SLIT distance; row = from; by position in the list of nodes. */
+  readonly distance: readonly (readonly number[])[];
+  /** MAX_NUMNODES: node_load outweighs distance once it reaches this. */
+  readonly maxNumnodes: number;
+  readonly rule?: NodeLoadRule;
+}
+
+/**
+ * The line "Fallback order for Node n" of every node. `nodes`: all possible nodes in ascending order, those
+ * without memory and those offline too, because building their lists moves node_load.
+ */
+export function fallbackOrders(
+  nodes: readonly FallbackNode[],
+  { distance, maxNumnodes, rule = nodeLoadRules['5.19'] }: FallbackOptions,
+): ReadonlyMap<number, readonly number[]> {
+  const positions = nodes.length;
+  const withMemory = nodes.flatMap((node, position) => (node.hasMemory ? [position] : []));
+  const nodeLoad = new Float64Array(positions);
+  // Where a charge may exceed 1, the kernel multiplies by MAX_NODE_LOAD, the number of nodes, as well.
+  const weight = maxNumnodes * (rule.charge === 'remaining' ? withMemory.length : 1);
+  const keys = new Float64Array(withMemory.length);
+  const orders = new Map<number, readonly number[]>();
+  for (const [local, { nid }] of nodes.entries()) {
+    const row = distance[local]!;
+    for (const [i, position] of withMemory.entries()) {
+      const far = row[position]! + (position < local ? 1 : 0);
+      // The local node comes first whatever its load. Equal values go to the lower node id.
+      const value = position === local ? -1 : far * weight + nodeLoad[position]!;
+      keys[i] = value * positions + position;
+    }
+    keys.sort();
+    const order = Array.from(keys, (key) => ((key % positions) + positions) % positions);
+    chargeGroups(order, local, row, rule, nodeLoad);
+    orders.set(
+      nid,
+      order.map((position) => nodes[position]!.nid),
+    );
+  }
+  return orders;
+}
+
+/** Charges the first node of every distance group, so that the next list takes another one first. */
+function chargeGroups(
+  order: readonly number[],
+  local: number,
+  row: readonly number[],
+  rule: NodeLoadRule,
+  nodeLoad: Float64Array,
+): void {
+  let previous = local;
+  for (const [taken, position] of order.entries()) {
+    if (row[position] !== row[previous]) {
+      const charge = rule.charge === 'one' ? 1 : order.length - taken;
+      nodeLoad[position] = charge + (rule.accumulates ? nodeLoad[position]! : 0);
+    }
+    previous = position;
+  }
+}
+
+/**
+ * Zonelists from fallback orders: each node's populated zones from the highest down, node after node. The
+ * entry of a zone is one object in all lists, so 1 024 nodes share what they can.
+ */
+export function buildZonelists(
+  nodes: readonly NodeLayout[],
+  orders: ReadonlyMap<number, readonly number[]>,
+): ReadonlyMap<number, readonly (readonly [nid: number, zone: string])[]> {
+  const zonerefs = new Map(
+    nodes.map(({ nid, zones }) => [
+      nid,
+      zones
+        .filter((zone) => zone.present > 0)
+        .map((zone) => [nid, zone.name] as const)
+        .reverse(),
+    ]),
+  );
+  return new Map(
+    Array.from(orders, ([nid, order]) => [nid, order.flatMap((node) => zonerefs.get(node) ?? [])]),
+  );
+}
