@@ -31,7 +31,7 @@ export const request = {
   devArea: 4,
   /** Packed by packPlan(): policy, step, mode, align order. */
   plan: 5,
-  /** Packed by packOrigin(): node whose CPU runs the call, bits of the coherent mask. */
+  /** Packed by packOrigin(): node whose CPU runs the call, coherent mask, position of the walk. */
   origin: 6,
   /** ALLOC: lock wait so far, in ns. FREE: pfn. */
   extra: 7,
@@ -50,7 +50,7 @@ export const granted = {
 /** REFUSED (-> device). `errno` positive. */
 export const refused = { id: 0, errno: 1, lockWait: 6 } as const;
 /** FREED (-> device). `source`: area that took the pages, BUDDY, or LEAKED. */
-export const freed = { id: 0, pfn: 1, pages: 2, source: 3, nid: 4 } as const;
+export const freed = { id: 0, pfn: 1, pages: 2, source: 3, nid: 4, leakedFrom: 5 } as const;
 /**
  * ACCESS (device -> node that holds the line): `tag` comes back in ACCESSED. `bytes` occupy the node's
  * memory controller. `back`: half trips the answer takes (1 = read or acknowledged write; 2 = a posted
@@ -77,11 +77,13 @@ export const planStep = (plan: number): number => (plan >> 8) & 0xff;
 export const planMode = (plan: number): number => (plan >> 16) & 0xf;
 export const planAlign = (plan: number): number => (plan >> 20) & 0x3f;
 
-export function packOrigin(cpuNode: number, maskBits: number): number {
-  return cpuNode * 128 + maskBits;
+/** `cpuNode` < 4096; `maskBits` 0..64, 0 for none; `walk`: how far down the list of nodes the walk is. */
+export function packOrigin(cpuNode: number, maskBits: number, walk = 0): number {
+  return cpuNode | (maskBits << 12) | (walk << 19);
 }
-export const originNode = (origin: number): number => Math.floor(origin / 128);
-export const originMask = (origin: number): number => origin % 128;
+export const originNode = (origin: number): number => origin & 0xfff;
+export const originMask = (origin: number): number => (origin >> 12) & 0x7f;
+export const originWalk = (origin: number): number => origin >>> 19;
 
 /** What a device's actions may do. Every call acts for the device whose event is being handled. */
 export interface DmaApi {
@@ -99,8 +101,10 @@ export interface DmaApi {
   nodeOf(handle: number): number;
   /** One access by the device or its CPU to the memory of `handle`; answered by `accessed`. */
   access(handle: number, bytes: number, back: 1 | 2): void;
-  /** Sends the device its own event `event` after `delay` ns; `cancel` forgets all that are pending. */
-  after(delay: number, event: string, ...numbers: number[]): void;
+  /** Sends the device its own event `event` with up to three numbers after `delay` ns. */
+  after(delay: number, event: string, a?: number, b?: number, c?: number): void;
+  /** Forgets all events sent by `after` that are pending. */
+  cancel(): void;
   /** Records one value of a statistic the device model declared. */
   record(statistic: string, value: number): void;
   /** Uniform in [0, 1), from the device's own stream. */

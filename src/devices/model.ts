@@ -1,0 +1,146 @@
+/**
+ * What a device model is: a life cycle, the words its actions and guards are written in, its memory.
+ *
+ * The XState machine is the only source of behaviour; actions and guards are named functions over a row of
+ * numbers, so that lowered.ts can run it over tables and interpreted.ts through XState, with equal results.
+ */
+import type { AnyStateMachine } from 'xstate';
+import type { ZodType } from 'zod';
+import type { DmaApi } from './dma.js';
+
+/** One device's row, by the names of its fields. Valid during the call only: the next device reuses it. */
+export type Row<Field extends string = string> = { [K in Field]: number };
+
+/**
+ * The numbers an event carries; the meaning of each slot is in `granted`… below. A raised event has none
+ * of its own: its actions see those of the event in whose step it was raised.
+ */
+export type Numbers = Float64Array;
+
+export type Action<F extends string = string> = (dma: DmaApi, row: Row<F>, n: Numbers) => void;
+/** A guard asks and changes nothing. */
+export type Guard<F extends string = string> = (dma: DmaApi, row: Row<F>, n: Numbers) => boolean;
+/** Delay of an `after` that bears its name, in ns. */
+export type Delay<F extends string = string> = (dma: DmaApi, row: Row<F>, n: Numbers) => number;
+
+/** The functions a machine's names stand for. */
+export interface Vocabulary<F extends string = string> {
+  readonly actions: Readonly<Record<string, Action<F>>>;
+  readonly guards: Readonly<Record<string, Guard<F>>>;
+  readonly delays: Readonly<Record<string, Delay<F>>>;
+}
+
+/** Events every device gets from its host, and the numbers they carry. */
+export const hostEvents = ['START', 'GRANTED', 'REFUSED', 'FREED', 'ACCESSED', 'SET_NODE'] as const;
+export const number = {
+  granted: { handle: 0, pages: 1, nid: 2, source: 3, pfn: 4, elapsedNs: 5 },
+  refused: { handle: 0, errno: 1, elapsedNs: 2 },
+  freed: { handle: 0, pages: 1, source: 2 },
+  /** `tag`: handle accessed; `elapsedNs`: from the access to its answer, `queuedNs` of them waiting. */
+  accessed: { tag: 0, queuedNs: 1, elapsedNs: 2 },
+  /** The node the device's numa_node attribute names from here on; -1: none. */
+  setNode: { nid: 0 },
+} as const;
+
+/** What of the machine and the kernel decides how much memory a device asks for. */
+export interface DeviceEnvironment {
+  /** Bytes. */
+  readonly pageSize: number;
+  readonly maxPageOrder: number;
+  /** CONFIG_CMA_ALIGNMENT. */
+  readonly cmaAlignment: number;
+  /** CONFIG_DMA_CMA. */
+  readonly dmaCma: boolean;
+}
+
+/** One kind of memory a device allocates over its life. */
+export interface FootprintRow {
+  readonly purpose: string;
+  /** Bytes of one allocation. */
+  readonly bytes: number;
+  readonly count: number;
+  /** dma_alloc_coherent() of more than a page may come from CMA; a page or less, or a page pool, never. */
+  readonly cma: boolean;
+}
+
+/** An event that a scenario's timeline may send to a device. */
+export interface TimelineEvent {
+  readonly help: string;
+  /** Names of its numbers, in order. */
+  readonly numbers: readonly string[];
+}
+
+/** A statistic a model records by name; the host declares it once for all devices. */
+export interface DeviceStatistic {
+  readonly name: string;
+  readonly unit: string;
+  readonly class: 'exact' | 'calibrated' | 'assumed';
+  readonly help: string;
+}
+
+export interface DeviceModel<Config = unknown, F extends string = string> extends Vocabulary<F> {
+  /** `smmuv3` in a scenario. */
+  readonly kind: string;
+  readonly summary: string;
+  /** Every key with a sentence: it becomes help, schema and docs. */
+  readonly config: ZodType<Config>;
+  /** Names of the row's numbers. */
+  readonly fields: readonly F[];
+  readonly machine: AnyStateMachine;
+  readonly statistics: readonly DeviceStatistic[];
+  /** What a timeline may send, by event type. */
+  readonly timeline: Readonly<Record<string, TimelineEvent>>;
+  /** Events its own actions send with `after`. */
+  readonly own?: readonly string[];
+  /** Handles it uses at most: 0 to this, exclusive. */
+  handles(config: Config, environment: DeviceEnvironment): number;
+  footprint(config: Config, environment: DeviceEnvironment): readonly FootprintRow[];
+  /** Writes a scenario's configuration into a row of zeros. */
+  configure(row: Row<F>, config: Config, environment: DeviceEnvironment): void;
+}
+
+/** One device of a scenario. */
+export interface DeviceInstance {
+  readonly name: string;
+  readonly kind: string;
+  /** Node it is plugged into. */
+  readonly nid: number;
+  /** Its numa_node attribute, dev_to_node(dev); -1: none. */
+  readonly numaNode: number;
+  /** When it is probed, ns. */
+  readonly startNs: number;
+  /** Bits of its coherent DMA mask. */
+  readonly maskBits: number;
+  /** Index of dev->cma_area, or -1. */
+  readonly area: number;
+  /** Parsed by its model's schema. */
+  readonly config: unknown;
+}
+
+/** Forgets the types of one model, so that models of all kinds fit in one list. */
+export function defineDevice<Config, F extends string>(
+  model: DeviceModel<Config, F>,
+): DeviceModel<unknown, string> {
+  // The host hands a model only rows and configurations that the model itself made.
+  return model as unknown as DeviceModel<unknown, string>;
+}
+
+/** A model's words as setup() of XState wants them: names to check a machine against, never called. */
+export function words<A extends string, G extends string = never, D extends string = never>(
+  actions: Readonly<Record<A, unknown>>,
+  guards?: Readonly<Record<G, unknown>>,
+  delays?: Readonly<Record<D, unknown>>,
+): {
+  actions: { [K in A]: () => void };
+  guards: { [K in G]: () => boolean };
+  delays: { [K in D]: () => number };
+} {
+  const unbound = (): never => {
+    throw new Error('a device machine runs in a device host, which binds its words');
+  };
+  const bind = <K extends string>(named: Readonly<Record<K, unknown>> | undefined) =>
+    Object.fromEntries(Object.keys(named ?? {}).map((name) => [name, unbound])) as {
+      [P in K]: () => never;
+    };
+  return { actions: bind(actions), guards: bind(guards), delays: bind(delays) };
+}

@@ -1,0 +1,112 @@
+/**
+ * What of a chart cannot be lowered, refused by the state's id and the feature's name.
+ *
+ * A machine that needs one of these runs with `--devices interpreted`, if XState itself can do without an
+ * actor system around it, or is written differently: a device's context is its row.
+ */
+import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
+import type { Names } from './lower.js';
+
+export class LoweringError extends Error {
+  override readonly name = 'LoweringError';
+  readonly stateId: string;
+  readonly feature: string;
+
+  constructor(stateId: string, feature: string) {
+    super(`${stateId}: ${feature} cannot be lowered`);
+    this.stateId = stateId;
+    this.feature = feature;
+  }
+}
+
+export function listOf(actions: unknown): readonly unknown[] {
+  return actions === undefined ? [] : Array.isArray(actions) ? actions : [actions];
+}
+
+export function nameOf(action: unknown): string {
+  return typeof action === 'string' ? action : String((action as { type?: unknown }).type);
+}
+
+function transitionsOf(node: AnyStateNode): readonly AnyTransitionDefinition[] {
+  return [...node.transitions.values()].flat().concat(node.always ?? []);
+}
+
+/** Every action a state names: its own, its transitions', its initial ones. */
+export function actionsOf(node: AnyStateNode): readonly unknown[] {
+  return [
+    ...listOf(node.config.entry),
+    ...listOf(node.config.exit),
+    ...node.initial.actions,
+    ...transitionsOf(node).flatMap((transition) => transition.actions as unknown[]),
+  ];
+}
+
+/** @throws LoweringError for the first thing of this state that cannot be lowered. */
+export function refuseUnsupported(node: AnyStateNode, names: Names): void {
+  refuseShape(node);
+  refuseTimers(node, names);
+  for (const transition of transitionsOf(node)) refuseTransition(node, transition);
+  for (const action of actionsOf(node)) refuseAction(node, action, names);
+}
+
+function refuseShape(node: AnyStateNode): void {
+  const refuse = (feature: string): never => {
+    throw new LoweringError(node.id, feature);
+  };
+  if (node.type === 'parallel') refuse('a parallel state');
+  if (node.type === 'history') refuse('a history state');
+  if (node.type === 'final' && !node.parent) refuse('a root that is final');
+  if (node.config.invoke !== undefined) refuse('invoke');
+  if (node.output !== undefined) refuse('output of a final state');
+  if ((node.config as { route?: unknown }).route !== undefined) refuse('route');
+  const context = node.parent ? undefined : (node.config as { context?: unknown }).context;
+  if (typeof context === 'function' || Object.keys(context ?? {}).length > 0) {
+    refuse('context (a device keeps its numbers in its row)');
+  }
+}
+
+function refuseTimers(node: AnyStateNode, names: Names): void {
+  const keys = Object.keys(node.config.after ?? {});
+  const numbers = keys.filter((key) => !Number.isNaN(Number(key))).map(Number);
+  if (new Set(numbers).size < numbers.length) {
+    throw new LoweringError(node.id, 'after with the same delay twice');
+  }
+  for (const key of keys) {
+    if (Number.isNaN(Number(key)) && !names.delays.includes(key)) {
+      throw new LoweringError(node.id, `after with an unknown delay '${key}'`);
+    }
+  }
+  // A transition to the root enters it without leaving it: XState then keeps its old timers too.
+  if (keys.length > 0 && !node.parent) throw new LoweringError(node.id, 'after on the root');
+}
+
+function refuseTransition(node: AnyStateNode, transition: AnyTransitionDefinition): void {
+  if ((transition.target?.length ?? 0) > 1) {
+    throw new LoweringError(node.id, 'a transition with several targets');
+  }
+}
+
+function refuseAction(node: AnyStateNode, action: unknown, names: Names): void {
+  const refuse = (feature: string): never => {
+    throw new LoweringError(node.id, feature);
+  };
+  if ((action as { params?: unknown }).params !== undefined) {
+    refuse(`params of action '${nameOf(action)}'`);
+  }
+  const inline = typeof action === 'function';
+  const resolved = inline ? action : node.machine.implementations.actions[nameOf(action)];
+  const builtin = (resolved ?? {}) as { type?: string; event?: unknown; delay?: unknown };
+  if (builtin.type === 'xstate.raise') {
+    if (builtin.delay !== undefined) refuse('raise with a delay (use after)');
+    const event = builtin.event as { type?: unknown } | undefined;
+    if (typeof event !== 'object' || Object.keys(event).join() !== 'type') {
+      refuse('raise of anything but a fixed event without numbers');
+    }
+  } else if (builtin.type?.startsWith('xstate.')) {
+    refuse(builtin.type.slice('xstate.'.length));
+  } else if (inline) {
+    refuse('an inline action');
+  } else if (!names.actions.includes(nameOf(action))) {
+    refuse(`unknown action '${nameOf(action)}'`);
+  }
+}
