@@ -1,0 +1,65 @@
+/**
+ * What a reader saw in one input, event or not: enough to say truthfully what was read and what was not.
+ */
+import type { Names } from './event.js';
+
+/** A line no reader understood. */
+export interface Unrecognised {
+  readonly line: number;
+  readonly column: number;
+  readonly text: string;
+}
+
+export class Tally {
+  /** How the input was printed, in words: `ftrace text`, `perf script`. */
+  format = '';
+  /** `ns`, or what the clock counts when it has no unit: `ticks`. `relative`: ns since the first event. */
+  clock: 'ns' | 'ticks' | 'relative' = 'ns';
+  bytes = 0;
+  lines = 0;
+  events = 0;
+  /** Events per id of names.events. */
+  readonly byName: number[] = [];
+  comments = 0;
+  blank = 0;
+  /** Lines of stack traces, perf's and ftrace's. */
+  stack = 0;
+  /** Lines around the events: `cpus=8`, `CPU 3 is empty`. */
+  preamble = 0;
+  /** Records without an event's name: `<stack trace>`, the function tracer's. */
+  nameless = 0;
+  lostMarkers = 0;
+  /** Events the markers speak of; markers without a number count as none. */
+  lostEvents = 0;
+  /** Events overwritten before the recording was read: header entries-in-buffer/entries-written. */
+  overwritten = 0;
+  unrecognised = 0;
+  firstUnrecognised: Unrecognised | null = null;
+  oversize = 0;
+  /** The input ends within a line, or its compressed stream breaks off. */
+  cutOff = false;
+  /** Event names without a column that is needed were guessed from their fields (perf's JSON). */
+  guessedNames = false;
+  first = Number.NaN;
+  last = Number.NaN;
+  /** Pairs of lines whose time stamps go backwards. */
+  backwards = 0;
+
+  count(event: number, time: number): void {
+    this.events++;
+    this.byName[event] = (this.byName[event] ?? 0) + 1;
+    if (this.events === 1) this.first = time;
+    else if (time < this.last) this.backwards++;
+    this.last = time;
+  }
+
+  /** Events per name, most frequent first, markers left out as they are no kernel event. */
+  byEvent(names: Names): Record<string, number> {
+    const rows: [string, number][] = [];
+    this.byName.forEach((count, id) => {
+      rows.push([names.events.text(id), count]);
+    });
+    rows.sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+    return Object.fromEntries(rows);
+  }
+}
