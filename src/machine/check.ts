@@ -79,11 +79,14 @@ function checkMemory({ nodes, pageSize }: Machine): void {
 /** Every matrix has one row and one column per node. */
 function checkSquare(key: string, matrix: readonly (readonly number[])[], size: number): void {
   if (matrix.length !== size) {
-    throw new MachineError([key], `${matrix.length} rows, expected ${size}, one per node`);
+    throw new MachineError([key], `length ${matrix.length}, expected ${size}, one row per node`);
   }
   matrix.forEach((row, a) => {
     if (row.length !== size) {
-      throw new MachineError([key, a], `${row.length} numbers, expected ${size}, one per node`);
+      throw new MachineError(
+        [key, a],
+        `length ${row.length}, expected ${size}, one number per node`,
+      );
     }
   });
 }
@@ -128,7 +131,7 @@ function checkPerNode(machine: Machine): void {
   const size = machine.nodes.length;
   if (machine.bandwidth.length !== size) {
     const found = machine.bandwidth.length;
-    throw new MachineError(['bandwidth'], `${found} numbers, expected ${size}, one per node`);
+    throw new MachineError(['bandwidth'], `length ${found}, expected ${size}, one number per node`);
   }
   machine.bandwidth.forEach((value, i) => {
     if (!(value > 0))

@@ -112,7 +112,7 @@ export function perNode(
   if (value === undefined) return undefined;
   if (typeof value === 'number') return Array.from({ length: size }, () => value);
   if (value.length !== size) {
-    throw new MachineError([key], `${value.length} numbers, expected ${size}, one per node`);
+    throw new MachineError([key], `length ${value.length}, expected ${size}, one number per node`);
   }
   return value;
 }
@@ -151,13 +151,13 @@ function checkOneChassis(
   const matrices = { distance, latency };
   for (const key of ['distance', 'latency'] as const) {
     if (keys[key] === undefined) continue;
-    const expected = `expected ${inside}, one per node of a chassis`;
+    const expected = (what: string) => `expected ${inside}, one ${what} per node of a chassis`;
     if (matrices[key].length !== inside) {
-      throw new MachineError([key], `${matrices[key].length} rows, ${expected}`);
+      throw new MachineError([key], `length ${matrices[key].length}, ${expected('row')}`);
     }
     matrices[key].forEach((row, a) => {
       if (row.length !== inside) {
-        throw new MachineError([key, a], `${row.length} numbers, ${expected}`);
+        throw new MachineError([key, a], `length ${row.length}, ${expected('number')}`);
       }
     });
   }

@@ -1,0 +1,211 @@
+/**
+ * A YAML file as documents whose every value knows its place.
+ *
+ * Later documents of a file are variants: they keep the first one's keys and replace those they name.
+ * `--set` and other options of the command line go in before anything is checked.
+ */
+
+import type { Node, Pair, YAMLMap } from 'yaml';
+import {
+  type Document,
+  isCollection,
+  isMap,
+  isScalar,
+  LineCounter,
+  parseAllDocuments,
+  Scalar,
+} from 'yaml';
+import { type Place, ScenarioError } from './error.js';
+import { found } from './schema.js';
+
+/** One change from the command line; `option` is how an error calls it, such as `--set seed=x`. */
+export interface Override {
+  /** `devices.nic0.node` */
+  readonly path: string;
+  /** YAML. */
+  readonly value: string;
+  readonly option: string;
+}
+
+type Path = readonly PropertyKey[];
+
+/** A document of a file, with its overrides. */
+export class Source {
+  readonly file: string;
+  private readonly document: Document;
+  private readonly lines: LineCounter;
+  private readonly overrides: readonly Override[];
+
+  constructor(
+    file: string,
+    {
+      document,
+      lines,
+      overrides,
+    }: {
+      document: Document;
+      lines: LineCounter;
+      overrides: readonly Override[];
+    },
+  ) {
+    this.file = file;
+    this.document = document;
+    this.lines = lines;
+    this.overrides = overrides;
+  }
+
+  /** The document as plain data; keys without a value are left out. */
+  data(): Record<string, unknown> {
+    let data: unknown;
+    try {
+      data = this.document.toJS();
+    } catch (error) {
+      // Aliases that expand without end are refused by the parser itself.
+      throw new ScenarioError(this.place([]), lowerFirst((error as Error).message));
+    }
+    const entries = Object.entries(data as Record<string, unknown>);
+    return Object.fromEntries(entries.filter(([, value]) => value !== null));
+  }
+
+  /** Where the value at `path` stands, or the nearest thing that holds it. */
+  place(path: Path, { key = false, offset = 0 }: { key?: boolean; offset?: number } = {}): Place {
+    const dotted = path.map(String).join('.');
+    const set = this.overrides.findLast(
+      ({ path: at }) => dotted === at || dotted.startsWith(`${at}.`) || (key && at === dotted),
+    );
+    if (set) return { file: set.option };
+    const node = this.nodeAt(path, key);
+    const start = node?.range?.[0] ?? 0;
+    const quoted = isScalar(node) && node.type?.startsWith('QUOTE') ? 1 : 0;
+    // Offsets into folded or escaped text do not lead back to a column.
+    const flow = isScalar(node) && (node.type === 'PLAIN' || quoted === 1);
+    const { line, col } = this.lines.linePos(
+      start + (flow ? quoted * Math.sign(offset) + offset : 0),
+    );
+    return { file: this.file, line: Math.max(1, line), col: Math.max(1, col) };
+  }
+
+  error(path: Path, message: string, at: { key?: boolean; offset?: number } = {}): ScenarioError {
+    const name = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`));
+    const text = name.join('').replace(/^\./, '');
+    return new ScenarioError(this.place(path, at), text === '' ? message : `${text}: ${message}`);
+  }
+
+  private nodeAt(path: Path, key: boolean): Node | undefined {
+    let node = this.document.contents as Node | null;
+    for (let i = 0; i < path.length; i++) {
+      if (!isCollection(node)) break;
+      const part = path[i]!;
+      if (key && i === path.length - 1 && isMap(node)) return keyNode(node, part) ?? node;
+      const next = node.get(part as string | number, true) as Node | undefined;
+      // A key without a value has no node of its own worth pointing at.
+      if (next === undefined || next === null)
+        return isMap(node) ? (keyNode(node, part) ?? node) : node;
+      node = next;
+    }
+    return node ?? undefined;
+  }
+}
+
+function keyNode(map: YAMLMap, key: PropertyKey): Node | undefined {
+  const pair = map.items.find(({ key: k }) => String(isScalar(k) ? k.value : k) === String(key));
+  return pair?.key as Node | undefined;
+}
+
+/** Throws ScenarioError for text that is no YAML, or YAML that is no mapping. */
+export function parseSources(
+  file: string,
+  text: string,
+  overrides: readonly Override[] = [],
+): Source[] {
+  const lines = new LineCounter();
+  const documents = parseAllDocuments(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    merge: true,
+  });
+  if (!Array.isArray(documents) || documents.length === 0) throw empty(file);
+  const list = documents.filter(({ contents }, i) => i === 0 || contents !== null) as Document[];
+  for (const document of list) {
+    const wrong = document.errors[0] ?? document.warnings[0];
+    if (!wrong) continue;
+    const { line, col } = lines.linePos(wrong.pos[0]);
+    const [first = ''] = wrong.message.split('\n');
+    const place = { file, line: Math.max(1, line), col: Math.max(1, col) };
+    throw new ScenarioError(place, lowerFirst(first));
+  }
+  if (list.length === 1 && list[0]!.contents === null) throw empty(file);
+  const base = list[0]!;
+  return list.map((document) => {
+    const { contents } = document;
+    if (!isMap(contents)) {
+      const { line, col } = lines.linePos(contents?.range?.[0] ?? 0);
+      const what = isScalar(contents) ? `the text ${snippet(contents.value)}` : 'a list';
+      const message = `${what}, expected a mapping of keys such as kernel and machine`;
+      throw new ScenarioError({ file, line, col }, message);
+    }
+    const whole = document === base ? document : variant(base, document);
+    for (const override of overrides) applyOverride(whole, override);
+    namesAsText(whole);
+    return new Source(file, { document: whole, lines, overrides });
+  });
+}
+
+function lowerFirst(text: string): string {
+  return `${text.slice(0, 1).toLowerCase()}${text.slice(1)}`;
+}
+
+function empty(file: string): ScenarioError {
+  return new ScenarioError({ file, line: 1, col: 1 }, 'an empty file, expected a scenario');
+}
+
+function snippet(value: unknown): string {
+  const text = found(value).replaceAll(/\s+/g, ' ');
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}
+
+/** The first document with the keys that `document` replaces; nodes keep their places. */
+function variant(base: Document, document: Document): Document {
+  const whole = document.clone();
+  const replaced = whole.contents as YAMLMap;
+  const own = new Set(replaced.items.map(({ key }) => String(key)));
+  const kept = (base.contents as YAMLMap).clone() as YAMLMap;
+  // `title` says what one document is about.
+  const items = kept.items.filter(({ key }) => !own.has(String(key)) && String(key) !== 'title');
+  replaced.items.unshift(...(items as Pair<never, never>[]));
+  return whole;
+}
+
+function applyOverride(document: Document, { path, value, option }: Override): void {
+  const keys = path.split('.');
+  if (keys.some((key) => key === '')) {
+    throw new ScenarioError({ file: option }, 'an empty key, expected key.key=value');
+  }
+  const [given] = parseAllDocuments(value, { prettyErrors: false });
+  if (given && given.errors.length > 0) {
+    throw new ScenarioError({ file: option }, `${value} is no YAML value`);
+  }
+  const node = (given?.contents ?? new Scalar(null)) as Node;
+  // `--set machine.on_die=70` of a preset's name means that preset, changed.
+  const machine = document.get('machine');
+  if (keys[0] === 'machine' && keys.length > 1 && typeof machine === 'string') {
+    document.set('machine', document.createNode({ preset: machine }));
+  }
+  try {
+    document.setIn(keys, node);
+  } catch {
+    const holder = keys.slice(0, -1).join('.');
+    throw new ScenarioError(
+      { file: option },
+      `${holder} has no keys, expected a mapping or a list`,
+    );
+  }
+}
+
+/** `kernel: 5.10` is a name: the number 5.1 would be another kernel. */
+function namesAsText(document: Document): void {
+  for (const key of ['kernel', 'policy', 'cmdline', 'title']) {
+    const node = document.get(key, true);
+    if (isScalar(node) && typeof node.value === 'number' && node.source) node.value = node.source;
+  }
+}

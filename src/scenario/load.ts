@@ -1,0 +1,205 @@
+/**
+ * Reads scenarios: a YAML file with one document per variant, checked to the last key.
+ *
+ * Every mistake is a ScenarioError, one line with its place. Nothing is guessed: a key that is not known, a
+ * node that the machine does not have or a size that does not parse ends the reading.
+ */
+
+import { readFileSync } from 'node:fs';
+import { basename, dirname, extname, resolve } from 'node:path';
+import { stringify } from 'yaml';
+import { changedPreset } from '../machine/change.js';
+import { MachineError } from '../machine/check.js';
+import { customMachine, type MachineKeys } from '../machine/custom.js';
+import type { Machine } from '../machine/machine.js';
+import { presetMachine } from '../machine/preset.js';
+import { presets } from '../machine/presets.js';
+import { type Override, parseSources, type Source } from './document.js';
+import { ScenarioError } from './error.js';
+import { explain } from './explain.js';
+import {
+  checkConfig,
+  checkPolicy,
+  expandDevices,
+  resolveExpect,
+  resolveKernel,
+  resolveTimeline,
+} from './resolve.js';
+import type { Scenario } from './scenario.js';
+import { type MachineDocument, machineKeys, type ScenarioKeys, scenarioKeys } from './schema.js';
+import { nearest } from './suggest.js';
+
+export type { Override } from './document.js';
+
+export interface LoadOptions {
+  /** Changes from the command line, in order; they apply to every document. */
+  readonly overrides?: readonly Override[];
+}
+
+const stdin = 0;
+const stopDefault = '10ms';
+
+/** Reads a file, `-` being standard input. Throws ScenarioError. */
+export function loadScenario(file: string, options: LoadOptions = {}): Scenario[] {
+  const name = file === '-' ? 'stdin' : file;
+  return parseScenario(readText(name, file), name, options);
+}
+
+/** The scenarios of one text; `file` is how errors call it, and where files it names are looked up. */
+export function parseScenario(text: string, file: string, options: LoadOptions = {}): Scenario[] {
+  checkKind(text, file);
+  const sources = parseSources(file, text, options.overrides);
+  const stem = basename(file, extname(file));
+  return sources.map((source, i) => {
+    return resolved(source, sources.length > 1 ? `${stem}#${i + 1}` : stem);
+  });
+}
+
+/** The scenario as a document that loads as the same scenario. */
+export function scenarioYaml(scenario: Scenario): string {
+  return stringify(scenario.document, { lineWidth: 100, flowCollectionPadding: true });
+}
+
+function resolved(source: Source, name: string): Scenario {
+  const data = source.data();
+  const parsed = scenarioKeys.safeParse(data);
+  if (!parsed.success) {
+    throw explain(source, parsed.error.issues, { schema: scenarioKeys, data });
+  }
+  const keys = parsed.data;
+  const { machine, document } = resolveMachine(source, keys, data.machine);
+  const kernel = resolveKernel(source, keys);
+  checkPolicy(source, kernel.policy, machine.pageSize);
+  checkConfig(source, { keys, kernel, machine });
+  const devices = expandDevices(source, keys, machine);
+  const cost = defined(keys.cost ?? {});
+  return {
+    name,
+    title: keys.title ?? '',
+    kernel: kernel.release.id,
+    policy: kernel.policy.id,
+    policyRow: kernel.policy,
+    config: keys.config ?? {},
+    machine: { ...machine, cost },
+    cost,
+    cmdline: keys.cmdline ?? '',
+    devices,
+    timeline: resolveTimeline(source, { keys, machine, devices }),
+    seed: keys.seed ?? 1,
+    stopNs: keys.stop ?? 10e6,
+    expect: resolveExpect(source, keys),
+    document: inSchemaOrder({
+      ...data,
+      kernel: kernel.release.id,
+      policy: typeof keys.policy === 'object' ? keys.policy : kernel.policy.id,
+      machine: document,
+      seed: keys.seed ?? 1,
+      stop: data.stop ?? stopDefault,
+    }),
+  };
+}
+
+function inSchemaOrder(document: Record<string, unknown>): Record<string, unknown> {
+  const keys = Object.keys(scenarioKeys.shape).filter((key) => document[key] !== undefined);
+  return Object.fromEntries(keys.map((key) => [key, document[key]]));
+}
+
+function defined(costs: Readonly<Record<string, number | undefined>>): Record<string, number> {
+  const entries = Object.entries(costs).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Record<string, number>;
+}
+
+/** The machine, and its keys as the resolved document states them: a file's stand in its place. */
+function resolveMachine(
+  source: Source,
+  { machine }: ScenarioKeys,
+  document: unknown,
+): { machine: Machine; document: unknown } {
+  if (typeof machine !== 'string') {
+    return { machine: buildMachine(source, ['machine'], machine), document };
+  }
+  const preset = presetMachine(machine);
+  if (preset) return { machine: preset, document };
+  if (/[/\\.]/.test(machine)) return machineFile(source, machine);
+  const known = presets.map(({ name }) => name);
+  const near = nearest(machine, known);
+  const hint = near ? `did you mean ${near}?` : `expected a file or one of ${known.join(', ')}`;
+  throw source.error(['machine'], `${machine} is not known, ${hint}`);
+}
+
+/** A path in a file is relative to it; one from the command line to where the command runs. */
+function machineFile(source: Source, path: string): { machine: Machine; document: unknown } {
+  const given = source.place(['machine']);
+  const file = resolve(given.line === undefined ? '.' : dirname(given.file), path);
+  let text: string;
+  try {
+    text = readText(path, file);
+  } catch (error) {
+    if (!(error instanceof ScenarioError)) throw error;
+    throw source.error(['machine'], error.message);
+  }
+  const [own] = parseSources(path, text);
+  const document = own!.data();
+  const parsed = machineKeys.safeParse(document);
+  if (!parsed.success) {
+    throw explain(own!, parsed.error.issues, { schema: machineKeys, data: document });
+  }
+  return { machine: buildMachine(own!, [], parsed.data), document };
+}
+
+function buildMachine(source: Source, root: readonly string[], keys: MachineDocument): Machine {
+  const { preset, ...own } = keys;
+  try {
+    return preset === undefined ? customMachine(own as MachineKeys) : changedPreset(preset, own);
+  } catch (error) {
+    if (!(error instanceof MachineError)) throw error;
+    throw source.error([...root, ...error.path], error.message);
+  }
+}
+
+function readText(name: string, file: string): string {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(file === '-' ? stdin : file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const reasons: Readonly<Record<string, string>> = {
+      ENOENT: 'no such file',
+      EISDIR: 'a directory, expected a file',
+      EACCES: 'permission denied',
+    };
+    throw new ScenarioError({ file: name }, reasons[code ?? ''] ?? `cannot be read (${code})`);
+  }
+  const place = { file: name, line: 1, col: 1 };
+  const zero = bytes.indexOf(0);
+  if (zero >= 0) {
+    throw new ScenarioError(place, `a binary file (a zero at byte ${zero}), expected YAML text`);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new ScenarioError(place, 'a binary file (no UTF-8), expected YAML text');
+  }
+}
+
+/** Files of other kinds that come near: the parser's own complaint would not help. */
+function checkKind(text: string, file: string): void {
+  const place = { file, line: 1, col: 1 };
+  if (text.trim() === '') throw new ScenarioError(place, 'an empty file, expected a scenario');
+  const [first = '', second = ''] = text.trimStart().split('\n', 2);
+  if (/^\{.*\}\s*$/.test(first) && /^[{[]/.test(second)) {
+    throw new ScenarioError(
+      place,
+      'JSON Lines, expected a scenario; `cmasim replay` reads recordings',
+    );
+  }
+  const other = [/^#!/, /^<\?xml|^<!DOCTYPE|^<html/i, /^# tracer:/].find((sign) =>
+    sign.test(first),
+  );
+  if (other) {
+    throw new ScenarioError(
+      place,
+      `a file that begins with ${first.slice(0, 30)}, expected a scenario`,
+    );
+  }
+}

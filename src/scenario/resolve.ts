@@ -1,0 +1,268 @@
+/**
+ * From the keys of one document to a scenario: names become rows, declarations become devices, nodes and
+ * events are checked against what there is.
+ */
+
+import type { DeviceModel } from '../devices/model.js';
+import { devices as models } from '../devices/registry.js';
+import type { Machine } from '../machine/machine.js';
+import { kconfigOf, kconfigSymbols } from '../mm/kconfig.js';
+import { lowerPolicy, PolicyError, type PolicyRow, policies } from '../mm/policy.js';
+import { type Kernel, kernelOf, releases } from '../mm/release.js';
+import type { Source } from './document.js';
+import { placeText } from './error.js';
+import { ExpressionError, parseExpression } from './expect.js';
+import { explain } from './explain.js';
+import type { Expectation, ScenarioDevice, TimelineEntry } from './scenario.js';
+import { type DeviceKeys, deviceKeys, type ScenarioKeys } from './schema.js';
+import { didYouMean } from './suggest.js';
+
+/** Kernel ids `--kernel` takes: releases, and policies that name the release they sit on. */
+export function kernelNames(): string[] {
+  return [...new Set([...releases, ...policies].map(({ id }) => id))];
+}
+
+export function resolveKernel(source: Source, keys: ScenarioKeys): Kernel & { policy: PolicyRow } {
+  const { kernel, policy } = keys;
+  const names = kernelNames();
+  if (!names.includes(kernel)) {
+    throw source.error(['kernel'], `${kernel} is not known, expected one of ${names.join(', ')}`);
+  }
+  if (typeof policy !== 'string') {
+    const found = kernelOf(kernel);
+    return policy ? { ...found, policy: { ...found.policy, id: 'custom', ...policy } } : found;
+  }
+  const known = policies.map(({ id }) => id);
+  if (!known.includes(policy)) {
+    throw source.error(['policy'], `${policy} is not known, expected one of ${known.join(', ')}`);
+  }
+  return kernelOf(kernel, policy);
+}
+
+/** Throws ScenarioError for a symbol or a value of `config:` that the kernel does not have. */
+export function checkConfig(
+  source: Source,
+  { keys, kernel, machine }: { keys: ScenarioKeys; kernel: Kernel; machine: Machine },
+): void {
+  for (const [symbol, value] of Object.entries(keys.config ?? {})) {
+    if (!kconfigSymbols.includes(symbol.replace(/^CONFIG_/, ''))) {
+      const message = `no symbol of the model, ${didYouMean(symbol, kconfigSymbols)}`;
+      throw source.error(['config', symbol], message, { key: true });
+    }
+    try {
+      kconfigOf(kernel.release, kernel.reservation, machine.arch, { [symbol]: value });
+    } catch (error) {
+      const message = (error as Error).message.replace(`config.${symbol}: `, '');
+      throw source.error(['config', symbol], message);
+    }
+  }
+}
+
+/** Throws ScenarioError at the step of a scenario's own policy that cannot be read. */
+export function checkPolicy(source: Source, row: PolicyRow, pageSize: number): void {
+  try {
+    lowerPolicy(row, pageSize);
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    const list = row.alloc.includes(error.step) ? 'alloc' : 'free';
+    throw source.error(['policy', list, row[list].indexOf(error.step)], error.message);
+  }
+}
+
+/** Devices in the order of the file, then of the nodes, then of their count. */
+export function expandDevices(
+  source: Source,
+  keys: ScenarioKeys,
+  machine: Machine,
+): ScenarioDevice[] {
+  const list: ScenarioDevice[] = [];
+  for (const [declaration, device] of Object.entries(keys.devices ?? {})) {
+    const model = modelOf(source, ['devices', declaration, 'kind'], device.kind);
+    const config = ownKeys(source, { declaration, device, model });
+    const nids = deviceNodes(source, { declaration, device, machine });
+    const several = device.node === 'all' || Array.isArray(device.node);
+    const count = device.count ?? 1;
+    const numaNode = attribute(source, { declaration, device, machine });
+    for (const nid of nids) {
+      for (let k = 0; k < count; k++) {
+        const index = count > 1 ? `.${k}` : '';
+        list.push({
+          name: several || count > 1 ? `${declaration}@${nid}${index}` : declaration,
+          declaration,
+          kind: device.kind,
+          nid,
+          numaNode: numaNode ?? nid,
+          startNs: device.start ?? 0,
+          maskBits: device.mask ?? 64,
+          config,
+        });
+      }
+    }
+  }
+  return list;
+}
+
+function modelOf(source: Source, path: readonly string[], kind: string): DeviceModel {
+  const model = models.find((one) => one.kind === kind);
+  if (model) return model;
+  const known = models.map((one) => one.kind);
+  throw source.error(path, `${kind} is not known, ${didYouMean(kind, known)}`);
+}
+
+/** The keys of the kind, without those every device has. */
+function ownKeys(
+  source: Source,
+  { declaration, device, model }: { declaration: string; device: DeviceKeys; model: DeviceModel },
+): unknown {
+  const common = Object.keys(deviceKeys.shape);
+  const own = Object.fromEntries(Object.entries(device).filter(([key]) => !common.includes(key)));
+  const parsed = model.config.safeParse(own);
+  if (parsed.success) return parsed.data;
+  const root = ['devices', declaration];
+  // A key no kind has may be one that every device has, misspelt.
+  const schema = model.config;
+  throw explain(source, parsed.error.issues, { root, schema, data: own, besides: common });
+}
+
+function nidList({ nodes }: Machine): string {
+  const nids = nodes.map(({ nid }) => nid);
+  const dense = nids.length > 1 && nids.at(-1) === nids[0]! + nids.length - 1;
+  return dense ? `${nids[0]}-${nids.at(-1)}` : nids.join(', ');
+}
+
+/** Throws unless the machine has that node. */
+export function checkNode(
+  source: Source,
+  { path, nid, machine }: { path: readonly PropertyKey[]; nid: number; machine: Machine },
+): void {
+  if (machine.nodes.some((node) => node.nid === nid)) return;
+  const message = `${nid} is not in the machine, expected a node of ${machine.name} (${nidList(machine)})`;
+  throw source.error(path, message);
+}
+
+function deviceNodes(
+  source: Source,
+  { declaration, device, machine }: { declaration: string; device: DeviceKeys; machine: Machine },
+): readonly number[] {
+  const { node = machine.nodes[0]!.nid } = device;
+  // A node of memory alone has no bus; a node that is offline has no devices yet.
+  if (node === 'all') {
+    return machine.nodes.filter(({ online, cpus }) => online && cpus > 0).map(({ nid }) => nid);
+  }
+  const path = ['devices', declaration, 'node'];
+  const nids = Array.isArray(node) ? node : [node];
+  nids.forEach((nid, i) => {
+    checkNode(source, { path: Array.isArray(node) ? [...path, i] : path, nid, machine });
+    if (nids.indexOf(nid) < i) throw source.error([...path, i], `${nid} is in the list twice`);
+  });
+  return nids;
+}
+
+function attribute(
+  source: Source,
+  { declaration, device, machine }: { declaration: string; device: DeviceKeys; machine: Machine },
+): number | undefined {
+  const nid = device.numa_node;
+  const path = ['devices', declaration, 'numa_node'];
+  if (nid !== undefined && nid >= 0) checkNode(source, { path, nid, machine });
+  return nid;
+}
+
+/** Entries in order of time; `pressure` is memory taken at 0, before all of them. */
+export function resolveTimeline(
+  source: Source,
+  {
+    keys,
+    machine,
+    devices,
+  }: {
+    keys: ScenarioKeys;
+    machine: Machine;
+    devices: readonly ScenarioDevice[];
+  },
+): TimelineEntry[] {
+  const list = Object.entries(keys.pressure ?? {}).flatMap(([name, size]): TimelineEntry[] => {
+    const nids = name === 'all' ? machine.nodes.map(({ nid }) => nid) : [Number(name)];
+    for (const nid of nids) checkNode(source, { path: ['pressure', name], nid, machine });
+    return nids.map((nid) => ({ at: 0, do: 'take', nid, size }));
+  });
+  keys.timeline?.forEach((entry, i) => {
+    const path = ['timeline', i];
+    if (entry.do === 'take' || entry.do === 'give') {
+      checkNode(source, { path: [...path, 'node'], nid: entry.node, machine });
+      list.push({ at: entry.at, do: entry.do, nid: entry.node, size: entry.size });
+      return;
+    }
+    const chosen = chosenDevices(source, {
+      path: [...path, 'device'],
+      name: entry.device,
+      devices,
+    });
+    if (entry.do === 'write') {
+      const numaNode = entry.numa_node;
+      if (numaNode >= 0)
+        checkNode(source, { path: [...path, 'numa_node'], nid: numaNode, machine });
+      list.push({ at: entry.at, do: 'write', devices: chosen, numaNode });
+      return;
+    }
+    const numbers = eventNumbers(source, { path, entry, kind: devices[chosen[0]!]!.kind });
+    list.push({ at: entry.at, do: 'send', devices: chosen, event: entry.event, numbers });
+  });
+  return list.sort((a, b) => a.at - b.at);
+}
+
+/** Positions of the device of that name, or of all that its declaration made. */
+function chosenDevices(
+  source: Source,
+  {
+    path,
+    name,
+    devices,
+  }: {
+    path: readonly PropertyKey[];
+    name: string;
+    devices: readonly ScenarioDevice[];
+  },
+): number[] {
+  const chosen = devices.flatMap((device, i) =>
+    device.name === name || device.declaration === name ? [i] : [],
+  );
+  if (chosen.length > 0) return chosen;
+  const known = [...new Set(devices.map(({ declaration }) => declaration))];
+  const hint = known.length > 0 ? didYouMean(name, known) : 'expected a scenario with devices';
+  throw source.error(path, `${name} is not a device, ${hint}`);
+}
+
+type SendKeys = Extract<NonNullable<ScenarioKeys['timeline']>[number], { do: 'send' }>;
+
+function eventNumbers(
+  source: Source,
+  { path, entry, kind }: { path: readonly PropertyKey[]; entry: SendKeys; kind: string },
+): readonly number[] {
+  const events = models.find((one) => one.kind === kind)?.timeline ?? {};
+  const event = events[entry.event];
+  if (!event) {
+    const known = Object.keys(events);
+    const message = `${entry.event} is no event of ${kind}, ${didYouMean(entry.event, known)}`;
+    throw source.error([...path, 'event'], message);
+  }
+  const value = entry.value ?? [];
+  const numbers = typeof value === 'number' ? [value] : value;
+  if (numbers.length === event.numbers.length) return numbers;
+  const names = event.numbers.length > 0 ? ` (${event.numbers.join(', ')})` : '';
+  const message = `length ${numbers.length}, expected ${event.numbers.length}${names}`;
+  throw source.error([...path, 'value'], message);
+}
+
+/** Throws ScenarioError at the character an expression cannot go on from. */
+export function resolveExpect(source: Source, keys: ScenarioKeys): Expectation[] {
+  return (keys.expect ?? []).map((text, i) => {
+    const path = ['expect', i];
+    try {
+      return { text, expression: parseExpression(text), place: placeText(source.place(path)) };
+    } catch (error) {
+      if (!(error instanceof ExpressionError)) throw error;
+      throw source.error(path, error.message, { offset: error.offset });
+    }
+  });
+}

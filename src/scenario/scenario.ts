@@ -1,0 +1,85 @@
+/**
+ * A scenario as the simulator takes it: checked, expanded, in base units. Plain data throughout.
+ */
+
+import type { Machine } from '../machine/machine.js';
+import type { PolicyRow } from '../mm/policy.js';
+import type { Expression } from './expect.js';
+
+export interface Scenario {
+  /** File name without its ending; `NAME#2` for the second of several documents. */
+  readonly name: string;
+  /** What the scenario says of itself; may be empty. */
+  readonly title: string;
+  /** Id of a row of mm/release.ts. */
+  readonly kernel: string;
+  /** Id of a row of mm/policy.ts, or `custom`. */
+  readonly policy: string;
+  /** The row in force, also when the scenario wrote its own. */
+  readonly policyRow: PolicyRow;
+  /** Kconfig symbols that differ from the release's defaults. */
+  readonly config: Readonly<Record<string, string | number | boolean>>;
+  readonly machine: Machine;
+  /** Numbers of mm/cost.ts that differ from their defaults. */
+  readonly cost: Readonly<Record<string, number>>;
+  /** The kernel's command line, verbatim. */
+  readonly cmdline: string;
+  readonly devices: readonly ScenarioDevice[];
+  /** Ascending `at`; at the same instant in the order of the file. */
+  readonly timeline: readonly TimelineEntry[];
+  /** 0 to 2^32 - 1. */
+  readonly seed: number;
+  /** The run ends here, in ns. */
+  readonly stopNs: number;
+  readonly expect: readonly Expectation[];
+  /** The document all this was made of, overrides included: printed as scenario.yaml, it loads as the same. */
+  readonly document: Readonly<Record<string, unknown>>;
+}
+
+/** One device; a declaration with several nodes or a count becomes several. */
+export interface ScenarioDevice {
+  /** `nic0`, or `nic0@2`, `nic0@2.1` of a declaration that makes several. */
+  readonly name: string;
+  /** Key under `devices:`. */
+  readonly declaration: string;
+  readonly kind: string;
+  /** Node it is plugged into. */
+  readonly nid: number;
+  /** dev_to_node(): a node or -1. */
+  readonly numaNode: number;
+  /** Probe, in ns. */
+  readonly startNs: number;
+  /** Bits of the coherent DMA mask. */
+  readonly maskBits: number;
+  /** As the kind's schema returned it; devices of one declaration share the object. */
+  readonly config: unknown;
+}
+
+/** `devices`: positions in Scenario.devices. */
+export type TimelineEntry =
+  | {
+      readonly at: number;
+      readonly do: 'write';
+      readonly devices: readonly number[];
+      readonly numaNode: number;
+    }
+  | {
+      readonly at: number;
+      readonly do: 'send';
+      readonly devices: readonly number[];
+      readonly event: string;
+      readonly numbers: readonly number[];
+    }
+  | {
+      readonly at: number;
+      readonly do: 'take' | 'give';
+      readonly nid: number;
+      readonly size: number;
+    };
+
+export interface Expectation {
+  readonly text: string;
+  readonly expression: Expression;
+  /** `file:line:col`. */
+  readonly place: string;
+}

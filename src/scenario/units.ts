@@ -1,0 +1,35 @@
+/**
+ * Sizes and times as a scenario writes them.
+ *
+ * Sizes read as memparse() of lib/cmdline.c reads them (powers of 1024, 0x allowed), except that nothing may
+ * be left over: the kernel stops at the first odd character, a scenario names the mistake.
+ */
+
+export const sizeUnits: Readonly<Record<string, number>> = {
+  K: 2 ** 10,
+  M: 2 ** 20,
+  G: 2 ** 30,
+  T: 2 ** 40,
+  P: 2 ** 50,
+};
+/** In ns. */
+export const timeUnits: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };
+
+export const sizePattern = /^(0[xX][0-9a-fA-F]+|[0-9]+)([KMGTPkmgtp]?)$/;
+export const timePattern = /^([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s)$/;
+
+/** Bytes, or undefined if the text is no size. */
+export function parseSize(text: string): number | undefined {
+  const found = sizePattern.exec(text);
+  if (!found) return undefined;
+  const bytes = Number(found[1]) * (sizeUnits[found[2]!.toUpperCase()] ?? 1);
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
+}
+
+/** Whole ns, or undefined if the text is no time. */
+export function parseTime(text: string): number | undefined {
+  const found = timePattern.exec(text);
+  if (!found) return undefined;
+  const ns = Math.round(Number(found[1]) * timeUnits[found[2]!]!);
+  return Number.isSafeInteger(ns) ? ns : undefined;
+}
