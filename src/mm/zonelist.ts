@@ -10,18 +10,18 @@
 import type { NodeLayout } from './layout.js';
 
 /** What the first node of each distance group is charged with. */
-export interface NodeLoadRule {
-  /** `one`, or as many as nodes were left to order. */
-  readonly charge: 'one' | 'remaining';
+interface NodeLoadRule {
+  /** As many as nodes were left to order, or 1. */
+  readonly decreasing: boolean;
   /** Whether the charge is added to what earlier lists charged, or replaces it. */
-  readonly accumulates: boolean;
+  readonly added: boolean;
 }
 
-/** Kernels by their rule; v5.16 to v5.18 accumulate the decreasing weight. */
+/** By the release that brought the rule; 54d032ced983 made the charges add up, also in stable kernels. */
 export const nodeLoadRules = {
-  'up to 5.15': { charge: 'remaining', accumulates: false },
-  '5.16': { charge: 'remaining', accumulates: true },
-  '5.19': { charge: 'one', accumulates: true },
+  'up to 5.15': { decreasing: true, added: false },
+  '5.16': { decreasing: true, added: true },
+  '5.19': { decreasing: false, added: true },
 } as const satisfies Readonly<Record<string, NodeLoadRule>>;
 
 export interface FallbackNode {
@@ -34,7 +34,7 @@ export interface FallbackOptions {
   readonly distance: readonly (readonly number[])[];
   /** MAX_NUMNODES: node_load outweighs distance once it reaches this. */
   readonly maxNumnodes: number;
-  readonly rule?: NodeLoadRule;
+  readonly nodeLoad?: keyof typeof nodeLoadRules;
 }
 
 /**
@@ -43,13 +43,14 @@ export interface FallbackOptions {
  */
 export function fallbackOrders(
   nodes: readonly FallbackNode[],
-  { distance, maxNumnodes, rule = nodeLoadRules['5.19'] }: FallbackOptions,
+  { distance, maxNumnodes, nodeLoad = '5.19' }: FallbackOptions,
 ): ReadonlyMap<number, readonly number[]> {
   const positions = nodes.length;
   const withMemory = nodes.flatMap((node, position) => (node.hasMemory ? [position] : []));
-  const nodeLoad = new Float64Array(positions);
+  const rule: NodeLoadRule = nodeLoadRules[nodeLoad];
+  const load = new Float64Array(positions);
   // Where a charge may exceed 1, the kernel multiplies by MAX_NODE_LOAD, the number of nodes, as well.
-  const weight = maxNumnodes * (rule.charge === 'remaining' ? withMemory.length : 1);
+  const weight = maxNumnodes * (rule.decreasing ? withMemory.length : 1);
   const keys = new Float64Array(withMemory.length);
   const orders = new Map<number, readonly number[]>();
   for (const [local, { nid }] of nodes.entries()) {
@@ -57,12 +58,12 @@ export function fallbackOrders(
     for (const [i, position] of withMemory.entries()) {
       const far = row[position]! + (position < local ? 1 : 0);
       // The local node comes first whatever its load. Equal values go to the lower node id.
-      const value = position === local ? -1 : far * weight + nodeLoad[position]!;
+      const value = position === local ? -1 : far * weight + load[position]!;
       keys[i] = value * positions + position;
     }
     keys.sort();
     const order = Array.from(keys, (key) => ((key % positions) + positions) % positions);
-    chargeGroups(order, local, row, rule, nodeLoad);
+    chargeGroups(order, local, row, rule, load);
     orders.set(
       nid,
       order.map((position) => nodes[position]!.nid),
@@ -77,13 +78,13 @@ function chargeGroups(
   local: number,
   row: readonly number[],
   rule: NodeLoadRule,
-  nodeLoad: Float64Array,
+  load: Float64Array,
 ): void {
   let previous = local;
   for (const [taken, position] of order.entries()) {
     if (row[position] !== row[previous]) {
-      const charge = rule.charge === 'one' ? 1 : order.length - taken;
-      nodeLoad[position] = charge + (rule.accumulates ? nodeLoad[position]! : 0);
+      const charge = rule.decreasing ? order.length - taken : 1;
+      load[position] = charge + (rule.added ? load[position]! : 0);
     }
     previous = position;
   }
