@@ -6,6 +6,8 @@
  * that node's CPUs run its driver, and walk the list of attempts on its behalf.
  */
 
+import type { Statistic } from '../sim/statistics.js';
+
 /** Message types between devices and nodes. Types from 64 on belong to the devices themselves. */
 export const ALLOC = 1;
 export const FREE = 2;
@@ -105,8 +107,8 @@ export interface DmaApi {
   after(delay: number, event: string, a?: number, b?: number, c?: number): void;
   /** Forgets all events sent by `after` that are pending. */
   cancel(): void;
-  /** Records one value of a statistic the device model declared. */
-  record(statistic: string, value: number): void;
+  /** Records one value of a histogram the device model declared, in whole units; adds to a counter. */
+  record(statistic: Statistic, value: number): void;
   /** Uniform in [0, 1), from the device's own stream. */
   uniform(): number;
   /** Exponential with this mean, from the device's own stream. */

@@ -9,10 +9,13 @@ import { allowBlocking, GFP_DMA, GFP_DMA32 } from './gfp.js';
 import type { MemoryLayout } from './layout.js';
 import { allocSources, conditions, freeOwners, type Policy, type Steps } from './policy.js';
 
-const ALLOC_DEVICE = allocSources.indexOf('device');
-const ALLOC_PERNUMA = allocSources.indexOf('pernuma');
-const ALLOC_NUMA = allocSources.indexOf('numa');
-const ALLOC_DEFAULT = allocSources.indexOf('default');
+export const ALLOC_DEVICE = allocSources.indexOf('device');
+export const ALLOC_PERNUMA = allocSources.indexOf('pernuma');
+export const ALLOC_NUMA = allocSources.indexOf('numa');
+export const ALLOC_NEAREST = allocSources.indexOf('nearest');
+export const ALLOC_DEFAULT = allocSources.indexOf('default');
+export const ALLOC_BUDDY_NODE = allocSources.indexOf('buddy on node');
+export const ALLOC_BUDDY = allocSources.indexOf('buddy');
 const FREE_DEVICE = freeOwners.indexOf('device');
 const FREE_ANY_PERNUMA = freeOwners.indexOf('any pernuma');
 const FREE_ANY_NUMA = freeOwners.indexOf('any numa');
@@ -37,6 +40,12 @@ export interface AreaDirectory {
   readonly count: Float64Array;
   /** Node on which each area lies. */
   readonly nid: Int32Array;
+  /** Spans of memory by ascending first pfn, for page_to_nid(); a span ends where the next begins. */
+  readonly spanStart: Float64Array;
+  readonly spanNid: Int32Array;
+  /** Active areas by ascending first pfn, to tell whose bitmap a page belongs to. */
+  readonly areaStart: Float64Array;
+  readonly areaAt: Int32Array;
 }
 
 export function areaDirectory(layout: MemoryLayout): AreaDirectory {
@@ -58,7 +67,54 @@ export function areaDirectory(layout: MemoryLayout): AreaDirectory {
     basePfn: Float64Array.from(areas, (area) => area.basePfn),
     count: Float64Array.from(areas, (area) => area.count),
     nid: Int32Array.from(areas, (area) => area.nid),
+    ...spans(layout),
+    ...activeAreas(layout),
   };
+}
+
+function spans(layout: MemoryLayout): Pick<AreaDirectory, 'spanStart' | 'spanNid'> {
+  const all = layout.nodes.flatMap(({ nid, zones }) =>
+    zones.flatMap((zone) => zone.ranges.map(([start]) => ({ start, nid }))),
+  );
+  all.sort((a, b) => a.start - b.start);
+  return {
+    spanStart: Float64Array.from(all, (span) => span.start),
+    spanNid: Int32Array.from(all, (span) => span.nid),
+  };
+}
+
+function activeAreas(layout: MemoryLayout): Pick<AreaDirectory, 'areaStart' | 'areaAt'> {
+  const active = layout.areas.filter((area) => area.count > 0);
+  active.sort((a, b) => a.basePfn - b.basePfn);
+  return {
+    areaStart: Float64Array.from(active, (area) => area.basePfn),
+    areaAt: Int32Array.from(active, (area) => area.index),
+  };
+}
+
+/** Index of the last start at or below `pfn`; -1 if there is none. */
+function lastAtOrBelow(starts: Float64Array, pfn: number): number {
+  let low = 0;
+  let high = starts.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (starts[middle]! <= pfn) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** page_to_nid(): node of a page of RAM. */
+export function pageToNid(directory: AreaDirectory, pfn: number): number {
+  const at = lastAtOrBelow(directory.spanStart, pfn);
+  return at < 0 ? NUMA_NO_NODE : directory.spanNid[at]!;
+}
+
+/** The area in which a page lies, whoever may use it; NO_AREA if none. */
+export function areaOfPage(directory: AreaDirectory, pfn: number): number {
+  const at = lastAtOrBelow(directory.areaStart, pfn);
+  const area = at < 0 ? NO_AREA : directory.areaAt[at]!;
+  return areaHolds(directory, area, pfn) ? area : NO_AREA;
 }
 
 /** get_order(): the smallest order whose block holds `size` bytes; 52 for size 0, as the kernel's. */
@@ -122,20 +178,27 @@ export function nextStep(steps: Steps, from: number, facts: number, size: number
   return source.length;
 }
 
-/** The area a step names for this request; NO_AREA when its slot is empty or it names no area. */
+/**
+ * The area a step names for this request; NO_AREA when its slot is empty or it names no area.
+ * `nid`: the request's node, or for `nearest` the other node whose turn it is.
+ */
 export function areaOfSource(
   directory: AreaDirectory,
   source: number,
-  devNode: number,
+  nid: number,
   devArea: number,
 ): number {
   switch (source) {
     case ALLOC_DEVICE:
       return devArea;
     case ALLOC_PERNUMA:
-      return slot(directory.pernuma, devNode);
+      return slot(directory.pernuma, nid);
     case ALLOC_NUMA:
-      return slot(directory.numa, devNode);
+      return slot(directory.numa, nid);
+    case ALLOC_NEAREST: {
+      const area = slot(directory.pernuma, nid);
+      return area === NO_AREA ? slot(directory.numa, nid) : area;
+    }
     case ALLOC_DEFAULT:
       return directory.defaultArea;
     default:

@@ -59,8 +59,11 @@ export interface MemoryLayout {
   /** Index of dma_contiguous_default_area, or -1. */
   readonly defaultArea: number;
   readonly nodes: readonly NodeLayout[];
-  /** Per node id: the zones an allocation from it tries, as [nid, zone name], for the highest zone. */
-  readonly zonelists: ReadonlyMap<number, readonly (readonly [nid: number, zone: string])[]>;
+  /**
+   * Per node id the nodes of its zonelist, nearest first ("Fallback order for Node n"). Each contributes its
+   * zones from the highest allowed to the lowest.
+   */
+  readonly fallback: ReadonlyMap<number, ArrayLike<number>>;
   /** CPU -> node whose memory it allocates from (numa_mem_id). */
   readonly cpuNode: readonly number[];
 }

@@ -1,0 +1,299 @@
+/**
+ * The CMA areas that the actors of this shard own: cma_alloc() and cma_release() with their time.
+ *
+ * Models the loop of cma_alloc() (mm/cma.c): bits are set under the area's lock, alloc_contig_range() runs
+ * under the allocation mutex, which is dropped between retries. A node's actor owns the areas on its node,
+ * the coordinator the default area; both use this file.
+ */
+
+import {
+  FREED,
+  freed,
+  LEAKED,
+  MODE_COHERENT,
+  originMask,
+  planMode,
+  planPolicy,
+  request,
+} from '../devices/dma.js';
+import * as cma from '../mm/cma.js';
+import { coherentOk, NO_AREA, optimalGfpMask, releaseOwner } from '../mm/contiguous.js';
+import { GFP_DMA, GFP_DMA32 } from '../mm/gfp.js';
+import type { Loop } from '../sim/model.js';
+import type { Stream } from '../sim/random.js';
+import { InFlight, ticket } from './inflight.js';
+import { CONTIG_DONE, contigDone, release } from './messages.js';
+import { type AllocMutex, mutexes } from './mutex.js';
+import { alignOrder, asker, grant, leaveArea, pagesAsked, stepArea, toBuddy } from './walk.js';
+import { between, type Wiring } from './wiring.js';
+import type { Zones } from './zones.js';
+
+export class Areas {
+  readonly #wiring: Wiring;
+  readonly #zones: Zones;
+  readonly #inFlight = new InFlight();
+  readonly #mutex: AllocMutex;
+  /** Area -> its state; undefined where another shard owns it. */
+  readonly owned: readonly (cma.CmaArea | undefined)[];
+  /** Area -> stream of its lru_cache_disable() draws. */
+  readonly #lru: readonly (Stream | undefined)[];
+
+  constructor(
+    wiring: Wiring,
+    zones: Zones,
+    owns: (actor: number) => boolean,
+    stream: (name: string) => Stream,
+  ) {
+    this.#wiring = wiring;
+    this.#zones = zones;
+    const { areas } = wiring.layout;
+    const here = (index: number): boolean => owns(wiring.areaOwner[index]!);
+    this.owned = areas.map((area) => (here(area.index) ? cma.cmaAreaFromLayout(area) : undefined));
+    this.#lru = areas.map((area) =>
+      here(area.index) ? stream(`${area.index}.${area.name}.lru`) : undefined,
+    );
+    this.#mutex = new mutexes[wiring.rules.mutex](wiring, (loop, actor, row) =>
+      this.#contigRange(loop, actor, row),
+    );
+  }
+
+  /** Requests begun and not ended. */
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  area(index: number): cma.CmaArea {
+    const area = this.owned[index];
+    if (!area) throw new Error(`area ${index} is owned by this shard`);
+    return area;
+  }
+
+  /** Performs an area step of a request. */
+  attempt(loop: Loop, m: Float64Array, at: number): void {
+    const index = stepArea(this.#wiring, m, at);
+    const area = this.area(index);
+    const count = pagesAsked(this.#wiring, m, at);
+    const align = alignOrder(this.#wiring, m, at);
+    const id = m[at + request.id]!;
+    const row = this.#inFlight.open(m, at);
+    const { rows } = this.#inFlight;
+    if (!cma.cmaMayHold(area, count)) {
+      this.#wiring.log.attempt(id, loop.now, index, count, align, cma.RETURNED_AT_ONCE, 0);
+      leaveArea(this.#wiring, loop, rows, row, 0);
+      this.#inFlight.close(row);
+      return;
+    }
+    rows[row + ticket.area] = index;
+    rows[row + ticket.count] = count;
+    rows[row + ticket.align] = align;
+    this.#search(loop, row, 0);
+  }
+
+  /** A mutex message for an actor of this shard. */
+  mutexMessage(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
+    this.#mutex.receive(loop, actor, type, m, at);
+  }
+
+  /** Looks for the next window from bit `start` and claims it, or leaves the area. */
+  #search(loop: Loop, row: number, start: number): void {
+    const { rows } = this.#inFlight;
+    const area = this.area(rows[row + ticket.area]!);
+    const count = rows[row + ticket.count]!;
+    const bit = cma.cmaSearch(area, count, rows[row + ticket.align]!, start);
+    const end = bit < 0 ? area.bitmap.size : bit;
+    const work = rows[row + ticket.work]! + this.#wiring.costs.search(end - start);
+    if (bit === cma.NO_WINDOW) {
+      this.#leave(loop, row, area, work);
+      return;
+    }
+    cma.cmaClaim(area, bit, count);
+    rows[row + ticket.bit] = bit;
+    rows[row + ticket.work] = work;
+    rows[row + ticket.since] = loop.now;
+    this.#mutex.acquire(loop, loop.actor, area.index, row);
+  }
+
+  /** alloc_contig_range() under the mutex: takes its time, then says whether a page was in the way. */
+  #contigRange(loop: Loop, actor: number, row: number): void {
+    const { rows } = this.#inFlight;
+    const index = rows[row + ticket.area]!;
+    const area = this.area(index);
+    const bit = rows[row + ticket.bit]!;
+    const count = rows[row + ticket.count]!;
+    rows[row + request.extra]! += loop.now - rows[row + ticket.since]!;
+    const isBusy = cma.cmaWindowBusy(area, bit, count);
+    const { costs, cpus } = this.#wiring;
+    const draw = this.#lru[index]!.logNormal(costs.drainLru, costs.drainLruSigma);
+    const pfn = area.basePfn + bit * 2 ** area.orderPerBit;
+    const time = isBusy
+      ? costs.contigBusy(pfn, count, cpus, draw)
+      : costs.contigRange(pfn, count, cpus, draw);
+    const out = loop.post(actor, rows[row + ticket.work]! + time, CONTIG_DONE);
+    rows[row + ticket.work] = 0;
+    loop.out[out + contigDone.ticket] = row;
+    loop.out[out + contigDone.busy] = isBusy ? 1 : 0;
+  }
+
+  contigDone(loop: Loop, m: Float64Array, at: number): void {
+    const row = m[at + contigDone.ticket]!;
+    const isBusy = m[at + contigDone.busy] === 1;
+    const { rows } = this.#inFlight;
+    const area = this.area(rows[row + ticket.area]!);
+    this.#mutex.release(loop, loop.actor, area.index);
+    const bit = rows[row + ticket.bit]!;
+    const count = rows[row + ticket.count]!;
+    if (isBusy) {
+      rows[row + ticket.retries]! += 1;
+      const next = cma.cmaAbandon(area, bit, count, rows[row + ticket.align]!);
+      this.#search(loop, row, next);
+      return;
+    }
+    const pfn = cma.cmaCommit(area, bit, count);
+    this.#zones.takeCma(area.nid, area.zone, count);
+    this.#log(loop, row, 0);
+    this.#place(loop, row, area, pfn);
+    this.#inFlight.close(row);
+  }
+
+  /** Grants the pages, unless the device cannot reach them: then they go back and the buddy is next. */
+  #place(loop: Loop, row: number, area: cma.CmaArea, pfn: number): void {
+    const { rows } = this.#inFlight;
+    const wiring = this.#wiring;
+    const pages = rows[row + ticket.count]!;
+    const mask = originMask(rows[row + request.origin]!);
+    const { pageShift } = wiring.directory;
+    const coherent = planMode(rows[row + request.plan]!) === MODE_COHERENT;
+    if (coherent && !coherentOk(pfn, rows[row + request.size]!, pageShift, mask)) {
+      const work = this.#giveBack(loop, row, area, pfn, pages);
+      const gfp = rows[row + request.gfp]! & ~(GFP_DMA | GFP_DMA32);
+      toBuddy(wiring, loop, rows, row, gfp | optimalGfpMask(wiring.limits, mask), work);
+      return;
+    }
+    const zone = wiring.zoneIndex(area.zone);
+    grant(wiring, loop, rows, row, 0, { pfn, pages, source: area.index, nid: area.nid, zone });
+  }
+
+  /** dma_free_contiguous() inside the call; returns its time. The policy's free list may miss the area. */
+  #giveBack(loop: Loop, row: number, area: cma.CmaArea, pfn: number, pages: number): number {
+    const { rows } = this.#inFlight;
+    const wiring = this.#wiring;
+    const id = rows[row + request.id]!;
+    const policy = wiring.policies[planPolicy(rows[row + request.plan]!)]!;
+    const asked = {
+      gfp: rows[row + request.gfp]!,
+      devNode: rows[row + request.devNode]!,
+      devArea: rows[row + request.devArea]!,
+      size: rows[row + request.size]!,
+    };
+    const owner = releaseOwner(wiring.directory, policy, asked, pfn, area.nid);
+    if (owner === NO_AREA) this.leak(loop, id, area, pfn, pages);
+    else this.#release(area, pfn, pages);
+    wiring.log.gaveBack(id, area.index, pfn, pages);
+    return Math.round(pages * wiring.costs.pageRelease);
+  }
+
+  #leave(loop: Loop, row: number, area: cma.CmaArea, work: number): void {
+    const { rows } = this.#inFlight;
+    cma.cmaFail(area, rows[row + ticket.count]!);
+    const tried = rows[row + ticket.retries]! > 0;
+    this.#log(loop, row, tried ? -cma.EBUSY : -this.#wiring.rules.emptySearchErrno);
+    leaveArea(this.#wiring, loop, rows, row, work);
+    this.#inFlight.close(row);
+  }
+
+  #log(loop: Loop, row: number, err: number): void {
+    const { rows } = this.#inFlight;
+    this.#wiring.log.attempt(
+      rows[row + request.id]!,
+      loop.now,
+      rows[row + ticket.area]!,
+      rows[row + ticket.count]!,
+      rows[row + ticket.align]!,
+      err,
+      rows[row + ticket.retries]!,
+    );
+  }
+
+  /** cma_release() at the area that owns the pages, or __free_pages() of pages nobody released. */
+  release(loop: Loop, m: Float64Array, at: number): void {
+    const id = m[at + release.id]!;
+    const pfn = m[at + release.pfn]!;
+    const pages = m[at + release.pages]!;
+    const leakedFrom = m[at + release.leakedFrom]!;
+    const area = this.area(leakedFrom === NO_AREA ? m[at + release.area]! : leakedFrom);
+    if (leakedFrom === NO_AREA) this.#releaseAndReport(loop, id, area, pfn, pages);
+    else this.leak(loop, id, area, pfn, pages);
+    const { costs } = this.#wiring;
+    const work = Math.round(costs.bitmapLock + pages * costs.pageRelease);
+    const source = leakedFrom === NO_AREA ? area.index : LEAKED;
+    answerFreed(this.#wiring, loop, m, at, work, source, area.nid);
+  }
+
+  #release(area: cma.CmaArea, pfn: number, pages: number): number {
+    const returned = cma.cmaRelease(area, pfn, pages, this.#wiring.rules.wholeRange);
+    if (returned > 0) this.#zones.returnCma(area.nid, area.zone, returned);
+    return returned;
+  }
+
+  #releaseAndReport(
+    loop: Loop,
+    id: number,
+    area: cma.CmaArea,
+    pfn: number,
+    pages: number,
+  ): void {
+    const returned = this.#release(area, pfn, pages);
+    if (returned === pages) return;
+    const missing = pages - Math.max(0, returned);
+    this.#wiring.log.findings.push({
+      time: loop.now,
+      kind: 'double-free',
+      id,
+      pfn,
+      pages: missing,
+      area: area.index,
+      text: `${missing} of ${pages} pages from pfn ${pfn} were not held when ${area.name} took them back`,
+    });
+  }
+
+  /** Pages back in the buddy whose bits stay set for ever. */
+  leak(loop: Loop, id: number, area: cma.CmaArea, pfn: number, pages: number): void {
+    const inside = Math.min(pages, area.basePfn + area.count - pfn);
+    const returned = cma.cmaFreeToBuddy(area, pfn, inside);
+    this.#zones.returnCma(area.nid, area.zone, returned);
+    this.#wiring.log.findings.push({
+      time: loop.now,
+      kind: 'leak',
+      id,
+      pfn,
+      pages: inside,
+      area: area.index,
+      text: `${inside} pages of ${area.name} from pfn ${pfn} went to the buddy; their bits stay set`,
+    });
+  }
+}
+
+/** Tells whoever freed that it is done. */
+export function answerFreed(
+  wiring: Wiring,
+  loop: Loop,
+  m: Float64Array,
+  at: number,
+  work: number,
+  source: number,
+  nid: number,
+): void {
+  const id = m[at + release.id]!;
+  const pfn = m[at + release.pfn]!;
+  const pages = m[at + release.pages]!;
+  const leakedFrom = m[at + release.leakedFrom]!;
+  const to = asker(id);
+  const out = loop.post(to, work + between(wiring, loop.actor, to), FREED);
+  loop.out[out + freed.id] = id;
+  loop.out[out + freed.pfn] = pfn;
+  loop.out[out + freed.pages] = pages;
+  loop.out[out + freed.source] = source;
+  loop.out[out + freed.nid] = nid;
+  loop.out[out + freed.leakedFrom] = leakedFrom;
+}
+

@@ -1,0 +1,164 @@
+/**
+ * What actors write down while a run goes on, for whoever asks afterwards: attempts, findings, observations.
+ *
+ * One log per shard; logs are merged by request and time, so they read the same on any number of shards.
+ * Attempts are columns that grow; nothing is kept unless it was asked for.
+ */
+
+/** One cma_alloc() call as the tracepoints tell it. `area` -1: called with no area. */
+export interface Attempt {
+  readonly id: number;
+  readonly time: number;
+  readonly area: number;
+  readonly count: number;
+  readonly align: number;
+  /** 0, or a negative errno, or 1: it returned at once. */
+  readonly err: number;
+  readonly retries: number;
+}
+
+/** Something a policy did that a kernel engineer must know: a leak, a foreign bit cleared. */
+export interface Finding {
+  readonly time: number;
+  readonly kind: 'leak' | 'foreign-free' | 'double-free';
+  readonly id: number;
+  readonly pfn: number;
+  readonly pages: number;
+  readonly area: number;
+  readonly text: string;
+}
+
+/** The state of one area's bitmap when asked, as a recording's `state` rows give it. */
+export interface AreaState {
+  readonly id: number;
+  readonly area: number;
+  readonly used: number;
+  readonly maxchunk: number;
+  readonly runs: number;
+  readonly hash: number;
+  readonly ranges: readonly (readonly [number, number])[];
+}
+
+/** One zone when asked. */
+export interface ZoneState {
+  readonly id: number;
+  readonly nid: number;
+  readonly zone: string;
+  readonly startPfn: number;
+  readonly spanned: number;
+  readonly present: number;
+  readonly managed: number;
+  readonly free: number;
+  readonly freeCma: number;
+}
+
+const ATTEMPT_WIDTH = 7;
+
+/** What a shard hands over at the end: plain data. */
+export interface LogData {
+  readonly attempts: Float64Array;
+  readonly returned: Float64Array;
+  readonly findings: readonly Finding[];
+  readonly areaStates: readonly AreaState[];
+  readonly zoneStates: readonly ZoneState[];
+}
+
+/** A column store of fixed-width rows. */
+class Rows {
+  #data = new Float64Array(0);
+  #length = 0;
+
+  push(width: number): number {
+    const at = this.#length;
+    if (at + width > this.#data.length) {
+      const data = new Float64Array(Math.max(1024, this.#data.length * 2));
+      data.set(this.#data);
+      this.#data = data;
+    }
+    this.#length = at + width;
+    return at;
+  }
+
+  get data(): Float64Array {
+    return this.#data;
+  }
+
+  take(): Float64Array {
+    return this.#data.slice(0, this.#length);
+  }
+}
+
+export class RunLog {
+  readonly #attempts = new Rows();
+  readonly #returned = new Rows();
+  readonly findings: Finding[] = [];
+  readonly areaStates: AreaState[] = [];
+  readonly zoneStates: ZoneState[] = [];
+  /** Attempts are kept only for a replay or for `why`. */
+  readonly keepsAttempts: boolean;
+
+  constructor(keepsAttempts: boolean) {
+    this.keepsAttempts = keepsAttempts;
+  }
+
+  attempt(
+    id: number,
+    time: number,
+    area: number,
+    count: number,
+    align: number,
+    err: number,
+    retries: number,
+  ): void {
+    if (!this.keepsAttempts) return;
+    const at = this.#attempts.push(ATTEMPT_WIDTH);
+    const { data } = this.#attempts;
+    data[at] = id;
+    data[at + 1] = time;
+    data[at + 2] = area;
+    data[at + 3] = count;
+    data[at + 4] = align;
+    data[at + 5] = err;
+    data[at + 6] = retries;
+  }
+
+  /** A CMA range given back inside dma_alloc_coherent() because the mask does not reach it. */
+  gaveBack(id: number, area: number, pfn: number, pages: number): void {
+    if (!this.keepsAttempts) return;
+    const at = this.#returned.push(4);
+    this.#returned.data.set([id, area, pfn, pages], at);
+  }
+
+  take(): LogData {
+    return {
+      attempts: this.#attempts.take(),
+      returned: this.#returned.take(),
+      findings: this.findings,
+      areaStates: this.areaStates,
+      zoneStates: this.zoneStates,
+    };
+  }
+}
+
+/** The attempts of all shards, by request, each request's in the order they were made. */
+export function attemptsById(logs: readonly LogData[]): Map<number, Attempt[]> {
+  const byId = new Map<number, Attempt[]>();
+  for (const { attempts } of logs) {
+    for (let at = 0; at < attempts.length; at += ATTEMPT_WIDTH) {
+      const [id, time, area, count, align, err, retries] = attempts.subarray(at) as unknown as [
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+      ];
+      let list = byId.get(id);
+      if (!list) byId.set(id, (list = []));
+      list.push({ id, time, area, count, align, err, retries });
+    }
+  }
+  for (const list of byId.values()) list.sort((a, b) => a.time - b.time);
+  return byId;
+}

@@ -1,0 +1,395 @@
+/**
+ * Reads operation files: what a real kernel was asked and did, one JSON value per line.
+ *
+ * Line 1 is the meta data, line 2 memblock around the reservation, line 3 areas, zones and zonelists, then one
+ * operation per line. Areas, zones and zonelists come from the file, not from our own boot, so that what is
+ * compared is allocation alone.
+ */
+
+import {
+  OP_ALLOC,
+  OP_BUSY,
+  OP_CMA_ALLOC,
+  OP_CMA_RELEASE,
+  OP_COHERENT,
+  OP_COHERENT_FREE,
+  OP_CPU,
+  OP_FREE,
+  OP_STATE,
+  OP_UNBUSY,
+  OP_ZONES,
+  OPERATION_WIDTH,
+  operation,
+} from '../actors/operations.js';
+import { parseGfp } from '../mm/gfp.js';
+import type { AreaLayout, MemoryLayout, NodeLayout } from '../mm/layout.js';
+import { InputError } from './input.js';
+
+/** Policies a recording may name: the kernel's own, the June 2020 v2 patch, the kernel before it. */
+export const recordedPolicies = ['m', 'v', 'p'] as const;
+
+export interface OperationFile {
+  readonly file: string;
+  readonly name: string;
+  readonly layout: MemoryLayout;
+  readonly cpus: number;
+  /** MAX_NUMNODES of the recorded kernel. */
+  readonly maxNumnodes: number;
+  /** Node of the CPU that runs the first operation. */
+  readonly cpuNode: number;
+  /** Number of the actor that replays; requests are named after it. */
+  readonly replayer: number;
+  /** Columns for the replayer, OPERATION_WIDTH each. */
+  readonly operations: Float64Array;
+  /** The recorded rows, one per operation, and the line each stands on. */
+  readonly rows: readonly Row[];
+  readonly lines: readonly number[];
+}
+
+export type Row = readonly [string, ...unknown[]];
+
+interface Meta {
+  readonly type: 'meta';
+  readonly name: string;
+  readonly config: {
+    readonly page_shift: number;
+    readonly max_numnodes: number;
+    readonly max_page_order: number;
+    readonly pageblock_order: number;
+    readonly cma_alignment: number;
+  };
+}
+
+interface BootLine {
+  readonly post: {
+    readonly memory: readonly (readonly [base: number, size: number, nid: number])[];
+    readonly reserved: readonly (readonly [base: number, size: number])[];
+  };
+}
+
+interface AreasLine {
+  readonly areas: readonly {
+    readonly index: number;
+    readonly name: string;
+    readonly base_pfn: number;
+    readonly count: number;
+    readonly order_per_bit: number;
+    readonly nid: number;
+    readonly zone: string;
+  }[];
+  readonly default: number;
+  readonly cpus: readonly { readonly cpu: number; readonly node: number; mem_node: number }[];
+  readonly nodes: readonly {
+    readonly nid: number;
+    readonly online: number;
+    readonly has_memory: number;
+    readonly zones: readonly {
+      readonly name: string;
+      readonly start_pfn: number;
+      readonly spanned: number;
+      readonly present: number;
+      readonly managed: number;
+      readonly free: number;
+      readonly free_cma: number;
+    }[];
+  }[];
+  readonly zonelist: Readonly<Record<string, readonly (readonly [number, string])[]>>;
+}
+
+/** Reads a whole file's text. @throws InputError with file, line and column. */
+export function readOperations(file: string, text: string): OperationFile {
+  const lines = text.split('\n');
+  const parsed: unknown[] = [];
+  const numbers: number[] = [];
+  for (let i = 0; i < lines.length; i++) {
+    if (lines[i]!.trim() === '') continue;
+    parsed.push(parseLine(file, i + 1, lines[i]!));
+    numbers.push(i + 1);
+  }
+  if (parsed.length === 0) throw new InputError(file, '1:1', 'empty, expected operations');
+  const meta = parsed[0] as Meta;
+  if (meta?.type !== 'meta' || typeof meta.config?.page_shift !== 'number') {
+    throw new InputError(file, '1:1', 'no operation file, expected {"type":"meta",…}');
+  }
+  if (parsed.length < 3) {
+    throw new InputError(file, `${numbers.at(-1)}:1`, 'ends before the line with areas');
+  }
+  const boot = parsed[1] as BootLine;
+  const areas = parsed[2] as AreasLine;
+  if (!Array.isArray(boot.post?.memory) || !Array.isArray(areas.areas)) {
+    throw new InputError(file, '2:1', 'no memblock or no areas, expected both');
+  }
+  const layout = layoutOf(meta, boot, areas);
+  const rows = parsed.slice(3) as Row[];
+  const rowLines = numbers.slice(3);
+  const encoder = new Encoder(file, layout, areas);
+  const kept: Row[] = [];
+  const keptLines: number[] = [];
+  rows.forEach((row, i) => {
+    if (encoder.add(row, rowLines[i]!)) {
+      kept.push(row);
+      keptLines.push(rowLines[i]!);
+    }
+  });
+  return {
+    file,
+    name: meta.name,
+    layout,
+    cpus: areas.cpus.length,
+    maxNumnodes: meta.config.max_numnodes,
+    cpuNode: areas.cpus[0]?.mem_node ?? layout.nodes[0]!.nid,
+    replayer: layout.nodes.length + 1,
+    operations: encoder.take(),
+    rows: kept,
+    lines: keptLines,
+  };
+}
+
+function parseLine(file: string, line: number, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const at = /position (\d+)/.exec((error as Error).message);
+    const column = at ? Number(at[1]) + 1 : 1;
+    throw new InputError(file, `${line}:${column}`, 'not JSON, expected one JSON value per line');
+  }
+}
+
+function roleOf(name: string, index: number, defaultArea: number): AreaLayout['role'] {
+  if (index === defaultArea) return 'default';
+  if (/^pernuma\d+$/.test(name)) return 'pernuma';
+  if (/^numa\d+$/.test(name)) return 'numa';
+  return 'private';
+}
+
+function layoutOf(meta: Meta, boot: BootLine, line: AreasLine): MemoryLayout {
+  const pageShift = meta.config.page_shift;
+  const areas = line.areas.map((area): AreaLayout => {
+    const slot = /\d+$/.exec(area.name);
+    return {
+      index: area.index,
+      name: area.name,
+      basePfn: area.base_pfn,
+      count: area.count,
+      orderPerBit: area.order_per_bit,
+      nid: area.nid,
+      zone: area.zone,
+      role: roleOf(area.name, area.index, line.default),
+      slotNid: slot ? Number(slot[0]) : area.nid,
+    };
+  });
+  const managed = managedRanges(boot, areas, pageShift);
+  const nodes = line.nodes.map((node): NodeLayout => ({
+    nid: node.nid,
+    online: node.online === 1,
+    hasMemory: node.has_memory === 1,
+    zones: node.zones.map((zone) => ({
+      name: zone.name,
+      startPfn: zone.start_pfn,
+      spanned: zone.spanned,
+      present: zone.present,
+      managed: zone.managed,
+      free: zone.free,
+      freeCma: zone.free_cma,
+      ranges: within(managed.get(node.nid) ?? [], zone.start_pfn, zone.start_pfn + zone.spanned),
+    })),
+  }));
+  const fallback = new Map(
+    Object.entries(line.zonelist).map(
+      ([nid, list]) => [Number(nid), [...new Set(list.map(([node]) => node))]] as const,
+    ),
+  );
+  return {
+    pageShift,
+    maxPageOrder: meta.config.max_page_order,
+    pageblockOrder: meta.config.pageblock_order,
+    cmaAlignment: meta.config.cma_alignment,
+    areas,
+    defaultArea: line.default,
+    nodes,
+    fallback,
+    cpuNode: line.cpus.map((cpu) => cpu.mem_node),
+  };
+}
+
+type Range = readonly [start: number, end: number];
+
+/** Per node the pfn ranges that the buddy manages: memory less what is reserved, areas put back. */
+function managedRanges(
+  boot: BootLine,
+  areas: readonly AreaLayout[],
+  pageShift: number,
+): Map<number, Range[]> {
+  const page = 2 ** pageShift;
+  const holes = boot.post.reserved
+    .map(([base, size]): Range => [Math.floor(base / page), Math.ceil((base + size) / page)])
+    .flatMap((hole) => subtract(hole, areas.map((a): Range => [a.basePfn, a.basePfn + a.count])));
+  const byNode = new Map<number, Range[]>();
+  for (const [base, size, nid] of boot.post.memory) {
+    const memory: Range = [Math.ceil(base / page), Math.floor((base + size) / page)];
+    byNode.set(nid, [...(byNode.get(nid) ?? []), ...subtract(memory, holes)]);
+  }
+  return byNode;
+}
+
+/** What is left of `range` without `holes`. */
+function subtract(range: Range, holes: readonly Range[]): Range[] {
+  let left: Range[] = range[0] < range[1] ? [range] : [];
+  for (const [start, end] of holes) {
+    left = left.flatMap(([a, b]): Range[] => {
+      if (end <= a || start >= b) return [[a, b]];
+      const parts: Range[] = [];
+      if (a < start) parts.push([a, start]);
+      if (end < b) parts.push([end, b]);
+      return parts;
+    });
+  }
+  return left;
+}
+
+function within(ranges: readonly Range[], start: number, end: number): Range[] {
+  return ranges
+    .map(([a, b]): Range => [Math.max(a, start), Math.min(b, end)])
+    .filter(([a, b]) => a < b);
+}
+
+/** Turns rows into columns. */
+class Encoder {
+  readonly #file: string;
+  readonly #areas: ReadonlyMap<string, number>;
+  readonly #cpuNode: ReadonlyMap<number, number>;
+  readonly #columns: number[] = [];
+  #line = 0;
+
+  constructor(file: string, layout: MemoryLayout, areas: AreasLine) {
+    this.#file = file;
+    this.#areas = new Map(layout.areas.map((area) => [area.name, area.index]));
+    this.#cpuNode = new Map(areas.cpus.map((cpu) => [cpu.cpu, cpu.mem_node]));
+  }
+
+  take(): Float64Array {
+    return Float64Array.from(this.#columns);
+  }
+
+  /** False for rows that ask nothing of the kernel. */
+  add(row: Row, line: number): boolean {
+    this.#line = line;
+    if (!Array.isArray(row)) this.#fail(1, 'not an operation, expected an array');
+    const [kind] = row;
+    switch (kind) {
+      case 'note':
+        return false;
+      case 'alloc':
+        return this.#push(OP_ALLOC, {
+          id: this.#number(row, 1),
+          policy: this.#policy(row),
+          devNode: this.#number(row, 3),
+          size: this.#number(row, 4),
+          gfp: this.#gfp(row, 5),
+          area: this.#area(row, 6),
+        });
+      case 'free':
+        return this.#push(OP_FREE, {
+          id: this.#number(row, 1),
+          policy: this.#policy(row),
+          devNode: this.#number(row, 3),
+          size: this.#number(row, 4),
+          offset: this.#number(row, 5),
+          area: this.#area(row, 6),
+        });
+      case 'cma_alloc':
+        return this.#push(OP_CMA_ALLOC, {
+          id: this.#number(row, 1),
+          area: this.#area(row, 2),
+          size: this.#number(row, 3),
+          align: this.#number(row, 4),
+        });
+      case 'cma_release':
+        return this.#push(OP_CMA_RELEASE, {
+          id: this.#number(row, 1),
+          area: this.#area(row, 2),
+          offset: this.#number(row, 3),
+          size: this.#number(row, 4),
+        });
+      case 'busy':
+        return this.#push(OP_BUSY, {
+          id: this.#number(row, 1),
+          area: this.#area(row, 2),
+          offset: this.#number(row, 3),
+          size: this.#number(row, 4),
+        });
+      case 'unbusy':
+        return this.#push(OP_UNBUSY, { id: this.#number(row, 1) });
+      case 'coherent':
+        return this.#push(OP_COHERENT, {
+          id: this.#number(row, 1),
+          devNode: this.#number(row, 2),
+          size: this.#number(row, 3),
+          gfp: this.#gfp(row, 4),
+          mask: this.#number(row, 5),
+        });
+      case 'coherent_free':
+        return this.#push(OP_COHERENT_FREE, {
+          id: this.#number(row, 1),
+          devNode: this.#number(row, 2),
+        });
+      case 'state':
+        return this.#push(OP_STATE, {});
+      case 'zones':
+        return this.#push(OP_ZONES, {});
+      case 'cpu':
+        return this.#push(OP_CPU, { devNode: this.#cpu(row) });
+      default:
+        return this.#fail(2, `operation "${String(kind)}", expected alloc, free, cma_alloc, …`);
+    }
+  }
+
+  #push(code: number, fields: Partial<Record<keyof typeof operation, number>>): true {
+    const row = new Array<number>(OPERATION_WIDTH).fill(0);
+    row[operation.code] = code;
+    row[operation.area] = -1;
+    for (const [name, value] of Object.entries(fields)) {
+      row[operation[name as keyof typeof operation]] = value;
+    }
+    this.#columns.push(...row);
+    return true;
+  }
+
+  #fail(column: number, message: string): never {
+    throw new InputError(this.#file, `${this.#line}:${column}`, message);
+  }
+
+  #number(row: Row, at: number): number {
+    const value = row[at];
+    if (typeof value !== 'number') {
+      this.#fail(1, `field ${at} of "${row[0]}" is ${JSON.stringify(value)}, expected a number`);
+    }
+    return value;
+  }
+
+  #policy(row: Row): number {
+    const at = recordedPolicies.indexOf(row[2] as (typeof recordedPolicies)[number]);
+    if (at < 0) this.#fail(1, `policy ${JSON.stringify(row[2])}, expected m, v or p`);
+    return at;
+  }
+
+  #gfp(row: Row, at: number): number {
+    const { bits, unknown } = parseGfp(String(row[at]));
+    if (unknown.length > 0) this.#fail(1, `gfp flag "${unknown[0]}", expected names such as KERNEL`);
+    return bits;
+  }
+
+  #area(row: Row, at: number): number {
+    const name = row[at];
+    if (name === null) return -1;
+    const index = this.#areas.get(String(name));
+    if (index === undefined) this.#fail(1, `area ${JSON.stringify(name)} is not among the areas`);
+    return index;
+  }
+
+  #cpu(row: Row): number {
+    const node = this.#cpuNode.get(this.#number(row, 1));
+    if (node === undefined) this.#fail(1, `cpu ${String(row[1])} is not among the cpus`);
+    return node;
+  }
+}
