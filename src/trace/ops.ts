@@ -61,6 +61,7 @@ interface Meta {
 }
 
 interface BootLine {
+  readonly log: readonly string[];
   readonly post: {
     readonly memory: readonly (readonly [base: number, size: number, nid: number])[];
     readonly reserved: readonly (readonly [base: number, size: number])[];
@@ -221,15 +222,28 @@ function managedRanges(
   pageShift: number,
 ): Map<number, Range[]> {
   const page = 2 ** pageShift;
+  const returned = areas.map(({ basePfn, count }): Range => [
+    basePfn,
+    basePfn + (count === 0 ? inactivePages(boot.log, basePfn, page) : count),
+  ]);
   const holes = boot.post.reserved
     .map(([base, size]): Range => [Math.floor(base / page), Math.ceil((base + size) / page)])
-    .flatMap((hole) => subtract(hole, areas.map((a): Range => [a.basePfn, a.basePfn + a.count])));
+    .flatMap((hole) => subtract(hole, returned));
   const byNode = new Map<number, Range[]>();
   for (const [base, size, nid] of boot.post.memory) {
     const memory: Range = [Math.ceil(base / page), Math.floor((base + size) / page)];
     byNode.set(nid, [...(byNode.get(nid) ?? []), ...subtract(memory, holes)]);
   }
   return byNode;
+}
+
+/** Pages of an area that was not activated: the kernel forgot, its message did not. */
+function inactivePages(log: readonly string[], basePfn: number, page: number): number {
+  for (const line of log) {
+    const m = /^cma: Reserved (\d+) MiB at (0x[0-9a-f]+)/.exec(line);
+    if (m && Number(m[2]) === basePfn * page) return (Number(m[1]) * 2 ** 20) / page;
+  }
+  return 0;
 }
 
 /** What is left of `range` without `holes`. */
