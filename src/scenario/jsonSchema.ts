@@ -1,0 +1,56 @@
+/**
+ * The JSON Schema of scenario files: what editors complete from, derived from schema.ts and the devices.
+ */
+
+import { z } from 'zod';
+import { devices as models } from '../devices/registry.js';
+import { deviceKeys, scenarioKeys } from './schema.js';
+
+interface JsonSchema {
+  [key: string]: unknown;
+  properties?: Record<string, JsonSchema>;
+  required?: string[];
+}
+
+/** The schema of one document of a scenario file. */
+export function scenarioJsonSchema(): Record<string, unknown> {
+  const schema = jsonSchema(scenarioKeys);
+  const kinds = models.map(({ kind, summary, config }) => oneKind({ kind, summary, config }));
+  const devices = schema.properties?.devices;
+  if (devices) devices.additionalProperties = { oneOf: kinds };
+  // Later documents of a file keep the first one's keys, so no key is required of every document.
+  const { $schema, required: _, ...rest } = schema;
+  return { $schema, title: 'A scenario of cmasim', ...rest };
+}
+
+/** A device: the keys all have, and those of its kind. */
+function oneKind({
+  kind,
+  summary,
+  config,
+}: {
+  kind: string;
+  summary: string;
+  config: z.ZodType;
+}): JsonSchema {
+  const common = jsonSchema(deviceKeys).properties ?? {};
+  const { properties = {} } = jsonSchema(config);
+  return {
+    type: 'object',
+    description: summary,
+    properties: { ...common, kind: { ...common.kind, const: kind }, ...properties },
+    required: ['kind'],
+    additionalProperties: false,
+  };
+}
+
+function jsonSchema(schema: z.ZodType): JsonSchema {
+  return z.toJSONSchema(schema, {
+    io: 'input',
+    override: ({ jsonSchema: part }) => {
+      // The bounds of a double say nothing to a reader.
+      if (part.maximum === Number.MAX_SAFE_INTEGER) delete part.maximum;
+      if (part.minimum === Number.MIN_SAFE_INTEGER) delete part.minimum;
+    },
+  }) as JsonSchema;
+}
