@@ -9,7 +9,9 @@
  */
 import type { NodeLayout } from './layout.js';
 
-/** What the first node of each distance group is charged with. */
+/** What the first node of each distance group is charged with: see nodeLoadRules. */
+export type NodeLoad = 'remaining' | 'remaining added' | 'one';
+
 interface NodeLoadRule {
   /** As many as nodes were left to order, or 1. */
   readonly decreasing: boolean;
@@ -17,12 +19,12 @@ interface NodeLoadRule {
   readonly added: boolean;
 }
 
-/** By the release that brought the rule; 54d032ced983 made the charges add up, also in stable kernels. */
-export const nodeLoadRules = {
-  'up to 5.15': { decreasing: true, added: false },
-  '5.16': { decreasing: true, added: true },
-  '5.19': { decreasing: false, added: true },
-} as const satisfies Readonly<Record<string, NodeLoadRule>>;
+/** In the order of the releases that brought them; 54d032ced983 made the charges add up. */
+const nodeLoadRules: Readonly<Record<NodeLoad, NodeLoadRule>> = {
+  remaining: { decreasing: true, added: false },
+  'remaining added': { decreasing: true, added: true },
+  one: { decreasing: false, added: true },
+};
 
 export interface FallbackNode {
   readonly nid: number;
@@ -34,7 +36,7 @@ export interface FallbackOptions {
   readonly distance: readonly (readonly number[])[];
   /** MAX_NUMNODES: node_load outweighs distance once it reaches this. */
   readonly maxNumnodes: number;
-  readonly nodeLoad?: keyof typeof nodeLoadRules;
+  readonly nodeLoad?: NodeLoad;
 }
 
 /**
@@ -43,11 +45,11 @@ export interface FallbackOptions {
  */
 export function fallbackOrders(
   nodes: readonly FallbackNode[],
-  { distance, maxNumnodes, nodeLoad = '5.19' }: FallbackOptions,
+  { distance, maxNumnodes, nodeLoad = 'one' }: FallbackOptions,
 ): ReadonlyMap<number, readonly number[]> {
   const positions = nodes.length;
   const withMemory = nodes.flatMap((node, position) => (node.hasMemory ? [position] : []));
-  const rule: NodeLoadRule = nodeLoadRules[nodeLoad];
+  const rule = nodeLoadRules[nodeLoad];
   const load = new Float64Array(positions);
   // Where a charge may exceed 1, the kernel multiplies by MAX_NODE_LOAD, the number of nodes, as well.
   const weight = maxNumnodes * (rule.decreasing ? withMemory.length : 1);

@@ -121,7 +121,7 @@ export function lowmemReserve(node: NodeLayout, zone: ZoneLayout): number[] {
   const ratio = lowmemReserveRatio[index]!;
   let above = 0;
   return zoneNames.map((name, highest) => {
-    if (highest <= index || ratio === 0) return 0;
+    if (highest <= index || ratio === 0 || zone.managed === 0) return 0;
     above += node.zones.find((upper) => upper.name === name)?.managed ?? 0;
     return Math.floor(above / ratio);
   });
