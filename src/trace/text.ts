@@ -112,7 +112,8 @@ export class TextReader implements LineSink {
       tally.blank++;
       return;
     }
-    if (bytes[first] === EQUALS && bytes[first + 1] === 62) {
+    const arrow = bytes[first] === EQUALS && bytes[first + 1] === 62;
+    if (arrow || (first > start && isFrame(bytes, first, end))) {
       tally.stack++;
       return;
     }
@@ -127,8 +128,7 @@ export class TextReader implements LineSink {
       return;
     }
     if (this.#gap(text)) return;
-    if (/^\s+[0-9a-f]+ \S.*\)?$/.test(text)) tally.stack++;
-    else if (/^(?:cpus=\d+|version = |CPU ?\d+ is empty|trace-cmd |\[\d+ )/.test(text)) {
+    if (/^(?:cpus=\d+|version = |CPU ?\d+ is empty|trace-cmd |\[\d+ )/.test(text)) {
       this.#cpusLine ||= text.startsWith('cpus=');
       tally.preamble++;
     } else if (this.#perfTrace.opens(text)) tally.preamble++;
@@ -176,6 +176,14 @@ export class TextReader implements LineSink {
     ];
     return ['ftrace text', ...options].join(', ');
   }
+}
+
+/** perf's frame of a call graph: `ffffffff8ba9a3e5 dma_alloc_attrs+0xf5 ([kernel.kallsyms])`. */
+function isFrame(bytes: Uint8Array, first: number, end: number): boolean {
+  let i = first;
+  while (i < end && ((bytes[i]! >= 48 && bytes[i]! <= 57) || (bytes[i]! >= 97 && bytes[i]! <= 102)))
+    i++;
+  return i > first && i + 1 < end && bytes[i] === SPACE && bytes[i + 1]! > SPACE;
 }
 
 function latin1(bytes: Uint8Array, start: number, end: number): string {

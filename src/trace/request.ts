@@ -1,0 +1,103 @@
+/**
+ * What a recording says about requests for DMA memory, once its events are joined.
+ *
+ * Plain data for the replay: times in ns as recorded, counts in pages of the recording machine.
+ */
+
+/** One call of cma_alloc() within a request. */
+export interface CmaAttempt {
+  readonly area: string;
+  /** Pages. */
+  readonly count: number;
+  /** Order. */
+  readonly align: number;
+  readonly start: number;
+  /** NaN while cma_alloc() has not returned, or when its return was not recorded. */
+  end: number;
+  /** First page; -1 when it failed or its return was not recorded. */
+  pfn: number;
+  /** 0, or negative as the kernel prints it (-12, -16; -1 where the release prints none). */
+  errno: number;
+  /** Given back within the call: the device's mask does not reach it. */
+  givenBack: boolean;
+  /** Free pages of the area before the call; -1 where the release does not print it. */
+  readonly available: number;
+  /** Size of the area in pages; -1 where the release does not print it. */
+  readonly total: number;
+  /** Ranges that were busy and were passed over. */
+  busyRetries: number;
+}
+
+export interface DmaRequest {
+  /** Order of completion in the recording, from 0. */
+  readonly id: number;
+  /** `dma_alloc` and the like; `cma_alloc` for a call without a DMA request around it. */
+  readonly api: string;
+  /** Empty for the kernel's own pools. */
+  readonly device: string;
+  /** dev_to_node(); undefined when no list of devices was given, -1 when the device has none. */
+  readonly node: number | undefined;
+  /** Bytes as asked. */
+  readonly size: number;
+  /** GFP flags as printed: names, or a number where the tracer did not decode them. */
+  readonly gfp: string;
+  /** DMA_ATTR_*, as printed. */
+  readonly attrs: string;
+  readonly pid: number;
+  readonly cpu: number;
+  readonly task: string;
+  /** First event of the request: the first attempt's start, or the completion itself. */
+  readonly start: number;
+  readonly end: number;
+  /** In the order they were made; empty when CMA was not asked. */
+  readonly attempts: readonly CmaAttempt[];
+  /** The area that served it, `buddy` for anything else that did, `refused` when nothing did. */
+  readonly source: string;
+  /** First page in the area that served it, -1 for `buddy` and `refused`. */
+  readonly pfn: number;
+  /** As the device sees it; -1 when the recording does not say. */
+  readonly dmaAddr: number;
+  /** 1-based line at which it completed, and the input, counted from 0. */
+  readonly line: number;
+  readonly file: number;
+}
+
+export interface DmaFree {
+  /** The request it ends, or null: it was allocated before the recording began, or its line was lost. */
+  readonly request: DmaRequest | null;
+  readonly device: string;
+  readonly size: number;
+  readonly dmaAddr: number;
+  readonly time: number;
+  readonly pid: number;
+  readonly cpu: number;
+  /** Set once cma_release() of the same task says so, later than the free itself. */
+  area: string;
+  pfn: number;
+  /** Pages. */
+  count: number;
+}
+
+/** Memory that must have been live when the recording began, as later events prove. */
+export interface LiveBefore {
+  /** Empty when only the area is known. */
+  readonly device: string;
+  /** Empty when it came from no area. */
+  readonly area: string;
+  /** -1 when not known. */
+  readonly pfn: number;
+  /** Pages in the area; 0 when it came from no area. */
+  readonly count: number;
+  /** Bytes; -1 when only the area is known. */
+  readonly size: number;
+  readonly dmaAddr: number;
+  /** When it was freed. */
+  readonly freed: number;
+}
+
+/** Who is told about requests as they complete; everything is optional. */
+export interface RequestSink {
+  alloc?(request: DmaRequest): void;
+  /** Called when the task has moved on from the free, so that area and pfn are known. */
+  free?(free: DmaFree): void;
+}
