@@ -8,6 +8,7 @@
 
 import { type PolicyRow, policies } from './policy.js';
 import { type Arch, type BootStep, type Reservation, reservationOf } from './reservation.js';
+import type { NodeLoad } from './zonelist.js';
 
 /** printf texts with `{field}` in place of conversions; the prefix `cma: ` is part of the text. */
 export interface Messages {
@@ -102,8 +103,8 @@ export interface Release {
   readonly releaseTest: 'first page' | 'whole range';
   /** Movable requests take CMA pages only when nothing else is left, or above half of the free pages. */
   readonly movableUsesCma: 'last' | 'above half';
-  /** find_next_best_node(): the load added to a chosen node is what remains of the walk, or one. */
-  readonly zonelistLoad: 'remaining' | 'one';
+  /** find_next_best_node(): what a chosen node's load grows by, a row of zonelist.ts. */
+  readonly zonelistLoad: NodeLoad;
   /** kB above which min_free_kbytes does not go by itself. */
   readonly minFreeKbytesMax: number;
   readonly messages: Messages;
@@ -265,7 +266,7 @@ const r516: Release = {
   arm64NodesShift: 4,
   hugetlb: hugetlb516,
   mutex: 'none',
-  zonelistLoad: 'one',
+  zonelistLoad: 'remaining added',
   messages: messages516,
   trace: trace516,
   counters: sysfs513,
@@ -278,6 +279,7 @@ const r61: Release = {
   minAlignment: 'pageblock',
   atomicPools: { ...r516.atomicPools, dma: 'managed' },
   mutex: 'global',
+  zonelistLoad: 'one',
 };
 
 const r66: Release = {
