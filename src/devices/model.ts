@@ -6,6 +6,7 @@
  */
 import type { AnyStateMachine } from 'xstate';
 import type { ZodType } from 'zod';
+import type { Statistic } from '../sim/statistics.js';
 import type { DmaApi } from './dma.js';
 
 /** One device's row, by the names of its fields. Valid during the call only: the next device reuses it. */
@@ -31,15 +32,15 @@ export interface Vocabulary<F extends string = string> {
 }
 
 /** Events every device gets from its host, and the numbers they carry. */
-export const hostEvents = ['START', 'GRANTED', 'REFUSED', 'FREED', 'ACCESSED', 'SET_NODE'] as const;
+export const hostEvents = ['START', 'GRANTED', 'REFUSED', 'FREED', 'ACCESSED'] as const;
 export const number = {
-  granted: { handle: 0, pages: 1, nid: 2, source: 3, pfn: 4, elapsedNs: 5 },
-  refused: { handle: 0, errno: 1, elapsedNs: 2 },
+  /** `source`: area, or BUDDY. `nid`: where the pages lie. */
+  granted: { handle: 0, pages: 1, nid: 2, source: 3 },
+  refused: { handle: 0, errno: 1 },
+  /** `source`: area that took the pages, BUDDY, or LEAKED. */
   freed: { handle: 0, pages: 1, source: 2 },
-  /** `tag`: handle accessed; `elapsedNs`: from the access to its answer, `queuedNs` of them waiting. */
-  accessed: { tag: 0, queuedNs: 1, elapsedNs: 2 },
-  /** The node the device's numa_node attribute names from here on; -1: none. */
-  setNode: { nid: 0 },
+  /** `queuedNs`: what the access waited at the memory controller. */
+  accessed: { handle: 0, queuedNs: 1 },
 } as const;
 
 /** What of the machine and the kernel decides how much memory a device asks for. */
@@ -70,14 +71,6 @@ export interface TimelineEvent {
   readonly numbers: readonly string[];
 }
 
-/** A statistic a model records by name; the host declares it once for all devices. */
-export interface DeviceStatistic {
-  readonly name: string;
-  readonly unit: string;
-  readonly class: 'exact' | 'calibrated' | 'assumed';
-  readonly help: string;
-}
-
 export interface DeviceModel<Config = unknown, F extends string = string> extends Vocabulary<F> {
   /** `smmuv3` in a scenario. */
   readonly kind: string;
@@ -87,7 +80,8 @@ export interface DeviceModel<Config = unknown, F extends string = string> extend
   /** Names of the row's numbers. */
   readonly fields: readonly F[];
   readonly machine: AnyStateMachine;
-  readonly statistics: readonly DeviceStatistic[];
+  /** What its actions record. */
+  readonly statistics: readonly Statistic[];
   /** What a timeline may send, by event type. */
   readonly timeline: Readonly<Record<string, TimelineEvent>>;
   /** Events its own actions send with `after`. */
@@ -100,7 +94,7 @@ export interface DeviceModel<Config = unknown, F extends string = string> extend
 }
 
 /** One device of a scenario. */
-export interface DeviceInstance {
+export interface PlannedDevice {
   readonly name: string;
   readonly kind: string;
   /** Node it is plugged into. */
@@ -111,8 +105,8 @@ export interface DeviceInstance {
   readonly startNs: number;
   /** Bits of its coherent DMA mask. */
   readonly maskBits: number;
-  /** Index of dev->cma_area, or -1. */
-  readonly area: number;
+  /** Index of dev->cma_area; none unless given. */
+  readonly area?: number;
   /** Parsed by its model's schema. */
   readonly config: unknown;
 }

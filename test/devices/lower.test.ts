@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { firstDifference, type Step, tablesOf } from './harness.js';
+import { firstDifference, type Step } from './harness.js';
 import { charts, events, fields, vocabulary } from './machines.js';
 
 const step: fc.Arbitrary<Step> = fc.oneof(

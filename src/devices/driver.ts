@@ -1,0 +1,205 @@
+/**
+ * The DMA API as the messages it sends: what a device's actions call, for the device whose turn it is.
+ *
+ * Models dma_alloc_coherent(), dma_free_coherent() and alloc_pages_node() on the driver's side: the request
+ * carries dev_to_node() as it is at the time of the call, so a free after numa_node was rewritten asks with
+ * another node than the allocation did.
+ */
+import { GFP_KERNEL } from '../mm/gfp.js';
+import type { Loop } from '../sim/model.js';
+import type { Stream, Streams } from '../sim/random.js';
+import type { Recorder, Statistic } from '../sim/statistics.js';
+import {
+  ACCESS,
+  ALLOC,
+  access,
+  type DmaApi,
+  FREE,
+  ID_SPAN,
+  MODE_COHERENT,
+  MODE_PAGES,
+  packOrigin,
+  packPlan,
+  request,
+} from './dma.js';
+import { ASKED, EMPTY, FREEING, HELD } from './handles.js';
+import type { Roster } from './roster.js';
+
+/** What the actors tell a host about the machine around it. */
+export interface HostWiring {
+  /** Actor of a node. */
+  nodeActor(nid: number): number;
+  /** One-way time between two nodes in whole ns; 0 within a node. */
+  oneWay(from: number, to: number): number;
+  /** Whose an area is, as far as it serves this machine's devices. */
+  areaKind(area: number): 'device' | 'node' | 'default';
+  /** Policy in force, as requests name it (packPlan). */
+  readonly policy: number;
+}
+
+/** Events that devices send to themselves, and the timeline to them. */
+export const START = 64;
+export const OWN = 65;
+export const TIMER = 66;
+export const CONTROL = 67;
+export const SET_NODE = 68;
+/** OWN: `generation` tells those that cancel() forgot. Numbers follow. */
+export const own = { event: 0, generation: 1, numbers: 2 } as const;
+export const timer = { token: 0 } as const;
+export const control = { event: 0, numbers: 1 } as const;
+export const setNode = { nid: 0 } as const;
+
+export class Driver implements DmaApi {
+  /** Position in the roster of the device that acts. */
+  device = -1;
+  /** Set before anything else. */
+  loop!: Loop;
+  readonly #roster: Roster;
+  readonly #wiring: HostWiring;
+  readonly #recorder: Recorder;
+  readonly #streams: Streams;
+  readonly #stream: (Stream | undefined)[] = [];
+
+  constructor(roster: Roster, wiring: HostWiring, recorder: Recorder, streams: Streams) {
+    this.#roster = roster;
+    this.#wiring = wiring;
+    this.#recorder = recorder;
+    this.#streams = streams;
+  }
+
+  now(): number {
+    return this.loop.now;
+  }
+
+  alloc(handle: number, size: number, gfp: number = GFP_KERNEL): void {
+    this.#ask(handle, size, gfp, MODE_COHERENT);
+  }
+
+  allocPages(handle: number, size: number): void {
+    this.#ask(handle, size, GFP_KERNEL, MODE_PAGES);
+  }
+
+  free(handle: number): boolean {
+    const { handles } = this.#roster;
+    const slot = this.#slot(handle);
+    if (handles.state[slot] !== HELD) return false;
+    handles.state[slot] = FREEING;
+    const at = this.#request(FREE, handle, slot);
+    this.loop.out[at + request.extra] = handles.pfn[slot]!;
+    return true;
+  }
+
+  holds(handle: number): boolean {
+    return this.#roster.handles.state[this.#slot(handle)] === HELD;
+  }
+
+  nodeOf(handle: number): number {
+    return this.holds(handle) ? this.#roster.handles.nid[this.#slot(handle)]! : -1;
+  }
+
+  access(handle: number, bytes: number, back: 1 | 2): void {
+    const { name, nid } = this.#roster.planned[this.device]!;
+    const holder = this.nodeOf(handle);
+    if (holder < 0) throw new Error(`${name}: accesses handle ${handle}, which is empty`);
+    const delay = this.#wiring.oneWay(nid, holder);
+    const at = this.loop.post(this.#wiring.nodeActor(holder), delay, ACCESS);
+    const { out } = this.loop;
+    out[at + access.tag] = handle;
+    out[at + access.bytes] = bytes;
+    out[at + access.back] = back;
+    out[at + access.from] = nid;
+    out[at + access.replyTo] = this.#roster.actor(this.device);
+  }
+
+  after(delay: number, event: string, a = 0, b = 0, c = 0): void {
+    const { model, eventIndex } = this.#roster.kindOf(this.device);
+    const index = eventIndex.get(event);
+    if (index === undefined) throw new Error(`device ${model.kind}: no own event ${event}`);
+    const at = this.#postToSelf(delay, OWN);
+    const { out } = this.loop;
+    out[at + own.event] = index;
+    out[at + own.generation] = this.#roster.generation[this.device]!;
+    out[at + own.numbers] = a;
+    out[at + own.numbers + 1] = b;
+    out[at + own.numbers + 2] = c;
+  }
+
+  cancel(): void {
+    this.#roster.generation[this.device]!++;
+  }
+
+  setTimer(delay: number, token: number): void {
+    const at = this.#postToSelf(delay, TIMER);
+    this.loop.out[at + timer.token] = token;
+  }
+
+  record(statistic: Statistic, value: number): void {
+    const actor = this.#roster.actor(this.device);
+    if (statistic.kind === 'histogram') this.#recorder.record(statistic, actor, value);
+    else this.#recorder.add(statistic, actor, value);
+  }
+
+  uniform(): number {
+    return this.#draws().uniform();
+  }
+
+  exponential(mean: number): number {
+    return this.#draws().exponential(mean);
+  }
+
+  #ask(handle: number, size: number, gfp: number, mode: number): void {
+    const { handles, planned } = this.#roster;
+    const slot = this.#slot(handle);
+    if (handles.state[slot] !== EMPTY) {
+      throw new Error(`${planned[this.device]!.name}: handle ${handle} is in use`);
+    }
+    handles.state[slot] = ASKED;
+    handles.mode[slot] = mode;
+    handles.size[slot] = size;
+    handles.since[slot] = this.loop.now;
+    const at = this.#request(ALLOC, handle, slot);
+    this.loop.out[at + request.gfp] = gfp;
+  }
+
+  /** What ALLOC and FREE have in common. */
+  #request(type: number, handle: number, slot: number): number {
+    const roster = this.#roster;
+    const { nid, maskBits, area = -1 } = roster.planned[this.device]!;
+    const { handles } = roster;
+    const at = this.loop.post(this.#wiring.nodeActor(nid), 0, type);
+    const { out } = this.loop;
+    out[at + request.id] = roster.actor(this.device) * ID_SPAN + this.#sequence(handle);
+    out[at + request.size] = handles.size[slot]!;
+    out[at + request.devNode] = roster.numaNode[this.device]!;
+    out[at + request.devArea] = area;
+    out[at + request.plan] = packPlan(this.#wiring.policy, 0, handles.mode[slot]!, 0);
+    out[at + request.origin] = packOrigin(nid, maskBits);
+    return at;
+  }
+
+  /** A request's number within its device; the answer's remainder is the handle. */
+  #sequence(handle: number): number {
+    const { requests, handleCount } = this.#roster;
+    const count = handleCount[this.device]!;
+    const turn = requests[this.device]!;
+    requests[this.device] = (turn + 1) % Math.floor(ID_SPAN / count);
+    return turn * count + handle;
+  }
+
+  #postToSelf(delay: number, type: number): number {
+    const whole = Math.max(0, Math.round(delay));
+    return this.loop.post(this.#roster.actor(this.device), whole, type);
+  }
+
+  #slot(handle: number): number {
+    const { handleBase, handleCount, planned } = this.#roster;
+    if (handle >= 0 && handle < handleCount[this.device]!) return handleBase[this.device]! + handle;
+    throw new Error(`${planned[this.device]!.name}: no handle ${handle}`);
+  }
+
+  #draws(): Stream {
+    const { device } = this;
+    this.#stream[device] ??= this.#streams.stream(this.#roster.planned[device]!.name);
+    return this.#stream[device];
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * The device models there are. Adding one is one file and one entry of this list.
+ *
+ * A scenario may name a module with models of its own: each thread that loads it registers them.
+ */
+import { hns3 } from './hns3.js';
+import type { DeviceModel } from './model.js';
+import { smmuv3 } from './smmuv3.js';
+
+export const devices: readonly DeviceModel[] = [smmuv3, hns3];
+
+const registered: DeviceModel[] = [];
+
+/**
+ * Makes a model known to this thread.
+ * @throws Error if a model of that kind is known and is not this one.
+ */
+export function registerDevice(model: DeviceModel): void {
+  const known = deviceModel(model.kind);
+  if (known === model) return;
+  if (known) throw new Error(`device ${model.kind} is registered twice`);
+  registered.push(model);
+}
+
+/** All models of this thread: ours, then those registered. */
+export function deviceModels(): readonly DeviceModel[] {
+  return [...devices, ...registered];
+}
+
+export function deviceModel(kind: string): DeviceModel | undefined {
+  return deviceModels().find((model) => model.kind === kind);
+}

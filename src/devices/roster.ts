@@ -1,0 +1,98 @@
+/**
+ * The devices of a shard by position: their kinds, rows, handles and attributes, as typed arrays.
+ *
+ * Positions are those of the plan, the same on every shard; only devices that live here have rows and handles.
+ */
+import { EMPTY, Handles } from './handles.js';
+import type { Kind } from './kind.js';
+import type { DeviceEnvironment, DeviceModel, PlannedDevice } from './model.js';
+
+export class Roster {
+  readonly planned: readonly PlannedDevice[];
+  readonly kinds: readonly DeviceModel[];
+  /** Devices of each kind that live here. */
+  readonly countOf: Int32Array;
+  /** Position in `kinds`, or -1 for a device of another shard. */
+  readonly kind: Int16Array;
+  /** Position among the devices of its kind that live here. */
+  readonly rank: Int32Array;
+  /** The numa_node attribute as it is. */
+  readonly numaNode: Int32Array;
+  readonly handleBase: Int32Array;
+  readonly handleCount: Int32Array;
+  /** Requests made, modulo what fits in an id. */
+  readonly requests: Float64Array;
+  /** Own events sent under an older number were cancelled. */
+  readonly generation: Uint32Array;
+  readonly handles: Handles;
+  readonly #firstActor: number;
+  #running: readonly Kind[] = [];
+
+  constructor(
+    planned: readonly PlannedDevice[],
+    place: { readonly firstActor: number; owns(device: number): boolean },
+    models: readonly DeviceModel[],
+    environment: DeviceEnvironment,
+  ) {
+    const count = planned.length;
+    this.planned = planned;
+    this.#firstActor = place.firstActor;
+    this.kind = new Int16Array(count).fill(-1);
+    this.rank = new Int32Array(count);
+    this.numaNode = Int32Array.from(planned, (device) => device.numaNode);
+    this.handleBase = new Int32Array(count);
+    this.handleCount = new Int32Array(count);
+    this.requests = new Float64Array(count);
+    this.generation = new Uint32Array(count);
+    const kinds: DeviceModel[] = [];
+    const counts: number[] = [];
+    let handles = 0;
+    for (const [device, { name, kind, config }] of planned.entries()) {
+      if (!place.owns(device)) continue;
+      const model = models.find((one) => one.kind === kind);
+      if (!model) throw new Error(`${name}: no device model of kind ${kind}`);
+      if (!kinds.includes(model)) kinds.push(model);
+      const position = kinds.indexOf(model);
+      this.kind[device] = position;
+      this.rank[device] = counts[position] ?? 0;
+      counts[position] = this.rank[device]! + 1;
+      this.handleBase[device] = handles;
+      this.handleCount[device] = model.handles(config, environment);
+      handles += this.handleCount[device]!;
+    }
+    this.kinds = kinds;
+    this.countOf = Int32Array.from(counts);
+    this.handles = new Handles(handles);
+  }
+
+  /** Binds the kinds, once their machines exist. */
+  run(kinds: readonly Kind[]): void {
+    this.#running = kinds;
+  }
+
+  actor(device: number): number {
+    return this.#firstActor + device;
+  }
+
+  device(actor: number): number {
+    return actor - this.#firstActor;
+  }
+
+  /** The kind of a device, with its row where the device's is. */
+  kindOf(device: number): Kind {
+    const kind = this.#running[this.kind[device]!]!;
+    kind.row.base = this.rank[device]! * kind.stride;
+    return kind;
+  }
+
+  /** Pages a device holds. */
+  pagesHeld(device: number): number {
+    const { state, pages } = this.handles;
+    const first = this.handleBase[device]!;
+    let held = 0;
+    for (let slot = first; slot < first + this.handleCount[device]!; slot++) {
+      if (state[slot] !== EMPTY) held += pages[slot]!;
+    }
+    return held;
+  }
+}
