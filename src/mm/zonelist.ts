@@ -28,6 +28,7 @@ const nodeLoadRules: Readonly<Record<NodeLoad, NodeLoadRule>> = {
 
 export interface FallbackNode {
   readonly nid: number;
+  readonly online: boolean;
   readonly hasMemory: boolean;
 }
 
@@ -46,15 +47,16 @@ export interface FallbackOptions {
 export function fallbackOrders(
   nodes: readonly FallbackNode[],
   { distance, maxNumnodes, nodeLoad = 'one' }: FallbackOptions,
-): ReadonlyMap<number, readonly number[]> {
+): ReadonlyMap<number, Int32Array> {
   const positions = nodes.length;
   const withMemory = nodes.flatMap((node, position) => (node.hasMemory ? [position] : []));
   const rule = nodeLoadRules[nodeLoad];
   const load = new Float64Array(positions);
-  // Where a charge may exceed 1, the kernel multiplies by MAX_NODE_LOAD, the number of nodes, as well.
-  const weight = maxNumnodes * (rule.decreasing ? withMemory.length : 1);
+  // Where a charge may exceed 1, the kernel multiplies by MAX_NODE_LOAD, the online nodes, as well.
+  const online = nodes.filter((node) => node.online).length;
+  const weight = maxNumnodes * (rule.decreasing ? online : 1);
   const keys = new Float64Array(withMemory.length);
-  const orders = new Map<number, readonly number[]>();
+  const orders = new Map<number, Int32Array>();
   for (const [local, { nid }] of nodes.entries()) {
     const row = distance[local]!;
     for (const [i, position] of withMemory.entries()) {
@@ -64,8 +66,8 @@ export function fallbackOrders(
       keys[i] = value * positions + position;
     }
     keys.sort();
-    const order = Array.from(keys, (key) => ((key % positions) + positions) % positions);
-    chargeGroups(order, local, row, rule, load);
+    const order = Int32Array.from(keys, (key) => ((key % positions) + positions) % positions);
+    chargeGroups(order, row, load, { local, online, rule });
     orders.set(
       nid,
       order.map((position) => nodes[position]!.nid),
@@ -76,40 +78,31 @@ export function fallbackOrders(
 
 /** Charges the first node of every distance group, so that the next list takes another one first. */
 function chargeGroups(
-  order: readonly number[],
-  local: number,
+  order: Int32Array,
   row: readonly number[],
-  rule: NodeLoadRule,
   load: Float64Array,
+  { local, online, rule }: { local: number; online: number; rule: NodeLoadRule },
 ): void {
   let previous = local;
   for (const [taken, position] of order.entries()) {
     if (row[position] !== row[previous]) {
-      const charge = rule.decreasing ? order.length - taken : 1;
+      const charge = rule.decreasing ? online - taken : 1;
       load[position] = charge + (rule.added ? load[position]! : 0);
     }
     previous = position;
   }
 }
 
-/**
- * Zonelists from fallback orders: each node's populated zones from the highest down, node after node. The
- * entry of a zone is one object in all lists, so 1 024 nodes share what they can.
- */
-export function buildZonelists(
+/** A node's zonelist: the populated zones of its fallback order, of each node from the highest down. */
+export function zonelist(
   nodes: readonly NodeLayout[],
-  orders: ReadonlyMap<number, readonly number[]>,
-): ReadonlyMap<number, readonly (readonly [nid: number, zone: string])[]> {
-  const zonerefs = new Map(
-    nodes.map(({ nid, zones }) => [
-      nid,
-      zones
-        .filter((zone) => zone.present > 0)
-        .map((zone) => [nid, zone.name] as const)
-        .reverse(),
-    ]),
-  );
-  return new Map(
-    Array.from(orders, ([nid, order]) => [nid, order.flatMap((node) => zonerefs.get(node) ?? [])]),
+  order: ArrayLike<number>,
+): (readonly [nid: number, zone: string])[] {
+  const zonesOf = new Map(nodes.map(({ nid, zones }) => [nid, zones]));
+  return Array.from(order).flatMap((nid) =>
+    (zonesOf.get(nid) ?? [])
+      .filter((zone) => zone.present > 0)
+      .map((zone) => [nid, zone.name] as const)
+      .reverse(),
   );
 }
