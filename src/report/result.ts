@@ -111,3 +111,10 @@ export interface FindingResult {
   readonly time: number;
   readonly text: string;
 }
+
+/** How far a run is; a display's business and never part of a result. */
+export interface Progress {
+  readonly simulatedNs: number;
+  readonly stopNs: number;
+  readonly events: number;
+}

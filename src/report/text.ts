@@ -11,14 +11,12 @@ const rowsMax = 32;
 
 export interface TextOptions {
   readonly paint: Paint;
-  /** Wall time, events per second and shards; left out of golden outputs. */
-  readonly timing: boolean;
 }
 
 /** Lines of the summary, sections apart by an empty line. */
-export function runText(result: RunResult, { paint, timing }: TextOptions): string {
+export function runText(result: RunResult, { paint }: TextOptions): string {
   const sections = [
-    head(result, { paint, timing }),
+    head(result, { paint }),
     titled(paint, 'Where memory came from (requests)', devicesTable(result)),
     titled(paint, 'Areas (pages unless said)', areasTable(result.areas)),
     titled(paint, 'Times', statsTable(result)),
@@ -37,7 +35,7 @@ function titled(paint: Paint, title: string, lines: readonly string[]): string[]
   return lines.length > 0 ? [paint.bold(title), ...lines.map((line) => `  ${line}`)] : [];
 }
 
-function head(result: RunResult, { paint, timing }: TextOptions): string[] {
+function head(result: RunResult, { paint }: TextOptions): string[] {
   const name = result.title === '' ? result.scenario : `${result.scenario}: ${result.title}`;
   const kernel =
     result.policy === result.kernel ? result.kernel : `${result.kernel}, policy ${result.policy}`;
@@ -47,11 +45,6 @@ function head(result: RunResult, { paint, timing }: TextOptions): string[] {
     `  cmdline ${result.cmdline === '' ? '(empty)' : result.cmdline}`,
     `  fingerprint ${result.fingerprint} | ${timeText(result.simulatedNs)} simulated | ${events(result)}`,
   ];
-  if (timing && result.wallMs > 0) {
-    const rate = (result.events / result.wallMs) * 1000;
-    const wall = timeText(result.wallMs * 1e6);
-    lines.push(paint.dim(`  ${wall} on ${shards(result)}, ${rateText(rate)} events/s`));
-  }
   if (result.interrupted) lines.push(paint.bad('  interrupted: everything below is partial'));
   return lines;
 }
@@ -60,8 +53,11 @@ function events({ events: count }: RunResult): string {
   return `${count} ${count === 1 ? 'event' : 'events'}`;
 }
 
-function shards({ shards: count }: RunResult): string {
-  return `${count} ${count === 1 ? 'shard' : 'shards'}`;
+/** What it took, for a terminal's standard error: the summary itself has the same bytes every time. */
+export function timingText({ scenario, events: count, wallMs, shards }: RunResult): string {
+  const rate = wallMs > 0 ? `, ${rateText((count / wallMs) * 1000)} events/s` : '';
+  const on = `${shards} ${shards === 1 ? 'shard' : 'shards'}`;
+  return `${scenario}: ${timeText(wallMs * 1e6)} on ${on}${rate}`;
 }
 
 /** 1.23 M */

@@ -3,11 +3,13 @@
  */
 
 import { z } from 'zod';
-import { devices as models } from '../devices/registry.js';
+import { deviceModels } from '../devices/registry.js';
 import { deviceKeys, scenarioKeys } from './schema.js';
 
-interface JsonSchema {
+/** As much of it as is read here. */
+export interface JsonSchema {
   [key: string]: unknown;
+  description?: string;
   properties?: Record<string, JsonSchema>;
   required?: string[];
 }
@@ -15,7 +17,9 @@ interface JsonSchema {
 /** The schema of one document of a scenario file. */
 export function scenarioJsonSchema(): Record<string, unknown> {
   const schema = jsonSchema(scenarioKeys);
-  const kinds = models.map(({ kind, summary, config }) => oneKind({ kind, summary, config }));
+  const kinds = deviceModels().map(({ kind, summary, config }) =>
+    oneKind({ kind, summary, config }),
+  );
   const devices = schema.properties?.devices;
   if (devices) devices.additionalProperties = { oneOf: kinds };
   // Later documents of a file keep the first one's keys, so no key is required of every document.
@@ -42,6 +46,11 @@ function oneKind({
     required: ['kind'],
     additionalProperties: false,
   };
+}
+
+/** The keys of one kind, as far as a table shows them. */
+export function deviceJsonSchema(config: z.ZodType): Record<string, JsonSchema> {
+  return jsonSchema(config).properties ?? {};
 }
 
 function jsonSchema(schema: z.ZodType): JsonSchema {

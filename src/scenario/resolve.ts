@@ -4,7 +4,7 @@
  */
 
 import type { DeviceModel } from '../devices/model.js';
-import { devices as models } from '../devices/registry.js';
+import { deviceModel, deviceModels } from '../devices/registry.js';
 import type { Machine } from '../machine/machine.js';
 import { kconfigOf, kconfigSymbols } from '../mm/kconfig.js';
 import { lowerPolicy, PolicyError, type PolicyRow, policies } from '../mm/policy.js';
@@ -103,9 +103,9 @@ export function expandDevices(
 }
 
 function modelOf(source: Source, path: readonly string[], kind: string): DeviceModel {
-  const model = models.find((one) => one.kind === kind);
+  const model = deviceModel(kind);
   if (model) return model;
-  const known = models.map((one) => one.kind);
+  const known = deviceModels().map((one) => one.kind);
   throw source.error(path, `${kind} is not known, ${didYouMean(kind, known)}`);
 }
 
@@ -239,7 +239,7 @@ function eventNumbers(
   source: Source,
   { path, entry, kind }: { path: readonly PropertyKey[]; entry: SendKeys; kind: string },
 ): readonly number[] {
-  const events = models.find((one) => one.kind === kind)?.timeline ?? {};
+  const events = deviceModel(kind)?.timeline ?? {};
   const event = events[entry.event];
   if (!event) {
     const known = Object.keys(events);

@@ -5,6 +5,8 @@
  * be left over: the kernel stops at the first odd character, a scenario names the mistake.
  */
 
+import { memparse } from './memparse.js';
+
 export const sizeUnits: Readonly<Record<string, number>> = {
   K: 2 ** 10,
   M: 2 ** 20,
@@ -15,15 +17,14 @@ export const sizeUnits: Readonly<Record<string, number>> = {
 /** In ns. */
 export const timeUnits: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };
 
-export const sizePattern = /^(0[xX][0-9a-fA-F]+|[0-9]+)([KMGTPkmgtp]?)$/;
+export const sizePattern = /^(?:0[xX][0-9a-fA-F]+|[0-9]+)[KMGTPkmgtp]?$/;
 export const timePattern = /^([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s)$/;
 
-/** Bytes, or undefined if the text is no size. */
+/** Bytes, or undefined if the text is no size; `0x` and octal as the kernel takes them. */
 export function parseSize(text: string): number | undefined {
-  const found = sizePattern.exec(text);
-  if (!found) return undefined;
-  const bytes = Number(found[1]) * (sizeUnits[found[2]!.toUpperCase()] ?? 1);
-  return Number.isSafeInteger(bytes) ? bytes : undefined;
+  if (!sizePattern.test(text)) return undefined;
+  const { value, rest, wrapped } = memparse(text);
+  return rest === '' && !wrapped && Number.isSafeInteger(value) ? value : undefined;
 }
 
 /** Whole ns, or undefined if the text is no time. */

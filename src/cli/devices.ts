@@ -1,0 +1,110 @@
+/**
+ * `cmasim devices`: the kinds there are; with KIND its life cycle, its memory, its keys and events.
+ */
+
+import { Command } from 'commander';
+import type { DeviceEnvironment, DeviceModel } from '../devices/model.js';
+import { deviceModel, deviceModels } from '../devices/registry.js';
+import { mermaid } from '../report/mermaid.js';
+import { sizeText, table } from '../report/table.js';
+import { deviceJsonSchema } from '../scenario/jsonSchema.js';
+import { didYouMean } from '../scenario/suggest.js';
+import { print, printJson } from './output.js';
+import { UsageError } from './usage.js';
+
+/** What footprints are shown for: 4 KiB pages, CONFIG_CMA_ALIGNMENT and MAX_PAGE_ORDER by default. */
+const environment: DeviceEnvironment = {
+  pageSize: 4096,
+  maxPageOrder: 10,
+  cmaAlignment: 8,
+  dmaCma: true,
+};
+
+export function devicesCommand(): Command {
+  return new Command('devices')
+    .summary('list kinds of devices; with KIND, its state chart and memory')
+    .description(
+      'Lists the kinds a scenario may name. With KIND: its life cycle as a Mermaid diagram, the memory ' +
+        'it asks for (4 KiB pages, no keys given), its keys, and the events a timeline may send.',
+    )
+    .argument('[kind]', 'a kind')
+    .option('--json', 'print one document instead of tables')
+    .action((kind: string | undefined, options: { json?: boolean }) => {
+      const models = kind === undefined ? deviceModels() : [find(kind)];
+      if (options.json) printJson({ format: 'cmasim-devices/1', devices: models.map(document) });
+      else print((kind === undefined ? list(models) : one(models[0]!)).join('\n'));
+    });
+}
+
+function find(kind: string): DeviceModel {
+  const model = deviceModel(kind);
+  if (model) return model;
+  const known = deviceModels().map((one) => one.kind);
+  throw new UsageError(`device ${kind} is not known, ${didYouMean(kind, known)}`);
+}
+
+function footprint(model: DeviceModel) {
+  return model.footprint(model.config.parse({}), environment);
+}
+
+function list(models: readonly DeviceModel[]): string[] {
+  return table(
+    [{ title: 'kind' }, { title: 'memory', right: true }, { title: 'what it is' }],
+    models.map((model) => {
+      const bytes = footprint(model).reduce((sum, row) => sum + row.bytes * row.count, 0);
+      return [model.kind, sizeText(bytes), model.summary];
+    }),
+  );
+}
+
+function one(model: DeviceModel): string[] {
+  const rows = footprint(model);
+  const keys = Object.entries(deviceJsonSchema(model.config));
+  // Times in ns, sizes in bytes: what the schema makes of no keys at all.
+  const unlessGiven = model.config.parse({}) as Record<string, unknown>;
+  const sections = [
+    [`${model.kind}: ${model.summary}`],
+    ['```mermaid', ...mermaid(model.machine), '```'],
+    table(
+      [
+        { title: 'memory for' },
+        { title: 'bytes', right: true },
+        { title: 'count', right: true },
+        { title: 'total', right: true },
+        { title: 'may come from CMA' },
+      ],
+      rows.map(({ purpose, bytes, count, cma }) => {
+        return [purpose, sizeText(bytes), count, sizeText(bytes * count), cma ? 'yes' : 'no'];
+      }),
+    ),
+    table(
+      [{ title: 'key' }, { title: 'unless given' }, { title: 'what it is' }],
+      keys.map(([key, { description }]) => {
+        return [key, String(unlessGiven[key] ?? '-'), description ?? ''];
+      }),
+    ),
+    table(
+      [{ title: 'event' }, { title: 'numbers' }, { title: 'what it does' }],
+      Object.entries(model.timeline).map(([event, { numbers, help }]) => {
+        return [event, numbers.join(', ') || '-', help];
+      }),
+    ),
+    table(
+      [{ title: 'statistic' }, { title: 'unit' }, { title: 'class' }, { title: 'what it is' }],
+      model.statistics.map(({ name, unit, class: of, help }) => [name, unit, of, help]),
+    ),
+  ];
+  return sections.flatMap((lines, i) => (i > 0 ? ['', ...lines] : lines));
+}
+
+function document(model: DeviceModel): Record<string, unknown> {
+  return {
+    kind: model.kind,
+    summary: model.summary,
+    mermaid: mermaid(model.machine).join('\n'),
+    footprint: footprint(model),
+    keys: deviceJsonSchema(model.config),
+    events: model.timeline,
+    statistics: model.statistics,
+  };
+}

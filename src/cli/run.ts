@@ -1,0 +1,153 @@
+/**
+ * `cmasim run SCENARIO…`: simulates and says where every device's memory came from.
+ */
+
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { runDocument } from '../report/json.js';
+import type { RunResult } from '../report/result.js';
+import { runText, timingText } from '../report/text.js';
+import type { Override } from '../scenario/document.js';
+import { loadScenario, scenarioYaml } from '../scenario/load.js';
+import type { Scenario } from '../scenario/scenario.js';
+import { complain, print, printJson, stdoutPaint } from './output.js';
+import { ProgressLine } from './progress.js';
+import { type FinishedRun, refuseExisting, writeRunDirectory } from './runDirectory.js';
+
+export interface RunOptions {
+  readonly kernel?: string;
+  readonly cmdline?: string;
+  readonly machine?: string;
+  readonly seed?: string;
+  readonly shards: number | 'auto';
+  readonly devices: 'lowered' | 'interpreted';
+  readonly check?: boolean;
+  readonly set?: readonly string[];
+  readonly output?: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+  readonly printConfig?: boolean;
+}
+
+export const interruptedCode = 130;
+
+export function runCommand(): Command {
+  return new Command('run')
+    .summary('simulate scenarios: where memory came from, and what that cost')
+    .description(
+      'Simulates every document of every SCENARIO (a YAML file; - is standard input) and prints ' +
+        "where each device's memory came from, the areas, times, findings and checks.",
+    )
+    .argument('<scenario...>', 'scenario files')
+    .option('--kernel <id>', "release or policy of `cmasim kernels`, instead of the scenario's")
+    .option('--cmdline <text>', "kernel command line, instead of the scenario's")
+    .option('--machine <name>', "preset of `cmasim machines` or a file, instead of the scenario's")
+    .option('--seed <number>', "start of all random streams, instead of the scenario's")
+    .option('--set <key=value>', 'any key of the scenario, such as devices.nic0.node=2', collect)
+    .option(
+      '--shards <count>',
+      'parts the machine is cut into; never changes a result',
+      shards,
+      'auto',
+    )
+    .addOption(
+      new Option('--devices <how>', 'run state machines as tables, or through XState itself')
+        .choices(['lowered', 'interpreted'])
+        .default('lowered'),
+    )
+    .option('--check', 'check invariants; findings such as leaks end with exit code 1')
+    .option('-o, --output <dir>', 'write manifest.json, scenario.yaml and stats.json there')
+    .option('--force', 'replace the directory of -o')
+    .option('--json', 'print one document instead of tables')
+    .option('--print-config', 'print the scenarios as resolved, and run nothing')
+    .action(runScenarios);
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  if (!/^[^=]+=/.test(value)) throw new InvalidArgumentError('expected key=value');
+  return [...before, value];
+}
+
+function shards(value: string): number | 'auto' {
+  if (value === 'auto') return value;
+  const count = Number(value);
+  if (Number.isInteger(count) && count >= 1 && count <= 1024) return count;
+  throw new InvalidArgumentError('expected auto or a number from 1 to 1024');
+}
+
+/** Options of the command line as changes of the scenario, in the order in which they count. */
+export function overridesOf(options: Partial<RunOptions>): Override[] {
+  const named = (['kernel', 'cmdline', 'machine', 'seed'] as const).flatMap((path): Override[] => {
+    const value = options[path];
+    if (value === undefined) return [];
+    // Quoted, so that `--cmdline 'a: b'` and `--kernel 5.10` are text; a seed is a number.
+    const yaml = path === 'seed' ? value : JSON.stringify(value);
+    return [{ path, value: yaml, option: `--${path} ${value}` }];
+  });
+  const set = (options.set ?? []).map((text): Override => {
+    const at = text.indexOf('=');
+    return { path: text.slice(0, at), value: text.slice(at + 1), option: `--set ${text}` };
+  });
+  return [...named, ...set];
+}
+
+async function runScenarios(files: readonly string[], options: RunOptions): Promise<void> {
+  const overrides = overridesOf(options);
+  const scenarios = files.flatMap((file) => loadScenario(file, { overrides }));
+  if (options.printConfig) {
+    print(scenarios.map(scenarioYaml).join('---\n'));
+    return;
+  }
+  const force = options.force === true;
+  if (options.output !== undefined) refuseExisting(options.output, { force });
+  const runs = await simulateAll(scenarios, options);
+  const results = runs.map(({ result }) => result);
+  if (options.output !== undefined) {
+    writeRunDirectory(options.output, runs, { force, devices: options.devices });
+  }
+  if (options.json) printJson(runDocument(results));
+  process.exitCode = exitCode(results, { check: options.check === true });
+}
+
+/** One after the other; Ctrl-C ends the one that runs with what it has, and skips the rest. */
+export async function simulateAll(
+  scenarios: readonly Scenario[],
+  options: Pick<RunOptions, 'shards' | 'devices' | 'check' | 'json'>,
+): Promise<FinishedRun[]> {
+  const interrupt = new AbortController();
+  const stop = () => {
+    if (interrupt.signal.aborted) process.exit(interruptedCode);
+    interrupt.abort();
+    complain('interrupted: finishing with what there is; again to stop at once');
+  };
+  process.on('SIGINT', stop);
+  // On demand: the event core and its threads are no business of `--print-config` or a typing error.
+  const { simulate } = await import('../index.js');
+  const runs: FinishedRun[] = [];
+  const paint = stdoutPaint();
+  try {
+    for (const scenario of scenarios) {
+      if (interrupt.signal.aborted) break;
+      const line = new ProgressLine(scenario.name);
+      const result = await simulate(scenario, {
+        shards: options.shards,
+        devices: options.devices,
+        check: options.check === true,
+        onProgress: (progress) => line.show(progress),
+        signal: interrupt.signal,
+      });
+      line.end(timingText(result));
+      if (!options.json) print(`${runs.length > 0 ? '\n' : ''}${runText(result, { paint })}`);
+      runs.push({ scenario, result });
+    }
+  } finally {
+    process.off('SIGINT', stop);
+  }
+  return runs;
+}
+
+/** 130 interrupted, 1 a check failed or (with --check) something was found, 0 fine. */
+export function exitCode(results: readonly RunResult[], { check }: { check: boolean }): number {
+  if (results.some(({ interrupted }) => interrupted)) return interruptedCode;
+  if (results.some(({ checks }) => checks.some(({ ok }) => !ok))) return 1;
+  return check && results.some(({ findings }) => findings.length > 0) ? 1 : 0;
+}
