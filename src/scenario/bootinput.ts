@@ -1,0 +1,89 @@
+/**
+ * The boot of a machine, put together from what a scenario says: machine, kernel, configuration, command
+ * line.
+ *
+ * Firmware and kernel image are the machine's `reserved` ranges; struct pglist_data and struct pages are
+ * taken where the kernel takes them. Left out: what differs from boot to boot (KASLR, early page tables).
+ */
+
+import type { Machine } from '../machine/machine.js';
+import type { BootInput } from '../mm/boot.js';
+import { type Kconfig, kconfigOf } from '../mm/kconfig.js';
+import { Memblock, type MemRegion, NUMA_NO_NODE } from '../mm/memblock.js';
+import type { Kernel } from '../mm/release.js';
+import type { Arch } from '../mm/reservation.js';
+import { type CommandLine, parseCmdline } from './cmdline.js';
+
+export interface MachineBoot {
+  readonly input: BootInput;
+  readonly config: Kconfig;
+  readonly commandLine: CommandLine;
+  /** What was assumed or changed, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** sizeof(struct pglist_data) of distribution kernels, in bytes; it moves areas at the top of a node. */
+const nodeData: Readonly<Record<Arch, number>> = { arm64: 14 * 1024, x86: 172 * 1024 };
+
+/** mem=: everything from that address on (x86), or beyond that amount of memory (arm64), is not there. */
+function limitMemory(memory: readonly MemRegion[], mem: number, arch: Arch): MemRegion[] {
+  let left = mem;
+  const kept: MemRegion[] = [];
+  for (const region of memory) {
+    const room = arch === 'x86' ? mem - region.base : left;
+    const size = Math.min(region.size, Math.max(0, room));
+    left -= size;
+    if (size > 0) kept.push({ ...region, size });
+  }
+  return kept;
+}
+
+/** CONFIG_NODES_SHIFT that holds all nodes: a machine comes with a kernel that knows it. */
+function withRoom(machine: Machine, overrides: Readonly<Record<string, unknown>>, config: Kconfig) {
+  const nidMax = machine.nodes.at(-1)?.nid ?? 0;
+  const isSet = ['NODES_SHIFT', 'CONFIG_NODES_SHIFT'].some((name) => name in overrides);
+  const needed = Math.ceil(Math.log2(nidMax + 1));
+  if (isSet || needed <= config.NODES_SHIFT) return { config, notes: [] };
+  const note = `CONFIG_NODES_SHIFT raised from ${config.NODES_SHIFT} to ${needed} for ${nidMax + 1} nodes`;
+  return { config: { ...config, NODES_SHIFT: needed }, notes: [note] };
+}
+
+/**
+ * What boot() needs for this machine.
+ *
+ * @throws Error naming a Kconfig symbol or value that is wrong.
+ */
+export function machineBoot(
+  machine: Machine,
+  kernel: Kernel,
+  { cmdline, config: overrides }: { cmdline: string; config?: Readonly<Record<string, unknown>> },
+): MachineBoot {
+  const { arch, pageSize } = machine;
+  const given = overrides ?? {};
+  const base = kconfigOf(kernel.release, kernel.reservation, arch, given);
+  const { config, notes } = withRoom(machine, given, base);
+  const commandLine = parseCmdline(cmdline, kernel, config, arch);
+  const { parameters } = commandLine;
+  const all = machine.nodes.flatMap(({ nid, memory }) =>
+    memory.map(([start, end]): MemRegion => ({ base: start, size: end - start, nid })),
+  );
+  all.sort((a, b) => a.base - b.base);
+  const ranges = parameters.mem === null ? all : limitMemory(all, parameters.mem, arch);
+  const hasMemory = new Set(ranges.map((r) => r.nid));
+  // A node without memory is online this early on arm64 only: x86 sets it up with its CPUs.
+  const isOnline = (nid: number) => arch === 'arm64' || hasMemory.has(nid);
+  const memory = ranges.map((r) => ({ ...r, nid: NUMA_NO_NODE }));
+  const input: BootInput = {
+    kernel,
+    arch,
+    pageSize,
+    config,
+    parameters,
+    memblock: new Memblock(memory, machine.reserved, pageSize),
+    nodes: machine.nodes.map(({ nid, online }) => ({ nid, online: online && isOnline(nid) })),
+    numaInit: { ranges, nodeData: nodeData[arch] },
+    takesStructPages: true,
+    log: commandLine.log,
+  };
+  return { input, config, commandLine, notes };
+}
