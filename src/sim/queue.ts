@@ -19,9 +19,9 @@ const WORDS = BUCKETS / 32;
 const WIDTH_BITS_MAX = 20;
 /** Events between two looks at the width. */
 const REVIEW = 8192;
-const CROWDED_BUCKET = 256;
+const CROWDED_BUCKET = 8192;
 const THIN_BUCKET = 8;
-const LARGE_HEAP = 64;
+const DEEP_HEAP = 32;
 
 export class EventQueue {
   readonly pool = new RecordPool();
@@ -56,10 +56,12 @@ export class EventQueue {
   private activations = 0;
   private heaped = 0;
   private heapWork = 0;
+  private spreads = 0;
+  private reviewAfter = REVIEW;
   private chunksPending = 0;
 
   /** `widthBits`: a first guess at the bucket's width in ns, as a power of two. */
-  constructor(widthBits = 6) {
+  constructor(widthBits = 8) {
     this.widthBits = widthBits;
   }
 
@@ -257,9 +259,7 @@ export class EventQueue {
       this.pool.giveChain(this.chainFirst, this.chainLast);
       this.chainFirst = 0;
     }
-    if (this.served + this.heaped > Math.max(REVIEW, this.chunksPending * (CHUNK / RECORD))) {
-      this.review();
-    }
+    if (this.served + this.heaped > this.reviewAfter) this.review();
     for (;;) {
       const distance = this.firstFrom(0);
       const start = distance < 0 ? Infinity : this.base + distance * 2 ** this.widthBits;
@@ -349,6 +349,7 @@ export class EventQueue {
       const end = after === 0 ? tail : at + CHUNK;
       for (let i = at; i < end; i += RECORD) this.move(i, (pool.records[i] - this.baseLow) >>> 0);
       pool.giveChain(at, at);
+      this.spreads += (end - at) / RECORD;
       this.chunksPending--;
       at = after;
     }
@@ -361,18 +362,27 @@ export class EventQueue {
     if ((word & HAS_PAYLOAD) !== 0) this.pool.slots[at >>> 2] = this.pool.slots[from >>> 2];
   }
 
-  /** Fits the width of a bucket to what was seen since the last review. */
+  /**
+   * Fits the width of a bucket to what was seen since the last review. An event that reaches its bucket
+   * in two steps costs more than a large bucket does, and the heap more than either.
+   */
   private review(): void {
-    const perBucket = (this.served + this.heaped) / Math.max(1, this.activations);
+    const events = this.served + this.heaped;
+    const perBucket = events / Math.max(1, this.activations);
     const heapDepth = this.heaped === 0 ? 0 : this.heapWork / this.heaped;
+    const heapDeep = this.heaped > events / 4 && heapDepth > DEEP_HEAP;
     let bits = this.widthBits;
-    const heapTooLarge = this.heaped > this.served && heapDepth > LARGE_HEAP;
-    if (perBucket > CROWDED_BUCKET || heapTooLarge) bits -= perBucket > 4 * CROWDED_BUCKET ? 3 : 1;
-    else if (perBucket < THIN_BUCKET && heapDepth < LARGE_HEAP / 4) bits += 2;
+    if (perBucket > CROWDED_BUCKET || (heapDeep && perBucket > THIN_BUCKET)) bits -= 1;
+    else if (!heapDeep && perBucket < CROWDED_BUCKET / 4) {
+      if (perBucket < THIN_BUCKET || this.spreads > events / 4) bits += 2;
+      else if (this.spreads > events / 32) bits += 1;
+    }
     this.served = 0;
     this.heaped = 0;
     this.heapWork = 0;
     this.activations = 0;
+    this.spreads = 0;
+    this.reviewAfter = Math.max(REVIEW, this.chunksPending * (CHUNK / RECORD));
     bits = Math.max(0, Math.min(WIDTH_BITS_MAX, bits));
     if (bits !== this.widthBits) this.setWidth(bits);
   }
@@ -389,6 +399,7 @@ export class EventQueue {
     this.highMin = Infinity;
     this.moveTo(this.base);
     for (let i = 0; i < chains.length; i += 2) this.spread(chains[i], chains[i + 1]);
+    this.spreads = 0;
   }
 
   private pushNear(low: number, word: number, order: number, sequence: number): number {
