@@ -260,7 +260,21 @@ const delays = {
   sevTime: (_dma: DmaApi, row: SmmuRow) => row.sevTime,
 };
 
-export const machine = setup(words(actions, guards, delays)).createMachine({
+const smmu = setup(words(actions, guards, delays));
+
+const freeing = (done: string) =>
+  smmu.createStateConfig({
+    initial: 'freeing',
+    states: {
+      freeing: {
+        entry: 'freeNext',
+        always: { guard: 'nothingHeld', target: done },
+        on: { FREED: { target: 'freeing', reenter: true } },
+      },
+    },
+  });
+
+export const machine = smmu.createMachine({
   id: 'smmuv3',
   initial: 'off',
   states: {
@@ -336,29 +350,9 @@ export const machine = setup(words(actions, guards, delays)).createMachine({
         },
       },
     },
-    unwinding: {
-      entry: 'beginFree',
-      initial: 'freeing',
-      states: {
-        freeing: {
-          entry: 'freeNext',
-          always: { guard: 'nothingHeld', target: '#smmuv3.failed' },
-          on: { FREED: { target: 'freeing', reenter: true } },
-        },
-      },
-    },
+    unwinding: { entry: 'beginFree', ...freeing('#smmuv3.failed') },
     failed: { on: { START: 'probing', REMOVE: 'removed' } },
-    removing: {
-      entry: 'beginFree',
-      initial: 'freeing',
-      states: {
-        freeing: {
-          entry: 'freeNext',
-          always: { guard: 'nothingHeld', target: '#smmuv3.removed' },
-          on: { FREED: { target: 'freeing', reenter: true } },
-        },
-      },
-    },
+    removing: { entry: 'beginFree', ...freeing('#smmuv3.removed') },
     removed: { type: 'final' },
   },
 });

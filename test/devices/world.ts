@@ -1,0 +1,157 @@
+/**
+ * A machine small enough to reason about: nodes that grant from a budget of bytes, and the devices on them.
+ * Everything a node is asked is written down, with its time.
+ */
+import * as dma from '#cmasim/devices/dma.js';
+import { type DeviceEnd, DeviceHost, type PlannedDevice } from '#cmasim/devices/host.js';
+import type { DeviceModel } from '#cmasim/devices/model.js';
+import { devices } from '#cmasim/devices/registry.js';
+import { Loop } from '#cmasim/sim/loop.js';
+import type { Behaviour } from '#cmasim/sim/model.js';
+import { Streams } from '#cmasim/sim/random.js';
+import { Recorder, summarize, totalOf } from '#cmasim/sim/statistics.js';
+
+export const environment = { pageSize: 4096, maxPageOrder: 10, cmaAlignment: 8, dmaCma: true };
+
+export interface WorldOptions {
+  readonly devices: readonly (Partial<PlannedDevice> & { kind: string; config?: unknown })[];
+  readonly models?: readonly DeviceModel[];
+  readonly interpreted?: boolean;
+  readonly environment?: typeof environment;
+  /** Node that serves a request, or -1 to refuse it. The node asked unless given. */
+  serve?(bytes: number, nid: number, count: number): number;
+  /** One way between two different nodes, ns. */
+  readonly oneWay?: number;
+  readonly nodes?: number;
+  /** Half a round trip on the die, ns. */
+  readonly halfDie?: number;
+  readonly timeline?: readonly {
+    readonly at: number;
+    readonly event: string;
+    readonly numbers?: readonly number[];
+  }[];
+  /** Writes of numa_node of the first device. */
+  readonly writes?: readonly { readonly at: number; readonly nid: number }[];
+}
+
+export interface Ran {
+  /** `time alloc bytes devNode`, `time free bytes pfn devNode`, `time access bytes back`. */
+  readonly asked: readonly string[];
+  readonly ends: readonly DeviceEnd[];
+  readonly fingerprint: unknown;
+  readonly now: number;
+  sum(name: string): number;
+  mean(name: string): number;
+}
+
+const NODE_TIME = 100;
+
+class Nodes implements Behaviour {
+  readonly asked: string[] = [];
+  readonly #options: WorldOptions;
+  #count = 0;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+  }
+
+  receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
+    if (type === dma.ACCESS) this.#access(loop, actor, m, at);
+    else if (type === dma.ALLOC) this.#alloc(loop, actor, m, at);
+    else this.#free(loop, m, at);
+  }
+
+  #access(loop: Loop, actor: number, m: Float64Array, at: number): void {
+    const { oneWay = 50, halfDie = 30 } = this.#options;
+    const [back, from, to] = [m[at + 2]!, m[at + 3]!, m[at + 4]!];
+    this.asked.push(`${loop.now} access ${m[at + 1]} ${back} on ${actor}`);
+    const out = loop.post(to, from === actor ? (1 + back) * halfDie : back * oneWay, dma.ACCESSED);
+    loop.out[out + dma.accessed.tag] = m[at + dma.access.tag]!;
+  }
+
+  #alloc(loop: Loop, actor: number, m: Float64Array, at: number): void {
+    const { request, granted } = dma;
+    const [id, bytes] = [m[at + request.id]!, m[at + request.size]!];
+    const count = this.#count++;
+    const pages = dma.planMode(m[at + request.plan]!) === dma.MODE_PAGES ? ' pages' : '';
+    this.asked.push(`${loop.now} alloc ${bytes} for ${m[at + request.devNode]}${pages}`);
+    const nid = this.#options.serve?.(bytes, actor, count) ?? actor;
+    const type = nid < 0 ? dma.REFUSED : dma.GRANTED;
+    const out = loop.post(Math.floor(id / dma.ID_SPAN), NODE_TIME, type);
+    loop.out[out + granted.id] = id;
+    if (nid < 0) {
+      loop.out[out + dma.refused.errno] = 12;
+      return;
+    }
+    loop.out[out + granted.pfn] = 1000 + count;
+    loop.out[out + granted.pages] = Math.ceil(bytes / 4096);
+    loop.out[out + granted.source] = nid === actor ? 0 : dma.BUDDY;
+    loop.out[out + granted.nid] = nid;
+    loop.out[out + granted.lockWait] = 7;
+  }
+
+  #free(loop: Loop, m: Float64Array, at: number): void {
+    const { request, freed } = dma;
+    const [id, bytes] = [m[at + request.id]!, m[at + request.size]!];
+    const devNode = m[at + request.devNode]!;
+    this.asked.push(`${loop.now} free ${bytes} at ${m[at + request.extra]} for ${devNode}`);
+    const out = loop.post(Math.floor(id / dma.ID_SPAN), NODE_TIME, dma.FREED);
+    loop.out[out + freed.id] = id;
+    loop.out[out + freed.pages] = Math.ceil(bytes / 4096);
+    loop.out[out + freed.source] = devNode < 0 ? dma.LEAKED : 0;
+  }
+}
+
+/** Runs until nothing is left to happen, or to `until`. */
+export function run(options: WorldOptions, until = 10_000_000): Ran {
+  const { nodes = 2, models = devices, interpreted = false, oneWay = 50 } = options;
+  const planned = options.devices.map((device, index): PlannedDevice => {
+    const model = models.find(({ kind }) => kind === device.kind)!;
+    const nid = device.nid ?? 0;
+    const known = { name: `${device.kind}${index}`, nid, numaNode: nid, startNs: 0, maskBits: 64 };
+    return { ...known, ...device, config: model.config.parse(device.config ?? {}) };
+  });
+  const recorder = new Recorder();
+  const host = new DeviceHost({
+    planned,
+    firstActor: nodes,
+    owns: () => true,
+    models,
+    environment: options.environment ?? environment,
+    wiring: {
+      nodeActor: (nid) => nid,
+      oneWay: (from, to) => (from === to ? 0 : oneWay),
+      areaKind: () => 'node',
+      policy: 0,
+    },
+    recorder,
+    streams: new Streams(1),
+    interpreted,
+  });
+  const node = new Nodes(options);
+  const actors = nodes + planned.length;
+  const groupOf = Array.from({ length: actors }, (_, a) =>
+    a < nodes ? a : planned[a - nodes]!.nid,
+  );
+  const behaviourOf = groupOf.map((_, actor) => (actor < nodes ? 0 : 1));
+  const loop = new Loop({ actors, groupOf, behaviourOf, behaviours: [node, host], until });
+  loop.start({
+    start: () => {
+      host.start(loop);
+      for (const { at, event, numbers = [] } of options.timeline ?? []) {
+        host.schedule(loop, 0, at, event, numbers);
+      }
+      for (const { at, nid } of options.writes ?? []) host.scheduleSetNode(loop, 0, at, nid);
+    },
+  });
+  loop.run();
+  const total = (name: string) => totalOf(recorder.snapshot(), name);
+  return {
+    asked: node.asked,
+    ends: host.finish(),
+    fingerprint: loop.fingerprint(),
+    now: loop.now,
+    sum: (name) => total(name)?.sum ?? 0,
+    mean: (name) => summarize(total(name)!).mean,
+  };
+}
