@@ -10,6 +10,7 @@ import { deviceKeys, scenarioKeys } from './schema.js';
 export interface JsonSchema {
   [key: string]: unknown;
   description?: string;
+  anyOf?: JsonSchema[];
   properties?: Record<string, JsonSchema>;
   required?: string[];
 }
@@ -22,6 +23,12 @@ export function scenarioJsonSchema(): Record<string, unknown> {
   );
   const devices = schema.properties?.devices;
   if (devices) devices.additionalProperties = { oneOf: kinds };
+  // YAML reads `kernel: 6.12` as a number; the loader takes it by its text.
+  for (const key of ['kernel', 'policy']) {
+    const named = schema.properties?.[key];
+    const text = named?.anyOf?.[0] ?? named;
+    if (text) text.type = ['string', 'number'];
+  }
   // Later documents of a file keep the first one's keys, so no key is required of every document.
   const { $schema, required: _, ...rest } = schema;
   return { $schema, title: 'A scenario of cmasim', ...rest };

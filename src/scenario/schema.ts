@@ -182,8 +182,11 @@ const timelineEntry = z.discriminatedUnion(
           .describe('The numbers the event carries.'),
       })
       .describe('Sends an event to a device.'),
-    memoryVerb('take', 'Takes free memory of a node away, as programs do; CMA areas keep theirs.'),
-    memoryVerb('give', 'Gives back memory that was taken.'),
+    memoryVerb(
+      'take',
+      'Takes free memory of a node away, that much or all there is; areas keep theirs.',
+    ),
+    memoryVerb('give', 'Gives back memory that was taken, last taken first.'),
   ],
   expected('do: write, send, take or give'),
 );
