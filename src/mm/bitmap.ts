@@ -1,13 +1,15 @@
 /**
- * A bitmap of `size` bits searched as the kernel searches a CMA area, with an index that skips full parts.
+ * A bitmap of `size` bits searched as the kernel searches a CMA area, with an index that skips full
+ * parts.
  *
  * Models lib/bitmap.c (bitmap_find_next_zero_area_off, bitmap_set, bitmap_clear) on 32-bit words.
  *
- * The index: bits are grouped in blocks of 256, and a block in slots of 2^k bits. For each block and k it
- * knows the longest run of zeroes at the start of any slot, learnt when a search walks the block in vain and
- * kept up when bits are cleared. A window aligned to 2^k begins where a slot does, so a block whose
- * best slot is shorter than the request cannot hold its beginning, and is skipped. Setting bits leaves an
- * entry too large at worst: the block is walked once more. Results are those of the plain search.
+ * The index: bits are grouped in blocks of 256, and a block in slots of 2^k bits. For each block
+ * and k it knows the longest run of zeroes at the start of any slot, learnt when a search walks the
+ * block in vain and kept up when bits are cleared. A window aligned to 2^k begins where a slot
+ * does, so a block whose best slot is shorter than the request cannot hold its beginning, and is
+ * skipped. Setting bits leaves an entry too large at worst: the block is walked once more. Results
+ * are those of the plain search.
  *
  * Left out: bitmaps of 2^31 bits and more.
  */
@@ -18,24 +20,33 @@ export interface Bitmap {
   /** Where bit 0 lies in its block: slots are aligned as pages are, not as bits are. */
   readonly phase: number;
   readonly blocks: number;
-  /** Bit i is bit i % 32 of word i / 32. Empty until the first bit is set: an idle area costs nothing. */
+  /**
+   * Bit i is bit i % 32 of word i / 32. Empty until the first bit is set: an idle area costs
+   * nothing.
+   */
   words: Int32Array;
-  /** [k * blocks + block]: 1 + longest run of zeroes at the start of a slot of 2^k bits; 0 = not known. */
+  /**
+   * [k * blocks + block]: 1 + longest run of zeroes at the start of a slot of 2^k bits; 0 = not
+   * known.
+   */
   slots: Uint16Array;
   /** Set bits. */
   weight: number;
 }
 
 /**
- * 256 bits, the alignment CMA asks for at most by default. Measured: 128 is a fifth faster in 16 MiB of 4 KiB
- * pages and half as fast in 1 GiB, 512 the other way round.
+ * 256 bits, the alignment CMA asks for at most by default. Measured: 128 is a fifth faster in 16
+ * MiB of 4 KiB pages and half as fast in 1 GiB, 512 the other way round.
  */
 const blockOrder = 8;
 const blockSize = 1 << blockOrder;
 const noWords = new Int32Array(0);
 const noSlots = new Uint16Array(0);
 
-/** `offset`: bit 0 in units of bits from an address every alignment divides, as base_pfn >> order_per_bit. */
+/**
+ * `offset`: bit 0 in units of bits from an address every alignment divides, as base_pfn >>
+ * order_per_bit.
+ */
 export function bitmapZalloc(size: number, offset = 0): Bitmap {
   const phase = offset % blockSize;
   const blocks = Math.ceil((phase + size) / blockSize);
@@ -85,9 +96,9 @@ function findNextBit(words: Int32Array, from: number, limit: number): number {
 }
 
 /**
- * bitmap_find_next_zero_area_off(): the smallest i >= start such that i + alignOffset is a multiple of
- * alignMask + 1 and the bits [i, i + nr) are zero; -1 if there is none. nr >= 1; alignMask + 1 is a power
- * of two; 0 <= alignOffset <= alignMask.
+ * bitmap_find_next_zero_area_off(): the smallest i >= start such that i + alignOffset is a multiple
+ * of alignMask + 1 and the bits [i, i + nr) are zero; -1 if there is none. nr >= 1; alignMask + 1
+ * is a power of two; 0 <= alignOffset <= alignMask.
  */
 export function bitmapFindNextZeroAreaOff(
   map: Bitmap,
@@ -165,7 +176,9 @@ function findInWords(
   }
 }
 
-/** bitmap_set(): sets [start, start + nr), which must lie in the bitmap; returns how many were zero. */
+/**
+ * bitmap_set(): sets [start, start + nr), which must lie in the bitmap; returns how many were zero.
+ */
 export function bitmapSet(map: Bitmap, start: number, nr: number): number {
   if (map.words.length === 0) {
     map.words = new Int32Array((map.size + 31) >>> 5);
@@ -188,8 +201,8 @@ export function bitmapSet(map: Bitmap, start: number, nr: number): number {
 }
 
 /**
- * bitmap_clear(): clears [start, start + nr), which must lie in the bitmap; returns how many were set.
- * Fewer than nr: the kernel does not look, so a free of too many pages passes here unseen.
+ * bitmap_clear(): clears [start, start + nr), which must lie in the bitmap; returns how many were
+ * set. Fewer than nr: the kernel does not look, so a free of too many pages passes here unseen.
  */
 export function bitmapClear(map: Bitmap, start: number, nr: number): number {
   if (map.words.length === 0) return 0;
@@ -210,8 +223,8 @@ export function bitmapClear(map: Bitmap, start: number, nr: number): number {
 }
 
 /**
- * Brings the index up to date with [start, end) having become zero. Only slots that begin in the run of zeroes
- * around it have grown, and the first of them has grown longest.
+ * Brings the index up to date with [start, end) having become zero. Only slots that begin in the
+ * run of zeroes around it have grown, and the first of them has grown longest.
  */
 function widen(map: Bitmap, start: number, end: number): void {
   const { words, slots, size, phase, blocks } = map;
@@ -232,7 +245,9 @@ function widen(map: Bitmap, start: number, end: number): void {
   }
 }
 
-/** Start of the run of zero bits that ends before `end`; not below `low`, which is less than `end`. */
+/**
+ * Start of the run of zero bits that ends before `end`; not below `low`, which is less than `end`.
+ */
 function findRunStart(words: Int32Array, low: number, end: number): number {
   const first = low >>> 5;
   let w = (end - 1) >>> 5;

@@ -1,10 +1,11 @@
 /**
  * The free lists of one zone: blocks of 2^order pages that split and merge.
  *
- * Models expand() and __free_one_page() (mm/page_alloc.c): halves go back to the front of their lists, freed
- * blocks merge with a free buddy of their size, and wait at the back of the list where a merge one order up is
- * likely. A block is found by its pfn in a hash, so memory follows the number of free blocks and not the
- * size of the zone; blocks of the largest order that nobody has taken yet are not even listed.
+ * Models expand() and __free_one_page() (mm/page_alloc.c): halves go back to the front of their
+ * lists, freed blocks merge with a free buddy of their size, and wait at the back of the list where
+ * a merge one order up is likely. A block is found by its pfn in a hash, so memory follows the
+ * number of free blocks and not the size of the zone; blocks of the largest order that nobody has
+ * taken yet are not even listed.
  *
  * Left out: migratetypes other than CMA (one pool serves every unmovable request, as stealing makes
  * it), per-CPU lists, HIGHATOMIC reserves.
@@ -22,7 +23,10 @@ export interface Buddy {
   /** First and last entry of each order's list, or -1. */
   readonly head: Int32Array;
   readonly tail: Int32Array;
-  /** [start, end) of what was never taken from the largest order's list, ascending; served after the list. */
+  /**
+   * [start, end) of what was never taken from the largest order's list, ascending; served after the
+   * list.
+   */
   readonly fresh: Int32Array;
   /** First pair of `fresh` that is not used up. */
   freshAt: number;
@@ -37,12 +41,14 @@ export interface Buddy {
   slots: Int32Array;
 }
 
-/** Whoever frees a block that is free already has lost count: ours is the fault, not the model's. */
+/**
+ * Whoever frees a block that is free already has lost count: ours is the fault, not the model's.
+ */
 export class BuddyError extends Error {}
 
 /**
- * Free lists over half-open pfn ranges, ascending and apart or touching: the largest blocks that fit, in
- * ascending order, as memblock_free_all() leaves them.
+ * Free lists over half-open pfn ranges, ascending and apart or touching: the largest blocks that
+ * fit, in ascending order, as memblock_free_all() leaves them.
  */
 export function buddyFromRanges(
   ranges: readonly (readonly [start: number, end: number])[],
@@ -99,10 +105,12 @@ function listEdges(buddy: Buddy, start: number, end: number): void {
     let order = pfn === 0 ? buddy.maxOrder : 31 - Math.clz32(pfn & -pfn);
     if (order > buddy.maxOrder) order = buddy.maxOrder;
     while (pfn + (1 << order) > end) order -= 1;
-    if (order < buddy.maxOrder) {
-      insert(buddy, pfn, order, true);
-      buddy.free += 1 << order;
+    if (order === buddy.maxOrder) {
+      pfn = end - (end % (1 << order));
+      continue;
     }
+    insert(buddy, pfn, order, true);
+    buddy.free += 1 << order;
     pfn += 1 << order;
   }
 }
@@ -126,7 +134,10 @@ function grow(buddy: Buddy, entries: number): void {
   for (let entry = 0; entry < from; entry++) if (order[entry]! >= 0) enter(buddy, entry);
 }
 
-/** The slot in which a search for `block` begins: high bits, because large blocks differ in nothing else. */
+/**
+ * The slot in which a search for `block` begins: high bits, because large blocks differ in nothing
+ * else.
+ */
 function home(buddy: Buddy, block: number): number {
   return Math.imul(block, 0x9e3779b1) >>> Math.clz32(buddy.slots.length - 1);
 }
@@ -198,7 +209,8 @@ function vacate(buddy: Buddy, slot: number): void {
   let hole = slot;
   for (let at = (hole + 1) & mask; slots[at] !== 0; at = (at + 1) & mask) {
     const start = home(buddy, block[slots[at]! - 1]!);
-    // An entry may fill the hole if its search passes it: its home is not between the hole and itself.
+    // An entry may fill the hole if its search passes it: its home is not between the hole and
+    // itself.
     if (((at - start) & mask) < ((at - hole) & mask)) continue;
     slots[hole] = slots[at]!;
     hole = at;
@@ -237,7 +249,10 @@ function takeFirst(buddy: Buddy, order: number): number {
   return pfn;
 }
 
-/** __free_one_page(): gives 2^order pages from `pfn` back. Throws if that very block is free already. */
+/**
+ * __free_one_page(): gives 2^order pages from `pfn` back. Throws if that very block is free
+ * already.
+ */
 export function buddyFree(buddy: Buddy, pfn: number, order: number): void {
   let block = pfn - buddy.basePfn;
   let size = order;

@@ -1,13 +1,13 @@
 /**
  * One CMA area: a bitmap over `count` pages from `basePfn`, one bit per 2^orderPerBit pages.
  *
- * Models cma_alloc() and cma_release() of mm/cma.c, cut into the steps between which the kernel sleeps,
- * because the caller owns time and the mutex: search, claim (bits set, lock dropped), test the window
- * (alloc_contig_range), then commit or abandon. Whether a page is in the buddy is kept apart from its
- * bit: a wrong free parts them.
+ * Models cma_alloc() and cma_release() of mm/cma.c, cut into the steps between which the kernel
+ * sleeps, because the caller owns time and the mutex: search, claim (bits set, lock dropped), test
+ * the window (alloc_contig_range), then commit or abandon. Whether a page is in the buddy is kept
+ * apart from its bit: a wrong free parts them.
  *
- * Left out: areas of several ranges (v6.15 and later, hugetlb only); available_count (6.15), which stops
- * no search that would have found a window.
+ * Left out: areas of several ranges (v6.15 and later, hugetlb only); available_count (6.15), which
+ * stops no search that would have found a window.
  */
 import {
   type Bitmap,
@@ -26,7 +26,10 @@ import type { AreaLayout } from './layout.js';
 
 export const ENOMEM = 12;
 export const EBUSY = 16;
-/** cma_alloc() returned before it looked at the bitmap: no area, not activated, count 0 or too large. */
+/**
+ * cma_alloc() returned before it looked at the bitmap: no area, not activated, count 0 or too
+ * large.
+ */
 export const RETURNED_AT_ONCE = 1;
 export const NO_WINDOW = -1;
 export const NOT_MINE = -1;
@@ -92,14 +95,17 @@ export function cmaBitmapPagesToBits(area: CmaArea, count: number): number {
   return Math.ceil(count / (1 << area.orderPerBit));
 }
 
-/** False where cma_alloc() returns at once: the area is inactive, count is 0 or more than the area. */
+/**
+ * False where cma_alloc() returns at once: the area is inactive, count is 0 or more than the area.
+ */
 export function cmaMayHold(area: CmaArea, count: number): boolean {
   return count > 0 && cmaBitmapPagesToBits(area, count) <= area.bitmap.size;
 }
 
 /**
- * The first window for `count` pages at or after bit `start`, aligned to 2^align pages: its first bit, or
- * NO_WINDOW. First fit from 0, not from the last hit: cma_alloc() starts every call at bit 0.
+ * The first window for `count` pages at or after bit `start`, aligned to 2^align pages: its first
+ * bit, or NO_WINDOW. First fit from 0, not from the last hit: cma_alloc() starts every call at bit
+ * 0.
  */
 export function cmaSearch(area: CmaArea, count: number, align: number, start: number): number {
   const mask = cmaBitmapAlignedMask(area, align);
@@ -112,15 +118,17 @@ export function cmaClaim(area: CmaArea, window: number, count: number): void {
   bitmapSet(area.bitmap, window, cmaBitmapPagesToBits(area, count));
 }
 
-/** Whether alloc_contig_range() of a claimed window ends with -EBUSY: a page of it cannot be had. */
+/**
+ * Whether alloc_contig_range() of a claimed window ends with -EBUSY: a page of it cannot be had.
+ */
 export function cmaWindowBusy(area: CmaArea, window: number, count: number): boolean {
   if (area.pinned.weight === 0) return false;
   return bitmapWeight(area.pinned, window << area.orderPerBit, count) !== 0;
 }
 
 /**
- * Gives a claimed window up after -EBUSY; returns where the search goes on. One alignment step, not the
- * window's length: windows overlapping the busy page are tried again.
+ * Gives a claimed window up after -EBUSY; returns where the search goes on. One alignment step, not
+ * the window's length: windows overlapping the busy page are tried again.
  */
 export function cmaAbandon(area: CmaArea, window: number, count: number, align: number): number {
   bitmapClear(area.bitmap, window, cmaBitmapPagesToBits(area, count));
@@ -152,8 +160,8 @@ export interface CmaResult {
 }
 
 /**
- * cma_alloc() from beginning to end, where nothing else happens meanwhile. `emptySearchErrno`: what a first
- * search without a window reports, ENOMEM up to v6.14, EBUSY from v6.15.
+ * cma_alloc() from beginning to end, where nothing else happens meanwhile. `emptySearchErrno`: what
+ * a first search without a window reports, ENOMEM up to v6.14, EBUSY from v6.15.
  */
 export function cmaAlloc(
   area: CmaArea,
@@ -178,8 +186,8 @@ export function cmaAlloc(
 }
 
 /**
- * cma_pages_valid(). Up to v6.14 only the first page is looked at and a range may run past the end; from
- * v6.15 (`wholeRange`) it must lie inside.
+ * cma_pages_valid(). Up to v6.14 only the first page is looked at and a range may run past the end;
+ * from v6.15 (`wholeRange`) it must lie inside.
  */
 export function cmaPagesValid(
   area: CmaArea,
@@ -192,9 +200,10 @@ export function cmaPagesValid(
 }
 
 /**
- * cma_release(): gives the pages back and clears the bits of [pfn, pfn + count), whoever they belong to, as
- * the kernel does. Returns the pages of this area that went back to the buddy, or NOT_MINE. Fewer than
- * `count`: some were not held (the kernel warns in free_contig_range) or lie past the area's end.
+ * cma_release(): gives the pages back and clears the bits of [pfn, pfn + count), whoever they
+ * belong to, as the kernel does. Returns the pages of this area that went back to the buddy, or
+ * NOT_MINE. Fewer than `count`: some were not held (the kernel warns in free_contig_range) or lie
+ * past the area's end.
  */
 export function cmaRelease(area: CmaArea, pfn: number, count: number, wholeRange = false): number {
   if (!cmaPagesValid(area, pfn, count, wholeRange)) return NOT_MINE;
@@ -217,7 +226,10 @@ function isHeld(area: CmaArea, page: number): boolean {
   return bitmapTest(area.bitmap, page >>> area.orderPerBit) > bitmapTest(area.leaked, page);
 }
 
-/** Puts what is held of [first, first + count) back into the buddy, bits untouched; returns how much. */
+/**
+ * Puts what is held of [first, first + count) back into the buddy, bits untouched; returns how
+ * much.
+ */
 function freePages(area: CmaArea, first: number, count: number): number {
   let freed = 0;
   for (let page = first; page < first + count; page++) {
@@ -230,16 +242,17 @@ function freePages(area: CmaArea, first: number, count: number): number {
 }
 
 /**
- * Frees pages past the bitmap, by __free_pages() or free_contig_range(): of a page CMA had given out the bit
- * stays set for good (a leak), a pinned page is simply free again. Returns the pages that went back.
+ * Frees pages past the bitmap, by __free_pages() or free_contig_range(): of a page CMA had given
+ * out the bit stays set for good (a leak), a pinned page is simply free again. Returns the pages
+ * that went back.
  */
 export function cmaFreeToBuddy(area: CmaArea, pfn: number, count: number): number {
   return freePages(area, pfn - area.basePfn, count);
 }
 
 /**
- * Takes [pfn, pfn + count) out of the buddy without touching the bitmap, as a pin or alloc_contig_range() by
- * somebody else does. 0, or EBUSY if one of the pages is not free.
+ * Takes [pfn, pfn + count) out of the buddy without touching the bitmap, as a pin or
+ * alloc_contig_range() by somebody else does. 0, or EBUSY if one of the pages is not free.
  */
 export function cmaPin(area: CmaArea, pfn: number, count: number): number {
   const first = pfn - area.basePfn;

@@ -1,11 +1,12 @@
 /**
  * Where an allocation goes when its node is full: the other nodes, nearest first, and their zones.
  *
- * Models find_next_best_node() and build_zonelists() (mm/page_alloc.c). node_load is carried from node to
- * node as the kernel builds their lists in ascending order, so that ties rotate; it changes for a node
- * only once the node is in the list at hand, which is why one sort gives the same order as picking the
- * best node again and again. Left out: the preference for nodes without CPUs. No CPU is in its node's
- * mask yet when the kernel builds the lists at boot, and every recorded machine agrees.
+ * Models find_next_best_node() and build_zonelists() (mm/page_alloc.c). node_load is carried from
+ * node to node as the kernel builds their lists in ascending order, so that ties rotate; it changes
+ * for a node only once the node is in the list at hand, which is why one sort gives the same order
+ * as picking the best node again and again. Left out: the preference for nodes without CPUs. No CPU
+ * is in its node's mask yet when the kernel builds the lists at boot, and every recorded machine
+ * agrees.
  */
 import type { NodeLayout } from './layout.js';
 
@@ -41,8 +42,8 @@ export interface FallbackOptions {
 }
 
 /**
- * The line "Fallback order for Node n" of every node. `nodes`: all possible nodes in ascending order, those
- * without memory and those offline too, because building their lists moves node_load.
+ * The line "Fallback order for Node n" of every node. `nodes`: all possible nodes in ascending
+ * order, those without memory and those offline too, because building their lists moves node_load.
  */
 export function fallbackOrders(
   nodes: readonly FallbackNode[],
@@ -76,7 +77,9 @@ export function fallbackOrders(
   return orders;
 }
 
-/** Charges the first node of every distance group, so that the next list takes another one first. */
+/**
+ * Charges the first node of every distance group, so that the next list takes another one first.
+ */
 function chargeGroups(
   order: Int32Array,
   row: readonly number[],
@@ -93,7 +96,9 @@ function chargeGroups(
   }
 }
 
-/** A node's zonelist: the populated zones of its fallback order, of each node from the highest down. */
+/**
+ * A node's zonelist: the populated zones of its fallback order, of each node from the highest down.
+ */
 export function zonelist(
   nodes: readonly NodeLayout[],
   order: ArrayLike<number>,

@@ -3,11 +3,11 @@
  *
  * Models __zone_watermark_ok(), get_page_from_freelist() and the watermark set-up (mm/page_alloc.c,
  * mm/khugepaged.c) for unmovable requests. Pages of CMA areas are counted here and placed by their
- * area's bitmap; they never serve an unmovable request and do not merge with other blocks, as the kernel's
- * MIGRATE_CMA pageblocks do not.
+ * area's bitmap; they never serve an unmovable request and do not merge with other blocks, as the
+ * kernel's MIGRATE_CMA pageblocks do not.
  *
- * Left out: reclaim and compaction (a request that finds every zone under its minimum fails), watermark
- * boosts, highmem.
+ * Left out: reclaim and compaction (a request that finds every zone under its minimum fails),
+ * watermark boosts, highmem.
  */
 import { type Buddy, buddyAlloc, buddyFree, buddyFromRanges } from './buddy.js';
 import { GFP_DIRECT_RECLAIM, GFP_DMA, GFP_DMA32, GFP_HIGH, GFP_MOVABLE } from './gfp.js';
@@ -20,7 +20,10 @@ const ZONE_DMA32 = 1;
 const ZONE_NORMAL = 2;
 const ZONE_MOVABLE = 3;
 
-/** sysctl lowmem_reserve_ratio: how little of the zones above a zone keeps back for its own requests. */
+/**
+ * sysctl lowmem_reserve_ratio: how little of the zones above a zone keeps back for its own
+ * requests.
+ */
 const lowmemReserveRatio = [256, 256, 32, 0] as const;
 
 export interface Zone {
@@ -70,7 +73,9 @@ export function zoneIndex(name: string): number {
   return zoneNames.indexOf(name as (typeof zoneNames)[number]);
 }
 
-/** What the watermarks of all zones are shares of: pages kept free, of so many pages of low memory. */
+/**
+ * What the watermarks of all zones are shares of: pages kept free, of so many pages of low memory.
+ */
 export interface MinFree {
   readonly pages: number;
   readonly lowmemPages: number;
@@ -80,7 +85,9 @@ function isLowmem(zone: ZoneLayout): boolean {
   return zoneIndex(zone.name) <= ZONE_NORMAL;
 }
 
-/** min_free_kbytes as the kernel sets it by itself: 4 * sqrt(lowmem), more where khugepaged runs. */
+/**
+ * min_free_kbytes as the kernel sets it by itself: 4 * sqrt(lowmem), more where khugepaged runs.
+ */
 export function minFree(layout: MemoryLayout, options: WatermarkOptions): MinFree {
   const pageKbytes = 2 ** (layout.pageShift - 10);
   const lowmem = layout.nodes.flatMap((node) => node.zones).filter(isLowmem);
@@ -89,7 +96,8 @@ export function minFree(layout: MemoryLayout, options: WatermarkOptions): MinFre
   const pages = Math.floor(Math.min(Math.max(root, 128), options.minFreeKbytesMax) / pageKbytes);
   const plain = { pages, lowmemPages };
   if (!options.transparentHugepage) return plain;
-  // Two pageblocks per zone for compaction, and MIGRATE_PCPTYPES squared for fallbacks; at most 5 %.
+  // Two pageblocks per zone for compaction, and MIGRATE_PCPTYPES squared for fallbacks; at most 5
+  // %.
   const populated = lowmem.filter((zone) => zone.present > 0).length;
   const beyondHigh = lowmem.reduce((sum, zone) => {
     const { high } = zoneWatermarks(zone, plain, options);
@@ -127,7 +135,9 @@ export function lowmemReserve(node: NodeLayout, zone: ZoneLayout): number[] {
   });
 }
 
-/** The zones of one node that have pages, highest first: the order in which a zonelist names them. */
+/**
+ * The zones of one node that have pages, highest first: the order in which a zonelist names them.
+ */
 export function zonesFromLayout(
   layout: MemoryLayout,
   nid: number,
@@ -143,8 +153,8 @@ export function zonesFromLayout(
 }
 
 /**
- * A zone with its idle areas. What the boot took from it is assumed to lie at its start, the rest in the
- * largest blocks that fit: which pages the kernel holds is not known, how many is.
+ * A zone with its idle areas. What the boot took from it is assumed to lie at its start, the rest
+ * in the largest blocks that fit: which pages the kernel holds is not known, how many is.
  */
 function zoneFromLayout(
   layout: MemoryLayout,
@@ -214,8 +224,9 @@ export function zoneFreePages(zone: Zone): number {
 }
 
 /**
- * __zone_watermark_ok() for an unmovable request: more than `mark` and the reserve must stay once the request
- * is served, CMA pages not counted, and a block of its order must be free. `highest`: zone index.
+ * __zone_watermark_ok() for an unmovable request: more than `mark` and the reserve must stay once
+ * the request is served, CMA pages not counted, and a block of its order must be free. `highest`:
+ * zone index.
  */
 export function zoneWatermarkOk(zone: Zone, order: number, mark: number, highest: number): boolean {
   const usable = zone.buddy.free - (2 ** order - 1);
@@ -225,7 +236,9 @@ export function zoneWatermarkOk(zone: Zone, order: number, mark: number, highest
   return false;
 }
 
-/** How far down a request may draw a zone on its second round: atomic ones reach into the reserve. */
+/**
+ * How far down a request may draw a zone on its second round: atomic ones reach into the reserve.
+ */
 export function reservedMark(zone: Zone, gfp: number): number {
   let { min } = zone.watermark;
   if ((gfp & GFP_HIGH) === 0) return min;
@@ -234,9 +247,10 @@ export function reservedMark(zone: Zone, gfp: number): number {
 }
 
 /**
- * get_page_from_freelist() over a stretch of a zonelist (a node's zones, or several nodes'): the first zone
- * that may serve the request, or undefined. The whole zonelist is asked at the low watermark first
- * (`round` 0), and only then, down to the minimum, once more (`round` 1: the slow path).
+ * get_page_from_freelist() over a stretch of a zonelist (a node's zones, or several nodes'): the
+ * first zone that may serve the request, or undefined. The whole zonelist is asked at the low
+ * watermark first (`round` 0), and only then, down to the minimum, once more (`round` 1: the slow
+ * path).
  */
 export function getPageFromFreelist(
   zones: readonly Zone[],
@@ -269,8 +283,8 @@ export function zoneOfPfn(zones: readonly Zone[], pfn: number): Zone | undefined
 }
 
 /**
- * Counts `count` pages that an area of this zone took out of the buddy. Returns how many of them movable users
- * held and alloc_contig_range() had to move elsewhere; free pages are taken first.
+ * Counts `count` pages that an area of this zone took out of the buddy. Returns how many of them
+ * movable users held and alloc_contig_range() had to move elsewhere; free pages are taken first.
  */
 export function zoneTakeCma(zone: Zone, count: number): number {
   const free = Math.min(count, zone.freeCma);
@@ -279,7 +293,9 @@ export function zoneTakeCma(zone: Zone, count: number): number {
   return count - free;
 }
 
-/** Counts `count` pages of an area that went back to the buddy, by cma_release() or by a wrong free. */
+/**
+ * Counts `count` pages of an area that went back to the buddy, by cma_release() or by a wrong free.
+ */
 export function zoneGiveCma(zone: Zone, count: number): void {
   zone.freeCma += count;
 }

@@ -1,6 +1,6 @@
 /**
- * The bitmap script of the kernel's CMA search: pairs of cma_alloc and cma_release, 2 to 64 pages, at a steady
- * occupancy, through the shipped search, beside the same loop in C.
+ * The bitmap script of the kernel's CMA search: pairs of cma_alloc and cma_release, 2 to 64 pages,
+ * at a steady occupancy, through the shipped search, beside the same loop in C.
  *
  * The checksum folds every index that was returned: equal checksums mean equal placements.
  */

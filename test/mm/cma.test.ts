@@ -1,4 +1,7 @@
-/** CMA areas: the steps of cma_alloc(), what cma_release() accepts and clears, and who owns which page. */
+/**
+ * CMA areas: the steps of cma_alloc(), what cma_release() accepts and clears, and who owns which
+ * page.
+ */
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -100,7 +103,7 @@ test('an area that is not active, no pages, and more than the area return at onc
   }
 });
 
-test('the steps are those of the whole: claimed bits are seen by others, abandoned ones are not', () => {
+test('claimed bits are seen by others, abandoned ones are not', () => {
   const area = areaUnderTest(idle(8));
   cmaPin(area, 1, 1);
   const window = cmaSearch(area, 2, 1, 0);

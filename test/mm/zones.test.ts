@@ -1,4 +1,7 @@
-/** Watermarks in closed form and as recorded; who is served from which zone; how CMA pages are counted. */
+/**
+ * Watermarks in closed form and as recorded; who is served from which zone; how CMA pages are
+ * counted.
+ */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { buddyBlocks } from '#cmasim/mm/buddy.js';
@@ -112,7 +115,7 @@ for (const { from, nodes } of zoneinfo) {
   });
 }
 
-test('without khugepaged the machine keeps 4 * sqrt(lowmem) KiB free, shared by managed pages', () => {
+test('without khugepaged 4 * sqrt(lowmem) KiB stay free, shared by managed pages', () => {
   const layout = machine([
     [zoneLayout('DMA32', [4096, 65_536])],
     [zoneLayout('DMA32', [65_536, 131_072])],
@@ -128,7 +131,7 @@ test('without khugepaged the machine keeps 4 * sqrt(lowmem) KiB free, shared by 
   });
 });
 
-test('zone modifiers limit a request to lower zones; an atomic one reaches 3/8 of the minimum', () => {
+test('zone modifiers limit a request to lower zones; an atomic one reaches into the minimum', () => {
   expect([GFP_KERNEL, GFP_KERNEL | GFP_DMA32, GFP_DMA].map(gfpZone)).toEqual([2, 1, 0]);
   const [zone] = zonesOf(machine([[zoneLayout('Normal', [0, 2 ** 20])]]), 0);
   const { min } = zone!.watermark;
