@@ -39,8 +39,12 @@ export interface BootInput {
   readonly parameters: BootParameters;
   /** As it is before the first step; it is changed. */
   readonly memblock: Memblock;
-  /** All possible nodes, ascending, with their state when the nodes' turn comes. */
-  readonly nodes: readonly { readonly nid: number; readonly online: boolean }[];
+  /** All possible nodes, ascending, with their state when the nodes' turn comes; CPUs come online later. */
+  readonly nodes: readonly {
+    readonly nid: number;
+    readonly online: boolean;
+    readonly cpus: number;
+  }[];
   /** Null: the memblock knows its nodes already, and so do the steps before the first area. */
   readonly numaInit: NumaInit | null;
   /** Whether struct pages are taken; false for a memblock recorded in the middle of the boot. */
@@ -51,6 +55,8 @@ export interface BootInput {
   readonly driverPernuma?: number;
   /** Lines the kernel has printed so far. */
   readonly log?: readonly string[];
+  /** What ended the boot before the first area, in words; null: nothing. */
+  readonly fatal: string | null;
 }
 
 export interface NodeUse {
@@ -211,7 +217,10 @@ function finish(boot: Boot): BootReport {
   const dram: Range = [memblock.startOfDram, memblock.endOfDram];
   const limits = zoneLimits(arch, cma.release, zones, dram);
   const reserved = memblock.reserved;
-  const activated = activateAreas(boot, limits);
+  const activated =
+    input.fatal === null
+      ? activateAreas(boot, limits)
+      : { inactive: new Set<number>(), lost: new Set<number>(), crash: input.fatal };
   const dead = activated.crash !== null;
   const areas = dead ? [] : layoutAreas(boot, limits, activated.inactive);
   // What CMA holds is not reserved for good: its pages go to the buddy when an area is activated.
@@ -228,7 +237,7 @@ function finish(boot: Boot): BootReport {
         cma: active.flatMap((area) => area.ranges.map(pfns)),
         limits,
         geometry: cma.geometry,
-        nodes,
+        nodes: nodes.map(({ nid, online, cpus }) => ({ nid, online: online || cpus > 0 })),
       });
   return {
     geometry: cma.geometry,
@@ -253,8 +262,10 @@ export function boot(input: BootInput): BootReport {
   const run = begin(input);
   const { release, reservation } = input.kernel;
   const order = stepsWithNodes(release.boot[input.arch], reservation, input.arch);
-  for (const step of order) steps[step](run);
-  reserveDriverAreas(run);
+  if (input.fatal === null) {
+    for (const step of order) steps[step](run);
+    reserveDriverAreas(run);
+  }
   return finish(run);
 }
 

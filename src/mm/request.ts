@@ -118,7 +118,11 @@ export function hugetlbRequest(boot: Boot, turn: HugetlbTurn): AreaRequest {
     fixed: false,
     nid,
   };
-  return requestOf(boot, d, turn.declared, { role: 'hugetlb', asked: size });
+  const request = requestOf(boot, d, turn.declared, { role: 'hugetlb', asked: size });
+  if (boot.cma.memblock.memory.every((r) => r.nid === NUMA_NO_NODE)) {
+    addSentence(request, 'asked before the nodes are known: all of it is filed under node 0');
+  }
+  return request;
 }
 
 /** Adds what became known later. */

@@ -9,7 +9,7 @@ import type { Boot } from './boot.js';
 import { cmaDeclareContiguousNid, type Declaration, errnoNumbers } from './declare.js';
 import type { Kconfig } from './kconfig.js';
 import { NUMA_NO_NODE } from './memblock.js';
-import { bytes, passedOver, requestOf } from './request.js';
+import { type AreaRequest, bytes, passedOver, requestOf } from './request.js';
 import type { NodeArea, Reservation } from './reservation.js';
 
 const MiB = 2 ** 20;
@@ -100,6 +100,18 @@ function sizeOf(boot: Boot, area: NodeArea, nid: number, every: number): number 
   }
 }
 
+/** What the int did to a size comes first: everything else follows from it. */
+function throughIntSentence(request: AreaRequest, size: number): void {
+  const { asked, sentence } = request;
+  if (size >= 2 ** 63) {
+    const passed = `${bytes(asked)} pass through an int and come out negative`;
+    request.sentence = `not reserved (-22): ${passed}; its devices use the default area, then the buddy`;
+  } else {
+    const passed = `${bytes(asked)} pass through an int, ${bytes(size)} are left`;
+    request.sentence = [passed, sentence].filter((text) => text !== '').join('; ');
+  }
+}
+
 function reserveNode(boot: Boot, nid: number, { reservation, every }: Turn): void {
   for (const area of reservation.areas) {
     const asked = sizeOf(boot, area, nid, every);
@@ -128,10 +140,7 @@ function reserveNode(boot: Boot, nid: number, { reservation, every }: Turn): voi
       boot.cma.log.push(`cma: ${what}: err ${err}, node ${nid}`);
     }
     const request = requestOf(boot, d, declared, { role: area.array, asked });
-    if (size !== asked) {
-      const left = size < 2 ** 63 ? bytes(size) : 'a negative number';
-      request.sentence = `${bytes(asked)} pass through an int, ${left} is left: ${request.sentence}`;
-    }
+    if (size !== asked) throughIntSentence(request, size);
     boot.requests.push(request);
   }
 }

@@ -12,7 +12,9 @@ import { type Kconfig, kconfigOf } from '../mm/kconfig.js';
 import { Memblock, type MemRegion, NUMA_NO_NODE } from '../mm/memblock.js';
 import type { Kernel } from '../mm/release.js';
 import type { Arch } from '../mm/reservation.js';
+import type { RecordedBoot } from '../trace/boots.js';
 import { type CommandLine, parseCmdline } from './cmdline.js';
+import { memparse } from './memparse.js';
 
 export interface MachineBoot {
   readonly input: BootInput;
@@ -80,10 +82,59 @@ export function machineBoot(
     config,
     parameters,
     memblock: new Memblock(memory, machine.reserved, pageSize),
-    nodes: machine.nodes.map(({ nid, online }) => ({ nid, online: online && isOnline(nid) })),
+    nodes: machine.nodes.map(({ nid, online, cpus }) => ({
+      nid,
+      online: online && isOnline(nid),
+      cpus: online ? cpus : 0,
+    })),
     numaInit: { ranges, nodeData: nodeData[arch] },
     takesStructPages: true,
     log: commandLine.log,
+    fatal: commandLine.fatal,
   };
   return { input, config, commandLine, notes };
+}
+
+/** Parameter of the recording driver, not of the kernel: areas in the manner of patch v2. */
+const driverParameter = 'orc_v2_pernuma';
+
+/**
+ * What boot() needs to repeat a recorded boot, from the memblock it started with.
+ *
+ * @throws Error naming a Kconfig symbol or value that is wrong.
+ */
+export function recordedBoot(
+  recorded: RecordedBoot,
+  kernel: Kernel,
+  overrides: Readonly<Record<string, unknown>> = {},
+): MachineBoot {
+  const { arch, pageSize } = recorded;
+  const { slotsExtra } = kernel.release;
+  const slots = recorded.slots === null ? {} : { CMA_AREAS: recorded.slots - slotsExtra };
+  const given = { ...slots, ...recorded.config, ...overrides };
+  const config = kconfigOf(kernel.release, kernel.reservation, arch, given);
+  const commandLine = parseCmdline(recorded.cmdline, kernel, config, arch);
+  const driver = commandLine.others.find(([name]) => name === driverParameter);
+  const memory = recorded.isAfterNumaInit
+    ? recorded.memory
+    : recorded.memory.map((r) => ({ ...r, nid: NUMA_NO_NODE }));
+  const memblock = new Memblock(memory, recorded.reserved, pageSize);
+  memblock.bottomUp = recorded.bottomUp;
+  const input: BootInput = {
+    kernel,
+    arch,
+    pageSize,
+    config,
+    parameters: commandLine.parameters,
+    memblock,
+    nodes: recorded.nodes,
+    numaInit: recorded.isAfterNumaInit ? null : { ranges: recorded.memory, nodeData: 0 },
+    takesStructPages: !recorded.isAfterNumaInit,
+    driverPernuma: memparse(driver?.[1] ?? '').value,
+    log: commandLine.log,
+    fatal: commandLine.fatal,
+    ...(recorded.limit === null ? {} : { limit: recorded.limit }),
+  };
+  const notes = commandLine.notes.filter((n) => n.parameter !== driverParameter);
+  return { input, config, commandLine: { ...commandLine, notes }, notes: recorded.notes };
 }

@@ -1,0 +1,218 @@
+/**
+ * `cmasim boot`: the areas a command line yields on a machine under a release, or, with --check, the boots
+ * of recorded kernels held against the model's.
+ */
+
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { Command } from 'commander';
+import { compareBoot } from '../check/boot.js';
+import { readKernelLog, readZoneinfo } from '../machine/dmesg.js';
+import { boot } from '../mm/boot.js';
+import { policies } from '../mm/policy.js';
+import { kernelOf } from '../mm/release.js';
+import { type Booted, bootDocument, bootText } from '../report/boot.js';
+import { table } from '../report/table.js';
+import { machineBoot, recordedBoot } from '../scenario/bootinput.js';
+import type { Override } from '../scenario/document.js';
+import { loadScenario, parseScenario } from '../scenario/load.js';
+import type { Scenario } from '../scenario/scenario.js';
+import { bootOfLog, type RecordedBoot, readBoots, readCmaTotals } from '../trace/boots.js';
+import { InputError } from '../trace/input.js';
+import { print, printJson, stdoutPaint } from './output.js';
+import { UsageError } from './usage.js';
+
+interface BootOptions {
+  readonly kernel?: string;
+  readonly cmdline?: string;
+  readonly machine?: string;
+  readonly set?: readonly string[];
+  readonly json?: boolean;
+  readonly check?: readonly string[];
+}
+
+/** Kernel of the recordings unless they say which. */
+const recordedRelease = '6.12';
+
+export function bootCommand(): Command {
+  return new Command('boot')
+    .summary('reserve areas as the kernel does at boot, or compare with recorded boots')
+    .description(
+      'Prints the areas that a command line yields on a machine under a release: asked, reserved, ' +
+        "where, the kernel's own messages, and a sentence for everything that did not happen as asked.",
+    )
+    .argument('[scenario...]', 'scenario files whose machine, kernel and command line are booted')
+    .option('--kernel <id>', 'release or policy of `cmasim kernels`')
+    .option('--cmdline <text>', 'kernel command line')
+    .option('--machine <name>', 'preset of `cmasim machines` or a file')
+    .option(
+      '--set <key=value>',
+      'a key of the scenario, or a Kconfig symbol such as CMA_AREAS=7',
+      collect,
+    )
+    .option('--check <file...>', 'recorded boots, operation files, or directories with dmesg.txt')
+    .option('--json', 'print one document instead of tables')
+    .action((files: readonly string[], options: BootOptions) => {
+      if (options.check) checkBoots([...options.check, ...files], options);
+      else bootScenarios(files, options);
+    });
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  if (!/^[^=]+=/.test(value)) throw new UsageError(`--set ${value}: expected key=value`);
+  return [...before, value];
+}
+
+const isKconfig = (key: string) => /^[A-Z][A-Z0-9_]*$/.test(key);
+
+function settings(options: BootOptions): (readonly [key: string, value: string, text: string])[] {
+  return (options.set ?? []).map((text) => {
+    const at = text.indexOf('=');
+    return [text.slice(0, at), text.slice(at + 1), text] as const;
+  });
+}
+
+function overridesOf(options: BootOptions): Override[] {
+  const named = (['kernel', 'cmdline', 'machine'] as const).flatMap((path): Override[] => {
+    const value = options[path];
+    if (value === undefined) return [];
+    return [{ path, value: JSON.stringify(value), option: `--${path} ${value}` }];
+  });
+  const set = settings(options).map(([key, value, text]): Override => {
+    const path = isKconfig(key) ? `config.${key}` : key;
+    return { path, value, option: `--set ${text}` };
+  });
+  return [...named, ...set];
+}
+
+function scenarios(files: readonly string[], options: BootOptions): Scenario[] {
+  const overrides = overridesOf(options);
+  if (files.length > 0) return files.flatMap((file) => loadScenario(file, { overrides }));
+  if (options.machine === undefined) {
+    throw new UsageError('boot: expected a scenario, --machine NAME, or --check FILE');
+  }
+  const text = `kernel: "${recordedRelease}"\nmachine: ${JSON.stringify(options.machine)}\n`;
+  return parseScenario(text, options.machine, { overrides });
+}
+
+function bootScenario(scenario: Scenario): Booted {
+  const { machine, cmdline, config } = scenario;
+  const isNamed = policies.some(({ id }) => id === scenario.policy);
+  const kernel = kernelOf(scenario.kernel, isNamed ? scenario.policy : undefined);
+  const from = machineBoot(machine, kernel, { cmdline, config });
+  return { machine: machine.name, kernel, cmdline, from, report: boot(from.input) };
+}
+
+function bootScenarios(files: readonly string[], options: BootOptions): void {
+  const booted = scenarios(files, options).map(bootScenario);
+  const paint = stdoutPaint();
+  if (!options.json) print(booted.map((one) => bootText(one, paint)).join('\n\n'));
+  else if (booted.length === 1) printJson(bootDocument(booted[0]!));
+  else printJson({ format: 'cmasim-boot/1', boots: booted.map(bootDocument) });
+}
+
+/** A file's text, unpacked; NAME.gz stands in for NAME. Null: neither is there. */
+function readText(path: string): string | null {
+  const packed = !existsSync(path) && existsSync(`${path}.gz`);
+  const file = packed ? `${path}.gz` : path;
+  if (!existsSync(file)) return null;
+  const bytes = readFileSync(file);
+  return (file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
+}
+
+/** A directory with dmesg.txt, and beside it cmdline.txt, iomem.txt, zoneinfo.txt where they are there. */
+function readDirectory(directory: string): RecordedBoot {
+  const file = join(directory, 'dmesg.txt');
+  const text = readText(file);
+  if (text === null) throw new InputError(directory, '', 'no dmesg.txt or dmesg.txt.gz in it');
+  const beside = (name: string) => readText(join(directory, name));
+  const log = readKernelLog(text, beside('iomem.txt') ?? '');
+  if (log.memory.length === 0 || log.online.length === 0) {
+    throw new InputError(file, '', `cannot be booted: ${log.lacks.join('; ')}`);
+  }
+  const zoneinfo = beside('zoneinfo.txt');
+  const totals = beside('sys-kernel-mm-cma.txt');
+  const rest = {
+    zones: zoneinfo === null ? null : readZoneinfo(zoneinfo),
+    totals: totals === null ? null : readCmaTotals(totals),
+  };
+  const cmdline = beside('cmdline.txt')?.trim() ?? log.commandLine;
+  return { ...bootOfLog({ file, name: directory }, log, rest), cmdline };
+}
+
+function readRecorded(path: string): RecordedBoot[] {
+  if (path !== '-' && existsSync(path) && statSync(path).isDirectory())
+    return [readDirectory(path)];
+  const text = path === '-' ? readFileSync(0, 'utf8') : readText(path);
+  if (text === null) throw new InputError(path, '', 'no such file');
+  return readBoots(path === '-' ? 'stdin' : path, text);
+}
+
+interface FileCheck {
+  readonly file: string;
+  readonly boots: number;
+  readonly equal: number;
+  readonly compared: number;
+  readonly notes: ReadonlySet<string>;
+}
+
+interface FirstDifference {
+  readonly file: string;
+  readonly line: number;
+  readonly name: string;
+  readonly what: string;
+  readonly expected: unknown;
+  readonly actual: unknown;
+}
+
+function checkBoots(paths: readonly string[], options: BootOptions): void {
+  const given = Object.fromEntries(settings(options).map(([key, value]) => [key, value]));
+  let first: FirstDifference | null = null;
+  const files = paths.map((path): FileCheck => {
+    let equal = 0;
+    let compared = 0;
+    const notes = new Set<string>();
+    const recorded = readRecorded(path);
+    for (const one of recorded) {
+      const kernel = kernelOf(options.kernel ?? one.release ?? recordedRelease);
+      const from = recordedBoot(one, kernel, given);
+      const result = compareBoot(one.outcome, boot(from.input));
+      compared += result.compared;
+      for (const note of from.notes) notes.add(note);
+      const { file, line, name } = one;
+      if (result.first === null) equal++;
+      else first ??= { file, line, name, ...result.first };
+    }
+    return { file: path, boots: recorded.length, equal, compared, notes };
+  });
+  const sum = (of: (f: FileCheck) => number) => files.reduce((total, f) => total + of(f), 0);
+  const boots = sum((f) => f.boots);
+  const equal = sum((f) => f.equal);
+  const document = { format: 'cmasim-boot/1', boots, equal, different: boots - equal, first };
+  if (options.json) printJson(document);
+  else print(checkText(files, first));
+  if (equal !== boots) process.exitCode = 1;
+}
+
+function checkText(files: readonly FileCheck[], first: FirstDifference | null): string {
+  const right = true;
+  const titles = ['boots', 'equal', 'different', 'values compared'];
+  const lines = table(
+    [{ title: 'recording' }, ...titles.map((title) => ({ title, right }))],
+    files.map((f) => [f.file, f.boots, f.equal, f.boots - f.equal, f.compared]),
+  );
+  if (first !== null) {
+    lines.push(
+      '',
+      stdoutPaint().bad(
+        `${first.file}:${first.line}: ${first.name}: first difference, ${first.what}`,
+      ),
+      `  kernel  ${JSON.stringify(first.expected)}`,
+      `  model   ${JSON.stringify(first.actual)}`,
+    );
+  }
+  const notes = new Set(files.flatMap((f) => [...f.notes]));
+  if (notes.size > 0) lines.push('', 'not in the recordings:', ...[...notes].map((n) => `  ${n}`));
+  return lines.join('\n');
+}
