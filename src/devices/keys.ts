@@ -28,7 +28,7 @@ export function whole(least: number, most: number, fallback: number) {
 export function time(fallback: number) {
   const what = expected('a time such as 240ns, 10us, 3ms');
   return z
-    .union([z.string().regex(timePattern), z.literal(0)], what)
+    .union([z.string().regex(timePattern, what), z.literal(0)], what)
     .transform((value) => {
       const [, digits, unit] = timePattern.exec(String(value)) ?? ['', '0', 'ns'];
       return Math.round(Number(digits) * timeUnits[unit!]!);
@@ -38,8 +38,9 @@ export function time(fallback: number) {
 
 /** Bytes: `2K`, `4096`. */
 export function size(fallback: number) {
+  const what = expected('a size such as 2K, 4096');
   return z
-    .union([z.string().regex(sizePattern), z.int().min(1)], expected('a size such as 2K, 4096'))
+    .union([z.string().regex(sizePattern, what), z.int(what).min(1, what)], what)
     .transform((value) => {
       const [, digits, unit] = sizePattern.exec(String(value)) ?? ['', '0', ''];
       return Number(digits) * sizeUnits[unit!]!;

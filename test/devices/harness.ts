@@ -56,6 +56,16 @@ export class Bench {
     };
   }
 
+  /** Starts from the beginning, with a row of zeros. */
+  start(): void {
+    this.log.length = 0;
+    this.#timers.length = 0;
+    this.now = 0;
+    this.around.row.rows.fill(0);
+    this.around.numbers.fill(0);
+    this.machine.start();
+  }
+
   step(step: Step): void {
     this.around.numbers.fill(0);
     if (step === 'wait') {
@@ -96,18 +106,17 @@ export function tablesOf({ machine, vocabulary, events }: Subject): Tables {
   });
 }
 
-export function benches(subject: Subject, tables: Tables): [lowered: Bench, interpreted: Bench] {
-  const timers = tables.timerEvent.length;
-  const lowered = new Bench(subject.fields, timers);
-  lowered.machine = new LoweredMachine(tables, subject.vocabulary, lowered.around);
-  const interpreted = new Bench(subject.fields, timers);
-  interpreted.machine = new InterpretedMachine(
-    subject.machine,
-    subject.vocabulary,
-    interpreted.around,
-    tables.events,
-  );
-  return [lowered, interpreted];
+export function loweredBench(subject: Subject, tables: Tables): Bench {
+  const bench = new Bench(subject.fields, tables.timerEvent.length);
+  bench.machine = new LoweredMachine(tables, subject.vocabulary, bench.around);
+  return bench;
+}
+
+export function interpretedBench(subject: Subject, { timerEvent, events }: Tables): Bench {
+  const bench = new Bench(subject.fields, timerEvent.length);
+  const { machine, vocabulary } = subject;
+  bench.machine = new InterpretedMachine(machine, vocabulary, bench.around, events);
+  return bench;
 }
 
 /** Where the two forms first differ, or undefined. A chart that never settles ends the comparison. */
@@ -116,9 +125,10 @@ export function firstDifference(
   steps: readonly Step[],
   tables = tablesOf(subject),
 ): string | undefined {
-  const [lowered, interpreted] = benches(subject, tables);
+  const lowered = loweredBench(subject, tables);
+  const interpreted = interpretedBench(subject, tables);
   for (let at = -1; at < steps.length; at++) {
-    const run = (bench: Bench): void => (at < 0 ? bench.machine.start() : bench.step(steps[at]!));
+    const run = (bench: Bench): void => (at < 0 ? bench.start() : bench.step(steps[at]!));
     try {
       run(interpreted);
     } catch (error) {

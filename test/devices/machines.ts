@@ -158,7 +158,7 @@ function build(root: Tree): AnyStateMachine {
 /** A machine over the vocabulary of this file; loops end in an error instead of hanging. */
 export function chart(config: Record<string, unknown>): AnyStateMachine {
   return createMachine(
-    { ...config, options: { maxIterations: 400 } } as never,
+    { ...config, options: { maxIterations: 60 } } as never,
     {
       guards: { evenAndLow: and(['even', 'low']) },
       actions: { raise1: raise({ type: 'R1' }) },
@@ -191,3 +191,63 @@ function guardOf(spec: GuardSpec): unknown {
   const of = spec.of.map(guardOf) as never[];
   return spec.kind === 'and' ? and(of) : spec.kind === 'or' ? or(of) : not(of[0] as never);
 }
+
+/** One small chart with every feature that can be lowered. */
+export const everything = chart({
+  id: 'm',
+  initial: 'a',
+  on: { '*': { actions: 'act5' }, A: { target: '#m.b', guard: 'zero' } },
+  entry: 'act0',
+  states: {
+    a: {
+      entry: ['act1', raise({ type: 'R0' })],
+      exit: 'act2',
+      on: {
+        A: [
+          { guard: and(['even', 'low']), target: 'b' },
+          { guard: 'one', actions: 'act3' },
+        ],
+        B: { target: 'a', reenter: true },
+        R0: { actions: 'act4' },
+        'dma.*': { guard: or(['low', not('even')]), target: 'c' },
+        'dma.refused': undefined,
+      },
+      after: { 5: { target: 'c', actions: 'act3' }, byRow: { guard: 'low', actions: 'act4' } },
+    },
+    b: {
+      initial: { target: 'b1', actions: ['act3'] },
+      entry: 'act4',
+      exit: ['act5', 'raise1'],
+      onDone: { target: 'c', actions: 'act1' },
+      on: {
+        B: { target: 'b', actions: 'act2' },
+        'dma.granted': { target: '.b2' },
+        'dma.refused': { target: '.b2', reenter: true },
+      },
+      states: {
+        b1: {
+          exit: 'act0',
+          on: { A: { target: 'b2' } },
+          always: { guard: and(['one', not('zero')]), target: 'b2' },
+        },
+        b2: {
+          entry: 'act1',
+          always: { guard: 'evenAndLow', actions: 'act2' },
+          on: { A: 'b3', B: undefined },
+        },
+        b3: { type: 'final', entry: 'act2' },
+      },
+    },
+    c: {
+      initial: 'c1',
+      states: {
+        c1: {
+          initial: 'deep',
+          on: { A: '#m.a', B: { target: '#m.c', reenter: true }, R1: { actions: 'act2' } },
+          states: { deep: { exit: 'act3', on: { 'dma.granted': '#m.d' } } },
+        },
+      },
+    },
+    d: { type: 'final', entry: 'act1', exit: 'act2' },
+  },
+});

@@ -1,0 +1,78 @@
+/**
+ * A third device, as a user would add it: this file and one entry in a list.
+ *
+ * A camera: one buffer at start, frames at an interval, each frame a touch of the buffer.
+ */
+import { setup } from 'xstate';
+import { z } from 'zod';
+import type { DmaApi } from '#cmasim/devices/dma.js';
+import { time, whole } from '#cmasim/devices/keys.js';
+import { defineDevice, type Row, words } from '#cmasim/devices/model.js';
+import { histogram } from '#cmasim/sim/statistics.js';
+
+const config = z.strictObject({
+  frame: whole(1, 2 ** 30, 3_110_400).describe('Bytes of one frame.'),
+  every: time(1_000).describe('Time from one frame to the next.'),
+});
+const fields = ['frame', 'every', 'begunNs'] as const;
+type CameraRow = Row<(typeof fields)[number]>;
+
+const frameTime = histogram('frame_ns', {
+  unit: 'ns',
+  class: 'assumed',
+  help: 'Time in which a frame is touched.',
+});
+
+const actions = {
+  allocate: (dma: DmaApi, row: CameraRow) => dma.alloc(0, row.frame),
+  touch: (dma: DmaApi, row: CameraRow) => {
+    row.begunNs = dma.now();
+    dma.access(0, 64, 1);
+  },
+  record: (dma: DmaApi, row: CameraRow) => dma.record(frameTime, dma.now() - row.begunNs),
+  release: (dma: DmaApi) => {
+    dma.free(0);
+  },
+  plan: (dma: DmaApi, row: CameraRow) => dma.after(row.every, 'FRAME'),
+  forget: (dma: DmaApi) => dma.cancel(),
+};
+
+export const camera = defineDevice({
+  kind: 'camera',
+  summary: 'A camera with one frame buffer',
+  config,
+  fields,
+  machine: setup(words(actions)).createMachine({
+    id: 'camera',
+    initial: 'off',
+    states: {
+      off: { on: { START: 'opening' } },
+      opening: { entry: 'allocate', on: { GRANTED: 'streaming', REFUSED: 'failed' } },
+      streaming: {
+        entry: 'plan',
+        exit: 'forget',
+        on: {
+          FRAME: { actions: 'touch' },
+          ACCESSED: { actions: ['record', 'plan'] },
+          CLOSE: { target: 'closing', actions: 'release' },
+        },
+      },
+      closing: { on: { FREED: 'off' } },
+      failed: {},
+    },
+  }),
+  actions,
+  guards: {},
+  delays: {},
+  own: ['FRAME'],
+  statistics: [frameTime],
+  timeline: { CLOSE: { help: 'Closes the stream.', numbers: [] } },
+  handles: () => 1,
+  footprint: (c, kernel) => [
+    { purpose: 'frame', bytes: c.frame, count: 1, cma: c.frame > kernel.pageSize },
+  ],
+  configure(row, c) {
+    row.frame = c.frame;
+    row.every = c.every;
+  },
+});
