@@ -159,6 +159,13 @@ test('a request is served until exactly the mark and the reserve are left', () =
   expect(zoneWatermarkOk(dma, 0, dma.watermark.low, 0)).toBe(true);
 });
 
+test('of a block all pages but one count as gone before the mark is looked at', () => {
+  const [zone] = zonesOf(machine([[zoneLayout('Normal', [0, 4096])]]), 0);
+  const free = zone!.buddy.free;
+  expect(zoneWatermarkOk(zone!, 3, free - 8, 2)).toBe(true);
+  expect(zoneWatermarkOk(zone!, 3, free - 7, 2)).toBe(false);
+});
+
 test('pages without a block of the order do not serve it', () => {
   const [zone] = zonesOf(machine([[zoneLayout('Normal', [1, 4096 + 512])]]), 0);
   for (let blocks = 0; blocks < 3; blocks++) {
