@@ -2,7 +2,12 @@
  * The public API: everything else may change tomorrow.
  */
 
+/** Runs one scenario to its end. The same scenario and seed give the same result on any number of shards. */
+export { type SimulateOptions, simulate } from './experiment/simulate.js';
+export type { RunResult } from './report/result.js';
 export { ScenarioError } from './scenario/error.js';
 /** Reads a scenario file, one scenario per document; `-` is standard input. Throws ScenarioError. */
 export { type LoadOptions, loadScenario, type Override, parseScenario } from './scenario/load.js';
 export type { Scenario } from './scenario/scenario.js';
+/** Replays one operation file and holds every result against what the recorded kernel did. */
+export { type Replay, Replayer, type ReplayOptions, replay } from './trace/replay.js';

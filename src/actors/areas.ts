@@ -16,6 +16,7 @@ import {
   planPolicy,
   request,
 } from '../devices/dma.js';
+import type { AtomicPool } from '../mm/atomicpool.js';
 import * as cma from '../mm/cma.js';
 import { coherentOk, NO_AREA, optimalGfpMask, releaseOwner } from '../mm/contiguous.js';
 import { GFP_DMA, GFP_DMA32 } from '../mm/gfp.js';
@@ -27,6 +28,16 @@ import { type AllocMutex, mutexes } from './mutex.js';
 import { alignOrder, asker, grant, leaveArea, pagesAsked, stepArea, toBuddy } from './walk.js';
 import { between, type Wiring } from './wiring.js';
 import type { Zones } from './zones.js';
+
+/** One area when the run has ended. Pages; peaks over the whole run. */
+export interface AreaEnd {
+  readonly index: number;
+  readonly used: number;
+  readonly peakUsed: number;
+  readonly maxchunk: number;
+  readonly allocPagesSuccess: number;
+  readonly allocPagesFail: number;
+}
 
 export class Areas {
   readonly #wiring: Wiring;
@@ -66,6 +77,28 @@ export class Areas {
     const area = this.owned[index];
     if (!area) throw new Error(`area ${index} is owned by this shard`);
     return area;
+  }
+
+  /** dma_atomic_pool_init(): what boot takes from the default area, or from the first node's buddy. */
+  reserveAtomicPools(pools: readonly AtomicPool[]): void {
+    const { defaultArea, cmaAlignment } = this.#wiring.directory;
+    const area = this.owned[defaultArea];
+    if (!area) return;
+    for (const { order, fromDefaultArea } of pools) {
+      if (!fromDefaultArea) continue;
+      const { errno } = cma.cmaAlloc(area, 2 ** order, Math.min(order, cmaAlignment));
+      if (errno === 0) this.#zones.takeCma(area.nid, area.zone, 2 ** order);
+    }
+  }
+
+  /** The areas of this shard as they stand. */
+  finish(): AreaEnd[] {
+    return this.owned.flatMap((area) => {
+      if (!area) return [];
+      const { used, maxchunk } = cma.cmaState(area);
+      const { index, usedPeak: peakUsed, allocPagesSuccess, allocPagesFail } = area;
+      return { index, used, peakUsed, maxchunk, allocPagesSuccess, allocPagesFail };
+    });
   }
 
   /** Performs an area step of a request. */
@@ -235,13 +268,7 @@ export class Areas {
     return returned;
   }
 
-  #releaseAndReport(
-    loop: Loop,
-    id: number,
-    area: cma.CmaArea,
-    pfn: number,
-    pages: number,
-  ): void {
+  #releaseAndReport(loop: Loop, id: number, area: cma.CmaArea, pfn: number, pages: number): void {
     const returned = this.#release(area, pfn, pages);
     if (returned === pages) return;
     const missing = pages - Math.max(0, returned);
@@ -296,4 +323,3 @@ export function answerFreed(
   loop.out[out + freed.nid] = nid;
   loop.out[out + freed.leakedFrom] = leakedFrom;
 }
-

@@ -154,9 +154,10 @@ export function attemptsById(logs: readonly LogData[]): Map<number, Attempt[]> {
         number,
         number,
       ];
-      let list = byId.get(id);
-      if (!list) byId.set(id, (list = []));
-      list.push({ id, time, area, count, align, err, retries });
+      const list = byId.get(id);
+      const attempt = { id, time, area, count, align, err, retries };
+      if (list) list.push(attempt);
+      else byId.set(id, [attempt]);
     }
   }
   for (const list of byId.values()) list.sort((a, b) => a.time - b.time);

@@ -2,24 +2,38 @@
  * One shard of a run: the actors it owns, built from the plan. The event core loads this module by its URL.
  */
 
+import { type DeviceEnd, DeviceHost, type HostWiring } from '../devices/host.js';
+import type { DeviceEnvironment } from '../devices/model.js';
+import { deviceModels } from '../devices/registry.js';
 import type { Behaviour, BuildShard, Loop, ShardModel } from '../sim/model.js';
 import { Streams } from '../sim/random.js';
-import { Areas } from './areas.js';
+import { Recorder, type Sample } from '../sim/statistics.js';
+import { type AreaEnd, Areas } from './areas.js';
 import { Controllers } from './controllers.js';
 import { Coordinator } from './coordinator.js';
 import type { LogData } from './log.js';
+import { GIVE_MEMORY, memory, TAKE_MEMORY } from './messages.js';
 import { Node } from './node.js';
 import { Observer } from './observer.js';
-import { actorNumbers, type Plan, wiringOf } from './plan.js';
+import { actorNumbers, type Disturbance, type Plan, wiringOf } from './plan.js';
 import { Replayer } from './replayer.js';
+import type { Wiring } from './wiring.js';
 import { Zones } from './zones.js';
 
-/** What a shard hands over when the run has ended; merged in report/. */
+/** What a shard hands over when the run has ended; merged in experiment/ and trace/. */
 export interface ShardResult {
   readonly log: LogData;
+  readonly areas: readonly AreaEnd[];
+  readonly devices: readonly DeviceEnd[];
+  readonly samples: readonly Sample[];
   /** Outcomes of a replay, from the shard that hosts the replayer. */
   readonly outcomes: Float64Array | null;
 }
+
+const NODE = 0;
+const COORDINATOR = 1;
+const REPLAYER = 2;
+const DEVICE = 3;
 
 const build: BuildShard = (data, shard): ShardModel => {
   const plan = data as Plan;
@@ -27,41 +41,99 @@ const build: BuildShard = (data, shard): ShardModel => {
   const numbers = actorNumbers(plan);
   const owns = (actor: number): boolean => shard.owns(wiring.place[actor]!);
   const streams = new Streams(plan.seed);
+  const recorder = new Recorder();
   const zones = new Zones(wiring, owns, plan.watermarks);
   const areas = new Areas(wiring, zones, owns, (name) => streams.stream(`area.${name}`));
+  areas.reserveAtomicPools(plan.atomicPools);
   const observer = new Observer(wiring, areas, zones);
   const controllers = new Controllers(wiring, plan.machine);
+  const host = new DeviceHost({
+    planned: plan.devices,
+    firstActor: numbers.firstDevice,
+    owns: (device) => owns(numbers.firstDevice + device),
+    models: deviceModels(),
+    environment: environmentOf(plan),
+    wiring: hostWiring(wiring),
+    recorder,
+    streams,
+    interpreted: plan.interpreted,
+  });
   const replayer =
     plan.replay && owns(numbers.replayer)
       ? new Replayer(wiring, plan.replay.operations, plan.replay.cpuNode)
       : null;
-  const behaviours: Behaviour[] = [
-    new Node(wiring, { areas, zones, controllers, observer }),
-    new Coordinator({ areas, observer }),
-    replayer ?? nobody,
-  ];
-  const behaviourOf = new Uint8Array(numbers.count);
-  behaviourOf[numbers.coordinator] = 1;
-  behaviourOf[numbers.replayer] = 2;
+  const behaviours: Behaviour[] = [];
+  behaviours[NODE] = new Node(wiring, { areas, zones, controllers, observer });
+  behaviours[COORDINATOR] = new Coordinator({ areas, observer });
+  behaviours[REPLAYER] = replayer ?? nobody;
+  behaviours[DEVICE] = host;
+  const behaviourOf = new Uint8Array(numbers.count).fill(DEVICE, numbers.firstDevice);
+  behaviourOf[numbers.coordinator] = COORDINATOR;
+  behaviourOf[numbers.replayer] = REPLAYER;
   return {
     actors: numbers.count,
     groupOf: wiring.place,
     behaviourOf,
     behaviours,
     start(loop: Loop): void {
+      for (const entry of plan.timeline) disturb(loop, entry, { plan, wiring, host, owns });
+      host.start(loop);
       loop.actor = numbers.replayer;
       replayer?.run(loop);
     },
     finish(): ShardResult {
-      return { log: wiring.log.take(), outcomes: replayer?.outcomes ?? null };
+      return {
+        log: wiring.log.take(),
+        areas: areas.finish(),
+        devices: host.finish(),
+        samples: recorder.snapshot(),
+        outcomes: replayer?.outcomes ?? null,
+      };
     },
+    progress: () => host.settled,
   };
 };
 
+/** The actor that an event of the timeline befalls posts it to itself, on the shard that owns it. */
+function disturb(
+  loop: Loop,
+  entry: Disturbance,
+  run: { plan: Plan; wiring: Wiring; host: DeviceHost; owns(actor: number): boolean },
+): void {
+  if ('nid' in entry) {
+    const node = run.wiring.nodeOf[entry.nid]!;
+    if (!run.owns(node)) return;
+    loop.actor = node;
+    const at = loop.post(node, entry.at, entry.do === 'take' ? TAKE_MEMORY : GIVE_MEMORY);
+    loop.out[at + memory.pages] = entry.pages;
+    return;
+  }
+  if (!run.owns(actorNumbers(run.plan).firstDevice + entry.device)) return;
+  if (entry.do === 'write') run.host.scheduleSetNode(loop, entry.device, entry.at, entry.numaNode);
+  else run.host.schedule(loop, entry.device, entry.at, entry.event, entry.numbers);
+}
+
+function environmentOf({ layout, dmaCma }: Plan): DeviceEnvironment {
+  const { pageShift, maxPageOrder, cmaAlignment } = layout;
+  return { pageSize: 2 ** pageShift, maxPageOrder, cmaAlignment, dmaCma };
+}
+
+const areaKinds = { pernuma: 'node', numa: 'node', default: 'default', private: 'device' } as const;
+
+function hostWiring(wiring: Wiring): HostWiring {
+  const { nodeOf, latency, layout } = wiring;
+  return {
+    nodeActor: (nid) => nodeOf[nid]!,
+    oneWay: (from, to) => latency.oneWay(nodeOf[from]!, nodeOf[to]!),
+    areaKind: (area) => areaKinds[layout.areas[area]!.role],
+    policy: 0,
+  };
+}
+
 const nobody: Behaviour = {
-  receive(_loop: Loop, actor: number): void {
+  receive(_loop, actor) {
     throw new Error(`actor ${actor} gets no messages here`);
   },
-} as never;
+};
 
 export default build;

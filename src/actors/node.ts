@@ -172,7 +172,12 @@ export class Node implements Behaviour {
     const devArea = m[at + request.devArea]!;
     let size = m[at + request.size]!;
     if (mode === MODE_CMA) {
-      return this.#giveTo(loop, m, at, { area: devArea, pages: size, order: -1, leakedFrom: NO_AREA });
+      return this.#giveTo(loop, m, at, {
+        area: devArea,
+        pages: size,
+        order: -1,
+        leakedFrom: NO_AREA,
+      });
     }
     if (mode === MODE_COHERENT) size = pageAlign(size, directory.pageShift);
     const pages = releaseCount(size, directory.pageShift);
@@ -199,9 +204,7 @@ export class Node implements Behaviour {
     const pfn = m[at + request.extra]!;
     const held = to.area === NO_AREA ? to.leakedFrom : to.area;
     const owner =
-      held === NO_AREA
-        ? wiring.nodeOf[pageToNid(wiring.directory, pfn)]!
-        : wiring.areaOwner[held]!;
+      held === NO_AREA ? wiring.nodeOf[pageToNid(wiring.directory, pfn)]! : wiring.areaOwner[held]!;
     const out = loop.post(owner, work + between(wiring, loop.actor, owner), RELEASE);
     loop.out[out + release.id] = m[at + request.id]!;
     loop.out[out + release.pfn] = pfn;

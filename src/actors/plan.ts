@@ -2,28 +2,45 @@
  * What a run is made of, as every shard gets it: plain data, sent once. The wiring is derived from it.
  */
 
-
+import type { PlannedDevice } from '../devices/model.js';
 import { LatencyTable } from '../machine/latency.js';
 import type { Machine } from '../machine/machine.js';
+import type { AtomicPool } from '../mm/atomicpool.js';
 import { areaDirectory, type DmaLimits } from '../mm/contiguous.js';
 import { CostModel, costsWith } from '../mm/cost.js';
 import type { MemoryLayout } from '../mm/layout.js';
 import { lowerPolicy, type PolicyRow } from '../mm/policy.js';
 import { type WatermarkOptions, zoneIndex } from '../mm/zones.js';
+import type { Groups } from '../sim/partition.js';
 import { RunLog } from './log.js';
-import type { ReleaseRules, Wiring } from './wiring.js';
+import type { ReleaseRules } from './rules.js';
+import type { Wiring } from './wiring.js';
 
-/** Something that happens to the machine or to a device at a time. */
-export type Disturbance =
-  | { readonly at: number; readonly do: 'write'; readonly device: number; readonly numaNode: number }
+/** Something that happens to a device at a time, in ns: its attribute is written, or it gets an event. */
+export type DeviceDisturbance =
+  | {
+      readonly at: number;
+      readonly do: 'write';
+      readonly device: number;
+      readonly numaNode: number;
+    }
   | {
       readonly at: number;
       readonly do: 'send';
       readonly device: number;
       readonly event: string;
       readonly numbers: readonly number[];
-    }
-  | { readonly at: number; readonly do: 'take' | 'give'; readonly nid: number; readonly pages: number };
+    };
+
+/** Memory of a node that is taken away, or given back. */
+export interface MemoryDisturbance {
+  readonly at: number;
+  readonly do: 'take' | 'give';
+  readonly nid: number;
+  readonly pages: number;
+}
+
+export type Disturbance = DeviceDisturbance | MemoryDisturbance;
 
 export interface Plan {
   readonly seed: number;
@@ -36,7 +53,11 @@ export interface Plan {
   /** Overrides of mm/cost.ts by name. */
   readonly cost: Readonly<Record<string, number>>;
   readonly watermarks: WatermarkOptions;
-  readonly devices: readonly { nid: number }[];
+  /** DMA atomic pools, allocated before the first device is probed. */
+  readonly atomicPools: readonly AtomicPool[];
+  /** CONFIG_DMA_CMA. */
+  readonly dmaCma: boolean;
+  readonly devices: readonly PlannedDevice[];
   readonly interpreted: boolean;
   readonly timeline: readonly Disturbance[];
   /** Operations of a replay (operations.ts) and the node of the CPU that begins it. */
@@ -107,5 +128,17 @@ export function wiringOf(plan: Plan): Wiring {
     nidOf: Int32Array.from(machine.nodes, (node) => node.nid),
     cpus: machine.nodes.reduce((sum, node) => sum + node.cpus, 0),
     zoneIndex,
+  };
+}
+
+/** One group per node; a node weighs as much as it has devices. */
+export function groupsOf(plan: Plan): Groups {
+  const table = new LatencyTable(plan.machine);
+  const weights = new Float64Array(table.size).fill(1);
+  const positionOf = new Map(plan.machine.nodes.map(({ nid }, position) => [nid, position]));
+  for (const { nid } of plan.devices) weights[positionOf.get(nid)!]! += 8;
+  return {
+    weights,
+    lookahead: (a, b) => Math.min(table.oneWay(a, b), table.oneWay(b, a)),
   };
 }

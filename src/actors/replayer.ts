@@ -61,9 +61,7 @@ export class Replayer implements Behaviour {
   constructor(wiring: Wiring, operations: Float64Array, cpuNode: number) {
     this.#wiring = wiring;
     this.#operations = operations;
-    this.outcomes = new Float64Array(
-      (operations.length / op.OPERATION_WIDTH) * op.OUTCOME_WIDTH,
-    );
+    this.outcomes = new Float64Array((operations.length / op.OPERATION_WIDTH) * op.OUTCOME_WIDTH);
     this.#cpuNode = cpuNode;
     this.#observers = [...new Set(wiring.areaOwner)].sort((a, b) => a - b);
     this.#zoneOwners = [...wiring.nodeOf].filter((actor) => actor >= 0);
@@ -209,8 +207,7 @@ export class Replayer implements Behaviour {
     }
     const area = held?.area ?? this.#column(index, operation.area);
     const pfn =
-      held?.pfn ??
-      this.#wiring.directory.basePfn[area]! + this.#column(index, operation.offset);
+      held?.pfn ?? this.#wiring.directory.basePfn[area]! + this.#column(index, operation.offset);
     const pages = held?.pages ?? this.#column(index, operation.size);
     if (held) this.#held.delete(id);
     const owner = this.#wiring.areaOwner[area]!;

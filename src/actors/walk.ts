@@ -239,7 +239,11 @@ export function toBuddy(
   m[at + request.gfp] = gfp;
   const { source } = wiring.policies[planPolicy(m[at + request.plan]!)]!.alloc;
   let step = 0;
-  while (step < source.length && source[step] !== ALLOC_BUDDY && source[step] !== ALLOC_BUDDY_NODE) {
+  while (
+    step < source.length &&
+    source[step] !== ALLOC_BUDDY &&
+    source[step] !== ALLOC_BUDDY_NODE
+  ) {
     step++;
   }
   advance(wiring, loop, m, at, step, work);

@@ -13,15 +13,7 @@ import type { MemoryLayout } from '../mm/layout.js';
 import type { Policy } from '../mm/policy.js';
 import type { Loop } from '../sim/model.js';
 import type { RunLog } from './log.js';
-
-/** The columns of a release row that actors obey. */
-export interface ReleaseRules {
-  readonly mutex: 'none' | 'global' | 'area';
-  /** errno of a search that found no window at the first try: 12 up to 6.14, 16 from 6.15. */
-  readonly emptySearchErrno: number;
-  /** cma_release() wants the whole range inside the area, not only its first page (6.15+). */
-  readonly wholeRange: boolean;
-}
+import type { ReleaseRules } from './rules.js';
 
 /** How actors are numbered: nodes by position, then the coordinator, the replayers, the devices. */
 export interface Wiring {

@@ -2,10 +2,15 @@
  * Replays an operation file through the actors of a run, on the machine and areas that the file describes.
  */
 
-import type { Plan } from '../actors/plan.js';
+import type { ShardResult } from '../actors/model.js';
+import { groupsOf, type Plan } from '../actors/plan.js';
+import { releaseRules } from '../actors/rules.js';
+import { ShardPool } from '../actors/shards.js';
 import type { Machine } from '../machine/machine.js';
-import { kernelOf, type Release } from '../mm/release.js';
-import type { OperationFile } from './ops.js';
+import { kernelOf } from '../mm/release.js';
+import { type Comparison, compareReplay } from './compare.js';
+import { type OperationFile, readOperations } from './ops.js';
+import { readWhole } from './whole.js';
 
 /** Rows that the policies a recording names stand for: `m` is the release's own. */
 export interface ReplayKernel {
@@ -38,15 +43,6 @@ function anyMachine(file: OperationFile): Machine {
   };
 }
 
-/** The columns of a release that actors obey. */
-export function releaseRules(release: Release): Plan['rules'] {
-  return {
-    mutex: release.mutex,
-    emptySearchErrno: release.noWindowErrno === 'EBUSY' ? 16 : 12,
-    wholeRange: release.releaseTest === 'whole range',
-  };
-}
-
 export function replayPlan(file: OperationFile, kernel: ReplayKernel = DEFAULT_KERNEL): Plan {
   const { release, policy } = kernelOf(kernel.release);
   const rows = { m: policy, v: kernelOf('v2').policy, p: kernelOf('pre').policy };
@@ -63,10 +59,68 @@ export function replayPlan(file: OperationFile, kernel: ReplayKernel = DEFAULT_K
       transparentHugepage: false,
       watermarkScaleFactor: 10,
     },
+    atomicPools: [],
+    dmaCma: true,
     devices: [],
     interpreted: false,
     timeline: [],
     replay: { operations: file.operations, cpuNode: file.cpuNode },
     keepAttempts: true,
   };
+}
+
+export interface ReplayOptions extends Partial<ReplayKernel> {
+  /** Parts the machine is cut into; never changes a result. Default 1: operations come one by one. */
+  readonly shards?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Replay extends Comparison {
+  readonly fingerprint: string;
+  readonly events: number;
+  /** Wall clock of the event loop, without start-up, in ms. */
+  readonly loopMs: number;
+}
+
+const modelModule = new URL('../actors/model.js', import.meta.url);
+
+/** Replays operation files one after the other on threads that stay warm. */
+export class Replayer {
+  readonly #pool = new ShardPool();
+
+  /**
+   * Replays one file (`-`: standard input; gzip is recognised) and holds every result against it.
+   * @throws InputError naming file, line and column of what cannot be read.
+   */
+  async replay(path: string, options: ReplayOptions = {}): Promise<Replay> {
+    const file = readOperations(path, await readWhole(path));
+    const plan = replayPlan(file, { release: options.release ?? DEFAULT_KERNEL.release });
+    const outcome = await this.#pool.run({
+      module: modelModule,
+      plan,
+      groups: groupsOf(plan),
+      until: Number.POSITIVE_INFINITY,
+      shards: options.shards ?? 1,
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
+    const results = outcome.results as ShardResult[];
+    const outcomes = results.find((result) => result.outcomes !== null)!.outcomes!;
+    const logs = results.map((result) => result.log);
+    const { fingerprint, events, loopMs } = outcome;
+    return { ...compareReplay(file, { logs, outcomes }), fingerprint, events, loopMs };
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+}
+
+/** Replays one operation file and holds every result against what the recorded kernel did. */
+export async function replay(path: string, options: ReplayOptions = {}): Promise<Replay> {
+  const replayer = new Replayer();
+  try {
+    return await replayer.replay(path, options);
+  } finally {
+    await replayer.close();
+  }
 }

@@ -1,0 +1,127 @@
+/**
+ * From a scenario to what its shards are given: the kernel boots on the machine, devices and timeline become
+ * rows of the plan.
+ */
+
+import type { Disturbance, Plan } from '../actors/plan.js';
+import { releaseRules } from '../actors/rules.js';
+import type { Machine } from '../machine/machine.js';
+import { type BootReport, boot, memoryLayout } from '../mm/boot.js';
+import type { DmaLimits } from '../mm/contiguous.js';
+import { zoneLimits } from '../mm/freearea.js';
+import type { Kconfig } from '../mm/kconfig.js';
+import { type Kernel, kernelOf, type Release } from '../mm/release.js';
+import { fallbackOrders } from '../mm/zonelist.js';
+import { machineBoot } from '../scenario/bootinput.js';
+import type { Scenario, TimelineEntry } from '../scenario/scenario.js';
+
+export interface PlannedRun {
+  readonly plan: Plan;
+  readonly report: BootReport;
+  /** What a reader should know of the boot, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+export interface PlanOptions {
+  readonly interpreted: boolean;
+  /** Keep every attempt, for `why` and replays. */
+  readonly keepAttempts: boolean;
+}
+
+/** The boot of this scenario does not come to its end: the kernel's doing, and the user's answer. */
+export class BootFailed extends Error {}
+
+/** @throws BootFailed when the kernel does not survive its command line on this machine. */
+export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
+  const { machine } = scenario;
+  const kernel = kernelOf(scenario.kernel, namedPolicy(scenario));
+  const { input, config, commandLine, notes } = machineBoot(machine, kernel, scenario);
+  if (commandLine.fatal !== null) throw new BootFailed(commandLine.fatal);
+  const report = boot(input);
+  if (report.crash !== null) throw new BootFailed(report.crash);
+  const cpuNode = machine.nodes.flatMap(({ nid, cpus }) => new Array<number>(cpus).fill(nid));
+  const layout = memoryLayout(report, config, {
+    fallback: fallbackOf(machine, kernel, report),
+    cpuNode,
+  });
+  const pageSize = machine.pageSize;
+  return {
+    report,
+    notes: [...notes, ...commandLine.notes.map((note) => note.text)],
+    plan: {
+      seed: scenario.seed,
+      machine: { ...machine, distance: [], parameters: [], reserved: [] },
+      layout,
+      limits: limitsOf(machine, kernel.release, config),
+      rules: releaseRules(kernel.release),
+      policies: [scenario.policyRow],
+      cost: scenario.cost,
+      watermarks: {
+        minFreeKbytesMax: kernel.release.minFreeKbytesMax,
+        transparentHugepage: true,
+        watermarkScaleFactor: 10,
+      },
+      atomicPools: report.atomicPools,
+      dmaCma: config.DMA_CMA,
+      devices: scenario.devices,
+      interpreted: options.interpreted,
+      timeline: scenario.timeline.flatMap((entry) => disturbances(entry, pageSize)),
+      replay: null,
+      keepAttempts: options.keepAttempts,
+    },
+  };
+}
+
+/** A scenario's own policy reserves as its kernel does. */
+function namedPolicy({ policy }: Scenario): string | undefined {
+  return policy === 'custom' ? undefined : policy;
+}
+
+function limitsOf(machine: Machine, release: Release, config: Kconfig): DmaLimits {
+  const ends = machine.nodes.flatMap((node) => node.memory.flat());
+  const zones = { zoneDma: config.ZONE_DMA, zoneDma32: config.ZONE_DMA32 };
+  const dram = [Math.min(...ends), Math.max(...ends)] as const;
+  const limits = zoneLimits(machine.arch, release, zones, dram);
+  return {
+    dma: limits.dma > 0 ? limits.dma - 1 : 0,
+    // dma-direct asks for the zone by its name, whether or not memory lies in it.
+    dma32: config.ZONE_DMA32 ? 2 ** 32 - 1 : 0,
+  };
+}
+
+function fallbackOf(
+  machine: Machine,
+  { release }: Kernel,
+  report: BootReport,
+): ReadonlyMap<number, ArrayLike<number>> {
+  const withMemory = new Set(report.nodes.filter((node) => node.hasMemory).map(({ nid }) => nid));
+  return fallbackOrders(
+    machine.nodes.map(({ nid, online }) => ({ nid, online, hasMemory: withMemory.has(nid) })),
+    {
+      distance: machine.distance,
+      maxNumnodes: machine.nodes.at(-1)!.nid + 1,
+      nodeLoad: release.zonelistLoad,
+    },
+  );
+}
+
+function disturbances(entry: TimelineEntry, pageSize: number): Disturbance[] {
+  switch (entry.do) {
+    case 'write':
+      return entry.devices.map((device) => ({
+        at: entry.at,
+        do: 'write',
+        device,
+        numaNode: entry.numaNode,
+      }));
+    case 'send': {
+      const { at, event, numbers } = entry;
+      return entry.devices.map((device) => ({ at, do: 'send', device, event, numbers }));
+    }
+    case 'take':
+    case 'give':
+      return [
+        { at: entry.at, do: entry.do, nid: entry.nid, pages: Math.ceil(entry.size / pageSize) },
+      ];
+  }
+}
