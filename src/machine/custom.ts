@@ -174,22 +174,37 @@ function layOut(list: ReturnType<typeof nodeList>, arch: Machine['arch']): Machi
       next = Math.max(next, ...memory.map(([, end]) => end));
       return { nid, cpus, online, memory };
     }
-    let ranges: (readonly [number, number])[] = memory > 0 ? [[next, next + memory]] : [];
-    if (arch === 'x86') ranges = ranges.flatMap(aroundHoles);
-    next = Math.max(next, ...ranges.map(([, end]) => end));
-    return { nid, cpus, online, memory: ranges };
+    const range: Range = [next, next + memory];
+    next += memory;
+    const ranges = arch === 'x86' ? aroundHoles(range) : [range];
+    return { nid, cpus, online, memory: memory > 0 ? ranges : [] };
   });
 }
 
-function aroundHoles([start, end]: readonly [number, number]): (readonly [number, number])[] {
+type Range = readonly [start: number, end: number];
+
+/** RAM goes on behind the PCI hole; what page 0 and the BIOS area cover is lost. */
+function aroundHoles([start, end]: Range): Range[] {
   const hole = { start: 3 * GiB, end: 4 * GiB };
-  const low: (readonly [number, number])[] = [];
-  // The first MiB of a PC loses page 0, the BIOS data area and the ROMs.
-  if (start === 0 && end > 2 ** 20) low.push([0x1000, 0x9f000]);
-  const from = start === 0 ? 2 ** 20 : start;
-  if (end <= hole.start || start >= hole.end) return [...low, [from, end]];
-  const beyond: readonly [number, number] = [hole.end, hole.end + end - hole.start];
-  return from < hole.start ? [...low, [from, hole.start], beyond] : [...low, [hole.end, end + GiB]];
+  const shift = (from: number) => (from >= hole.start ? from + GiB : from);
+  const parts: Range[] =
+    start < hole.start && end > hole.start
+      ? [
+          [start, hole.start],
+          [hole.end, end + GiB],
+        ]
+      : [[shift(start), shift(start) + end - start]];
+  return parts.flatMap((part) => without(part, [0, 0x1000])).flatMap((part) => without(part, bios));
+}
+
+const bios: Range = [0x9f000, 2 ** 20];
+
+function without([start, end]: Range, [from, to]: Range): Range[] {
+  const parts: Range[] = [
+    [start, Math.min(end, from)],
+    [Math.max(start, to), end],
+  ];
+  return parts.filter(([low, high]) => low < high);
 }
 
 /** The kernel image, 2 MiB into the lowest memory or at 16 MiB of a PC, and a PC's page 0. */
