@@ -96,20 +96,24 @@ export class Source {
     for (let i = 0; i < path.length; i++) {
       if (!isCollection(node)) break;
       const part = path[i]!;
-      if (key && i === path.length - 1 && isMap(node)) return keyNode(node, part) ?? node;
-      const next = node.get(part as string | number, true) as Node | undefined;
+      if (key && i === path.length - 1 && isMap(node))
+        return (pairOf(node, part)?.key as Node | undefined) ?? node;
+      const next = isMap(node)
+        ? pairOf(node, part)?.value
+        : (node.get(part as number, true) as Node | undefined);
       // A key without a value has no node of its own worth pointing at.
       if (next === undefined || next === null)
-        return isMap(node) ? (keyNode(node, part) ?? node) : node;
+        return isMap(node) ? ((pairOf(node, part)?.key as Node | undefined) ?? node) : node;
       node = next;
     }
     return node ?? undefined;
   }
 }
 
-function keyNode(map: YAMLMap, key: PropertyKey): Node | undefined {
+/** By the key's text: a path says `1` where YAML has read the number 1. */
+function pairOf(map: YAMLMap, key: PropertyKey): Pair<unknown, Node | null> | undefined {
   const pair = map.items.find(({ key: k }) => String(isScalar(k) ? k.value : k) === String(key));
-  return pair?.key as Node | undefined;
+  return pair as Pair<unknown, Node | null> | undefined;
 }
 
 /** Throws ScenarioError for text that is no YAML, or YAML that is no mapping. */

@@ -133,11 +133,16 @@ function nidList({ nodes }: Machine): string {
 /** Throws unless the machine has that node. */
 export function checkNode(
   source: Source,
-  { path, nid, machine }: { path: readonly PropertyKey[]; nid: number; machine: Machine },
+  {
+    path,
+    nid,
+    machine,
+    key = false,
+  }: { path: readonly PropertyKey[]; nid: number; machine: Machine; key?: boolean },
 ): void {
   if (machine.nodes.some((node) => node.nid === nid)) return;
   const message = `${nid} is not in the machine, expected a node of ${machine.name} (${nidList(machine)})`;
-  throw source.error(path, message);
+  throw source.error(path, message, { key });
 }
 
 function deviceNodes(
@@ -183,7 +188,8 @@ export function resolveTimeline(
 ): TimelineEntry[] {
   const list = Object.entries(keys.pressure ?? {}).flatMap(([name, size]): TimelineEntry[] => {
     const nids = name === 'all' ? machine.nodes.map(({ nid }) => nid) : [Number(name)];
-    for (const nid of nids) checkNode(source, { path: ['pressure', name], nid, machine });
+    for (const nid of nids)
+      checkNode(source, { path: ['pressure', name], nid, machine, key: true });
     return nids.map((nid) => ({ at: 0, do: 'take', nid, size }));
   });
   keys.timeline?.forEach((entry, i) => {
