@@ -1,0 +1,106 @@
+/**
+ * `cmasim import PATH…`: a server's own files become a machine, its state and a description in words.
+ */
+
+import { existsSync, writeFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { stringify } from 'yaml';
+import { MachineError } from '../machine/check.js';
+import type { MachineKeys } from '../machine/custom.js';
+import { type ImportedMachine, importMachine } from '../machine/import/build.js';
+import type { ImportFile } from '../machine/import/recognise.js';
+import { InputError } from '../trace/input.js';
+import { collectFiles, machineName } from './collect.js';
+import { complain, print, printJson } from './output.js';
+import { UsageError } from './usage.js';
+
+interface ImportOptions {
+  readonly output?: string;
+  readonly state?: string;
+  readonly name?: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+export function importCommand(): Command {
+  return new Command('import')
+    .summary('make a machine of what a server says about itself')
+    .description(
+      'Reads an archive of `cmasim capture`, a directory, or single files (numactl -H, sysfs, hwloc XML, ' +
+        'zoneinfo, buddyinfo, iomem, dmesg, PCI devices), tells in words what they describe, and writes ' +
+        'a file for --machine.',
+    )
+    .argument('<path...>', 'archive, directory or files of one machine; - is the standard input')
+    .option('-o, --output <file>', 'write the machine as YAML; - writes it to standard output')
+    .option('--state <file>', 'write areas, zones and devices as they were found, as JSON')
+    .option(
+      '--name <name>',
+      'how reports call the machine; the name of the first path unless given',
+    )
+    .option('--force', 'write over files that exist')
+    .option('--json', 'print one document instead of words')
+    .action(importPaths);
+}
+
+function importPaths(paths: readonly string[], options: ImportOptions): void {
+  const imported = importFrom(paths, options.name);
+  for (const warning of imported.warnings) complain(`cmasim: ${warning}`);
+  if (options.state !== undefined) {
+    write(options.state, `${JSON.stringify(imported.state, null, 2)}\n`, options);
+  }
+  const yaml = machineYaml(imported);
+  if (options.json) {
+    const { keys, state, description, warnings } = imported;
+    printJson({ format: 'cmasim-import/1', machine: keys, state, description, warnings });
+  } else if (options.output !== '-') print(imported.description.join('\n'));
+  if (options.output === '-' && !options.json) print(yaml);
+  else if (options.output !== undefined && options.output !== '-') {
+    write(options.output, yaml, options);
+  }
+}
+
+/** The machine the files at `paths` describe. Throws InputError. */
+export function importFrom(paths: readonly string[], name?: string): ImportedMachine {
+  const files: ImportFile[] = [];
+  const warnings: string[] = [];
+  for (const path of paths) {
+    const collected = collectFiles(path);
+    files.push(...collected.files);
+    warnings.push(...collected.warnings);
+  }
+  try {
+    const imported = importMachine(files, name ?? machineName(paths[0]!));
+    return { ...imported, warnings: [...warnings, ...imported.warnings] };
+  } catch (error) {
+    if (!(error instanceof MachineError)) throw error;
+    const where = error.path.length > 0 ? `${error.path.join('.')}: ` : '';
+    throw new InputError(paths.join(' '), '', `${where}${error.message}`);
+  }
+}
+
+function write(file: string, text: string, { force = false }: ImportOptions): void {
+  if (!force && existsSync(file)) throw new UsageError(`${file} exists; --force writes over it`);
+  writeFileSync(file, text);
+}
+
+/** A machine file, its description as a comment above. */
+export function machineYaml({ keys, description }: ImportedMachine): string {
+  const comment = description.map((line) => `# ${line}\n`).join('');
+  return `${comment}${stringify(machineDocument(keys), { flowCollectionPadding: false, lineWidth: 100 })}`;
+}
+
+/** Sizes and ranges as a reader wants them, and as the schema of machine files takes them. */
+function machineDocument(keys: MachineKeys): unknown {
+  const nodes = typeof keys.nodes === 'object' ? keys.nodes : [];
+  return {
+    ...keys,
+    page: `${(keys.page ?? 4_096) / 1_024}K`,
+    nodes: nodes.map(({ memory, ...node }) => ({ ...node, memory: memoryText(memory ?? 0) })),
+  };
+}
+
+function memoryText(memory: number | readonly (readonly [number, number])[]): unknown {
+  const hex = (bytes: number) => `0x${bytes.toString(16)}`;
+  if (typeof memory === 'number') return memory === 0 ? 0 : `${memory / 2 ** 20}M`;
+  return memory.length === 0 ? 0 : memory.map(([start, end]) => `${hex(start)}-${hex(end)}`);
+}
