@@ -22,10 +22,14 @@ export class LoweredMachine implements Machine {
   readonly #actions: readonly Vocabulary['actions'][string][];
   readonly #guards: readonly Vocabulary['guards'][string][];
   readonly #delays: readonly Vocabulary['delays'][string][];
-  /** Raised events that wait. */
+  /** Raised events of this step; those from `next` to `end` wait. Emptied without giving up its store. */
   readonly #raised: number[] = [];
+  #raisedNext = 0;
+  #raisedEnd = 0;
   /** Timers armed in this step, with their delays: they are set when the step is over. */
   readonly #armed: number[] = [];
+  readonly #delayOf: number[] = [];
+  #armedCount = 0;
   /** Actions of the start, or undefined at any other time. */
   #start: number[] | undefined;
 
@@ -40,6 +44,9 @@ export class LoweredMachine implements Machine {
   }
 
   start(): void {
+    this.#raisedNext = 0;
+    this.#raisedEnd = 0;
+    this.#armedCount = 0;
     this.#start = [];
     const leaf = this.#run(this.#tables.initial);
     this.#settle(leaf, true);
@@ -58,8 +65,8 @@ export class LoweredMachine implements Machine {
       const block = this.#pick(list);
       if (block !== 0) leaf = this.#run(block);
     }
-    if (always[leaf] !== 0 || this.#raised.length > 0) this.#settle(leaf, true);
-    if (this.#armed.length > 0) this.#setTimers();
+    if (always[leaf] !== 0 || this.#raisedEnd > 0) this.#settle(leaf, true);
+    if (this.#armedCount > 0) this.#setTimers();
   }
 
   fire(token: number): void {
@@ -77,7 +84,6 @@ export class LoweredMachine implements Machine {
   /** `always` and raised events, until neither is left. */
   #settle(from: number, always: boolean): void {
     const tables = this.#tables;
-    const raised = this.#raised;
     let leaf = from;
     let eventless = always;
     for (let steps = 0; tables.done[leaf] === 0; steps++) {
@@ -91,13 +97,14 @@ export class LoweredMachine implements Machine {
         leaf = next;
         continue;
       }
-      if (raised.length === 0) break;
-      const event = raised.shift()!;
+      if (this.#raisedNext === this.#raisedEnd) break;
+      const event = this.#raised[this.#raisedNext++]!;
       const taken = this.#pick(tables.select[leaf * tables.events.length + event]!);
       if (taken !== 0) leaf = this.#run(taken);
       eventless = true;
     }
-    raised.length = 0;
+    this.#raisedNext = 0;
+    this.#raisedEnd = 0;
   }
 
   /** The first candidate of a list whose guard holds: its block, or 0. */
@@ -136,7 +143,7 @@ export class LoweredMachine implements Machine {
       const argument = word >> OP_BITS;
       const code = word & OP_MASK;
       if (code === op.action) this.#actOrWait(argument);
-      else if (code === op.raise) this.#raised.push(argument);
+      else if (code === op.raise) this.#raised[this.#raisedEnd++] = argument;
       else if (code === op.arm) this.#arm(argument);
       else this.#disarm(argument);
     }
@@ -160,9 +167,10 @@ export class LoweredMachine implements Machine {
     const named = this.#tables.timerNamed[timer]!;
     const delay =
       named < 0 ? this.#tables.timerDelay[timer]! : this.#delays[named]!(dma, row, numbers);
-    this.#armed.push(timer, delay);
-    // Less than 0: armed in this step, as entry number -value / 2 of the list.
-    row.rows[row.base + header.timers + timer] = -this.#armed.length;
+    this.#armed[this.#armedCount] = timer;
+    this.#delayOf[this.#armedCount++] = delay;
+    // Less than 0: armed in this step, as entry number -value of the list.
+    row.rows[row.base + header.timers + timer] = -this.#armedCount;
   }
 
   #disarm(timer: number): void {
@@ -173,12 +181,11 @@ export class LoweredMachine implements Machine {
   /** XState sets its timers after the step; one that was left in the same step fires to no effect. */
   #setTimers(): void {
     const { row } = this.#around;
-    const armed = this.#armed;
-    for (let i = 0; i < armed.length; i += 2) {
-      const slot = row.base + header.timers + armed[i]!;
-      const token = this.#around.arm(armed[i + 1]!);
-      if (row.rows[slot] === -(i + 2)) row.rows[slot] = token;
+    for (let i = 0; i < this.#armedCount; i++) {
+      const slot = row.base + header.timers + this.#armed[i]!;
+      const token = this.#around.arm(this.#delayOf[i]!);
+      if (row.rows[slot] === -(i + 1)) row.rows[slot] = token;
     }
-    armed.length = 0;
+    this.#armedCount = 0;
   }
 }
