@@ -22,7 +22,7 @@ import {
   packPlan,
   request,
 } from './dma.js';
-import { ASKED, EMPTY, FREEING, HELD } from './handles.js';
+import { EMPTY, FREEING, HELD } from './handles.js';
 import type { Roster } from './roster.js';
 
 /** What the actors tell a host about the machine around it. */
@@ -85,7 +85,7 @@ export class Driver implements DmaApi {
     if (handles.state[slot] !== HELD) return false;
     handles.state[slot] = FREEING;
     const at = this.#request(FREE, handle, slot);
-    this.loop.out[at + request.extra] = handles.pfn[slot]!;
+    this.loop.out[at + request.extra] = handles.pfn(slot);
     return true;
   }
 
@@ -153,10 +153,7 @@ export class Driver implements DmaApi {
     if (handles.state[slot] !== EMPTY) {
       throw new Error(`${planned[this.device]!.name}: handle ${handle} is in use`);
     }
-    handles.state[slot] = ASKED;
-    handles.mode[slot] = mode;
-    handles.size[slot] = size;
-    handles.since[slot] = this.loop.now;
+    handles.ask(slot, size, mode, this.loop.now);
     const at = this.#request(ALLOC, handle, slot);
     this.loop.out[at + request.gfp] = gfp;
   }

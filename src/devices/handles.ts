@@ -10,28 +10,50 @@ export const ASKED = 1;
 export const HELD = 2;
 export const FREEING = 3;
 
+/** Sizes are kept as 32-bit numbers. */
+const SIZE_MAX = 2 ** 32 - 1;
+
 export class Handles {
   readonly state: Uint8Array;
   /** MODE_* of dma.ts. */
   readonly mode: Uint8Array;
-  readonly pfn: Float64Array;
   /** Bytes, as asked for. */
-  readonly size: Float64Array;
-  /** When it was asked for, ns. */
-  readonly since: Float64Array;
-  readonly pages: Int32Array;
+  readonly size: Uint32Array;
   readonly nid: Int16Array;
   /** Area index, or BUDDY. */
   readonly source: Int16Array;
+  /** While it is asked for: since when, ns. Afterwards: the first pfn. */
+  readonly #word: Float64Array;
 
   constructor(count: number) {
     this.state = new Uint8Array(count);
     this.mode = new Uint8Array(count);
-    this.pfn = new Float64Array(count);
-    this.size = new Float64Array(count);
-    this.since = new Float64Array(count);
-    this.pages = new Int32Array(count);
+    this.size = new Uint32Array(count);
     this.nid = new Int16Array(count);
     this.source = new Int16Array(count);
+    this.#word = new Float64Array(count);
+  }
+
+  /** @throws RangeError for more than 4 GiB. */
+  ask(slot: number, size: number, mode: number, now: number): void {
+    if (!(size > 0 && size <= SIZE_MAX)) throw new RangeError(`a device asks for ${size} bytes`);
+    this.state[slot] = ASKED;
+    this.mode[slot] = mode;
+    this.size[slot] = size;
+    this.#word[slot] = now;
+  }
+
+  /** Returns when it was asked for. */
+  grant(slot: number, pfn: number, nid: number, source: number): number {
+    const since = this.#word[slot]!;
+    this.state[slot] = HELD;
+    this.nid[slot] = nid;
+    this.source[slot] = source;
+    this.#word[slot] = pfn;
+    return since;
+  }
+
+  pfn(slot: number): number {
+    return this.#word[slot]!;
   }
 }

@@ -22,7 +22,7 @@ import {
   TIMER,
   timer,
 } from './driver.js';
-import { EMPTY, FREEING, HELD } from './handles.js';
+import { EMPTY, FREEING } from './handles.js';
 import * as kinds from './kind.js';
 import type { DeviceEnvironment, DeviceModel, PlannedDevice } from './model.js';
 import { number } from './model.js';
@@ -262,32 +262,33 @@ export class DeviceHost implements Behaviour {
     const { granted } = dma;
     const handle = this.#handle(device, m[at + granted.id]!);
     const slot = handleBase[device]! + handle;
-    handles.state[slot] = HELD;
-    handles.pfn[slot] = m[at + granted.pfn]!;
-    handles.pages[slot] = m[at + granted.pages]!;
-    handles.nid[slot] = m[at + granted.nid]!;
-    handles.source[slot] = m[at + granted.source]!;
+    const pages = m[at + granted.pages]!;
+    const nid = m[at + granted.nid]!;
+    const source = m[at + granted.source]!;
+    const since = handles.grant(slot, m[at + granted.pfn]!, nid, source);
     this.#settled++;
-    this.#recordGrant(loop.now, device, slot, m[at + granted.lockWait]!);
+    if (handles.mode[slot] === dma.MODE_PAGES) this.#countPool(device, nid, pages);
+    else this.#recordGrant(device, slot, loop.now - since, m[at + granted.lockWait]!);
     kind.numbers[number.granted.handle] = handle;
-    kind.numbers[number.granted.pages] = handles.pages[slot]!;
-    kind.numbers[number.granted.nid] = handles.nid[slot]!;
-    kind.numbers[number.granted.source] = handles.source[slot]!;
+    kind.numbers[number.granted.pages] = pages;
+    kind.numbers[number.granted.nid] = nid;
+    kind.numbers[number.granted.source] = source;
     kind.machine.send(kinds.GRANTED);
   }
 
-  #recordGrant(now: number, device: number, slot: number, waited: number): void {
+  #countPool(device: number, nid: number, pages: number): void {
+    const local = nid === this.#roster.planned[device]!.nid ? 1 : 0;
+    this.#recorder.add(poolPages[local]!, this.#roster.actor(device), pages);
+  }
+
+  #recordGrant(device: number, slot: number, elapsed: number, waited: number): void {
     const { handles, planned } = this.#roster;
     const actor = this.#roster.actor(device);
     const local = handles.nid[slot] === planned[device]!.nid ? 1 : 0;
-    if (handles.mode[slot] === dma.MODE_PAGES) {
-      this.#recorder.add(poolPages[local]!, actor, handles.pages[slot]!);
-      return;
-    }
     const source = handles.source[slot]!;
     const from = source === dma.BUDDY ? 'buddy' : this.#wiring.areaKind(source);
     this.#recorder.add(placed[from][local]!, actor);
-    this.#recorder.record(dmaAlloc, actor, now - handles.since[slot]!);
+    this.#recorder.record(dmaAlloc, actor, elapsed);
     if (source !== dma.BUDDY || waited > 0) this.#recorder.record(lockWait, actor, waited);
   }
 

@@ -3,7 +3,7 @@
  *
  * Positions are those of the plan, the same on every shard; only devices that live here have rows and handles.
  */
-import { EMPTY, Handles } from './handles.js';
+import { Handles, HELD } from './handles.js';
 import type { Kind } from './kind.js';
 import type { DeviceEnvironment, DeviceModel, PlannedDevice } from './model.js';
 
@@ -26,6 +26,7 @@ export class Roster {
   readonly generation: Uint32Array;
   readonly handles: Handles;
   readonly #firstActor: number;
+  readonly #pageSize: number;
   #running: readonly Kind[] = [];
 
   constructor(
@@ -37,6 +38,7 @@ export class Roster {
     const count = planned.length;
     this.planned = planned;
     this.#firstActor = place.firstActor;
+    this.#pageSize = environment.pageSize;
     this.kind = new Int16Array(count).fill(-1);
     this.rank = new Int32Array(count);
     this.numaNode = Int32Array.from(planned, (device) => device.numaNode);
@@ -85,13 +87,13 @@ export class Roster {
     return kind;
   }
 
-  /** Pages a device holds. */
+  /** Pages a device holds, of those it asked for. */
   pagesHeld(device: number): number {
-    const { state, pages } = this.handles;
+    const { state, size } = this.handles;
     const first = this.handleBase[device]!;
     let held = 0;
     for (let slot = first; slot < first + this.handleCount[device]!; slot++) {
-      if (state[slot] !== EMPTY) held += pages[slot]!;
+      if (state[slot] === HELD) held += Math.ceil(size[slot]! / this.#pageSize);
     }
     return held;
   }
