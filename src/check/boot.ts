@@ -1,5 +1,6 @@
 /**
- * A recorded boot against the boot of the model: the first thing in which they differ, with both sides.
+ * A recorded boot against the boot of the model: the first thing in which they differ, with both
+ * sides.
  *
  * Compares what the recording holds: messages, areas and their order, the default area, memblock
  * afterwards, nodes online, the static columns of zones, atomic pools, page counts per area.

@@ -1,6 +1,6 @@
 /**
- * `cmasim boot`: the areas a command line yields on a machine under a release, or, with --check, the boots
- * of recorded kernels held against the model's.
+ * `cmasim boot`: the areas a command line yields on a machine under a release, or, with --check,
+ * the boots of recorded kernels held against the model's.
  */
 
 import { existsSync, readFileSync, statSync } from 'node:fs';
@@ -39,8 +39,8 @@ export function bootCommand(): Command {
   return new Command('boot')
     .summary('reserve areas as the kernel does at boot, or compare with recorded boots')
     .description(
-      'Prints the areas that a command line yields on a machine under a release: asked, reserved, ' +
-        "where, the kernel's own messages, and a sentence for everything that did not happen as asked.",
+      'Prints the areas that a command line yields on a machine under a release: asked, taken, ' +
+        "where, the kernel's messages, and a sentence for everything that did not happen as asked.",
     )
     .argument('[scenario...]', 'scenario files whose machine, kernel and command line are booted')
     .option('--kernel <id>', 'release or policy of `cmasim kernels`')
@@ -121,7 +121,10 @@ function readText(path: string): string | null {
   return (file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
 }
 
-/** A directory with dmesg.txt, and beside it cmdline.txt, iomem.txt, zoneinfo.txt where they are there. */
+/**
+ * A directory with dmesg.txt, and beside it cmdline.txt, iomem.txt, zoneinfo.txt where they are
+ * there.
+ */
 function readDirectory(directory: string): RecordedBoot {
   const file = join(directory, 'dmesg.txt');
   const text = readText(file);

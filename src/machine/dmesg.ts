@@ -1,9 +1,10 @@
 /**
- * A machine's memory as its kernel log tells it: ranges by node, what was reserved early, what CMA said.
+ * A machine's memory as its kernel log tells it: ranges by node, what was reserved early, what CMA
+ * said.
  *
- * Text in, data out. Reads "Early memory node ranges", NODE_DATA, RAMDISK, ACPI tables, crashkernel, the
- * release and the command line; `lacks` says what a boot would need and the log does not have. Left out:
- * logs without NUMA, memblock=debug.
+ * Text in, data out. Reads "Early memory node ranges", NODE_DATA, RAMDISK, ACPI tables,
+ * crashkernel, the release and the command line; `lacks` says what a boot would need and the log
+ * does not have. Left out: logs without NUMA, memblock=debug.
  */
 
 import type { MemRegion, Range } from '../mm/memblock.js';
@@ -46,9 +47,22 @@ const reservations: readonly RegExp[] = [
   nodeData,
 ];
 
-/** What boot prints of mm/cma.c, kernel/dma/contiguous.c and mm/hugetlb.c; allocations print other things. */
-const bootMessage =
-  /^(?:cma: (?:Reserved|Failed to reserve|Not enough slots|Region at|Size \(|CMA area|dma_\w+_reserve:|invalid node|Config string)|hugetlb_cma: )/;
+/**
+ * What boot prints of mm/cma.c, kernel/dma/contiguous.c and mm/hugetlb.c; allocations print other
+ * things.
+ */
+const cmaMessages = [
+  'Reserved',
+  'Failed to reserve',
+  'Not enough slots',
+  'Region at',
+  'Size \\(',
+  'CMA area',
+  'dma_\\w+_reserve:',
+  'invalid node',
+  'Config string',
+];
+const bootMessage = new RegExp(`^(?:cma: (?:${cmaMessages.join('|')})|hugetlb_cma: )`);
 
 function rangeOf(match: RegExpExecArray): Range {
   const [start, last] = match.slice(-2).map(Number) as [number, number];

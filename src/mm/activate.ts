@@ -1,8 +1,8 @@
 /**
  * From reserved memory to usable areas: cma_init_reserved_areas().
  *
- * Models cma_activate_area() of mm/cma.c: an area whose pages are not all in one zone stays in its slot
- * with a count of 0; one over addresses without struct pages ends the boot.
+ * Models cma_activate_area() of mm/cma.c: an area whose pages are not all in one zone stays in its
+ * slot with a count of 0; one over addresses without struct pages ends the boot.
  */
 
 import type { Boot } from './boot.js';
@@ -30,7 +30,10 @@ function check(boot: Boot, limits: ZoneLimits, index: number): Activation {
   return 'active';
 }
 
-/** Activates every area in the order of its slot; says in `boot.cma.log` and the requests what failed. */
+/**
+ * Activates every area in the order of its slot; says in `boot.cma.log` and the requests what
+ * failed.
+ */
 export function activateAreas(boot: Boot, limits: ZoneLimits): Activated {
   const { release } = boot.cma;
   const inactive = new Set<number>();
@@ -50,7 +53,7 @@ export function activateAreas(boot: Boot, limits: ZoneLimits): Activated {
       const [start, end] = area.ranges[0]!;
       const crash =
         `${area.name}: ${bytes(end - start)} from ${bytes(start)} have no memory behind them; ` +
-        'the kernel looks for their struct pages when it activates the area and does not survive it';
+        'the kernel looks for their struct pages when it activates the area, and dies';
       if (request) addSentence(request, 'the kernel crashes when it activates this area');
       return { inactive, lost, crash };
     }

@@ -1,9 +1,9 @@
 /**
  * The DMA atomic pools, which take pages of the default area before the first driver probes.
  *
- * Models dma_atomic_pool_init() and atomic_pool_expand() of kernel/dma/pool.c, and dma_atomic_pool_init() of
- * kernel/dma/remap.c before v5.8. Says what each pool asks for and from where; whoever owns the areas
- * allocates. Left out: growth at run time.
+ * Models dma_atomic_pool_init() and atomic_pool_expand() of kernel/dma/pool.c, and
+ * dma_atomic_pool_init() of kernel/dma/remap.c before v5.8. Says what each pool asks for and from
+ * where; whoever owns the areas allocates. Left out: growth at run time.
  */
 
 import type { Kconfig, PageGeometry } from './kconfig.js';
@@ -15,7 +15,9 @@ export interface AtomicPool {
   readonly gfp: 'GFP_KERNEL' | 'GFP_KERNEL|GFP_DMA' | 'GFP_KERNEL|GFP_DMA32' | null;
   /** Order of the block asked for first; on failure the next smaller one. */
   readonly order: number;
-  /** Asked from the default area first, aligned to min(order, CMA_ALIGNMENT); else from the buddy. */
+  /**
+   * Asked from the default area first, aligned to min(order, CMA_ALIGNMENT); else from the buddy.
+   */
   readonly fromDefaultArea: boolean;
   /** The kernel's message when the first block was had. */
   readonly message: string;
@@ -52,11 +54,12 @@ function poolOf(
   const { fromCma } = input.release.atomicPools;
   const inZone = input.defaultEnd <= zoneEnd || fromCma === 'always';
   const kib = (input.geometry.pageSize / KiB) * 2 ** order;
+  const name = gfp === null ? '' : `${gfp} `;
   return {
     gfp,
     order,
     fromDefaultArea: fromCma !== 'never' && input.defaultEnd > 0 && inZone,
-    message: `DMA: preallocated ${kib} KiB ${gfp === null ? '' : `${gfp} `}pool for atomic allocations`,
+    message: `DMA: preallocated ${kib} KiB ${name}pool for atomic allocations`,
   };
 }
 

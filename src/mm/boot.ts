@@ -1,10 +1,11 @@
 /**
- * The boot of a kernel as far as CMA goes: who is reserved in which order, what became of it, and the
- * memory that the buddy is given.
+ * The boot of a kernel as far as CMA goes: who is reserved in which order, what became of it, and
+ * the memory that the buddy is given.
  *
- * Models dma_contiguous_reserve(), dma_numa_cma_reserve(), cma_init_reserved_areas() and their callers in
- * arch/{arm64,x86}; differences between kernels are columns of release.ts and reservation.ts. Left out:
- * areas from a device tree, crashkernel=, what KVM reserves for itself on arm64.
+ * Models dma_contiguous_reserve(), dma_numa_cma_reserve(), cma_init_reserved_areas() and their
+ * callers in arch/{arm64,x86}; differences between kernels are columns of release.ts and
+ * reservation.ts. Left out: areas from a device tree, crashkernel=, what KVM reserves for itself on
+ * arm64.
  */
 
 import { activateAreas, layoutAreas } from './activate.js';
@@ -39,7 +40,10 @@ export interface BootInput {
   readonly parameters: BootParameters;
   /** As it is before the first step; it is changed. */
   readonly memblock: Memblock;
-  /** All possible nodes, ascending, with their state when the nodes' turn comes; CPUs come online later. */
+  /**
+   * All possible nodes, ascending, with their state when the nodes' turn comes; CPUs come online
+   * later.
+   */
   readonly nodes: readonly {
     readonly nid: number;
     readonly online: boolean;
@@ -51,7 +55,9 @@ export interface BootInput {
   readonly takesStructPages: boolean;
   /** Limit of the default area in bytes, where it is known better than from the memory map. */
   readonly limit?: number;
-  /** Bytes per node that the recording driver reserves after the kernel's own areas; 0: it does not. */
+  /**
+   * Bytes per node that the recording driver reserves after the kernel's own areas; 0: it does not.
+   */
   readonly driverPernuma?: number;
   /** Lines the kernel has printed so far. */
   readonly log?: readonly string[];

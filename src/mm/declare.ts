@@ -1,13 +1,16 @@
 /**
- * Reserving one CMA area: cma_declare_contiguous_nid() and cma_declare_contiguous_multi() of mm/cma.c.
+ * Reserving one CMA area: cma_declare_contiguous_nid() and cma_declare_contiguous_multi() of
+ * mm/cma.c.
  *
- * Says what happened in the kernel's words and with its errno; releases differ by columns of release.ts.
- * Arithmetic is that of a 64-bit phys_addr_t, which wraps. Left out: high memory of 32-bit kernels.
+ * Says what happened in the kernel's words and with its errno; releases differ by columns of
+ * release.ts. Arithmetic is that of a 64-bit phys_addr_t, which wraps. Left out: high memory of
+ * 32-bit kernels.
  */
 
 import type { PageGeometry } from './kconfig.js';
 import { type Memblock, NUMA_NO_NODE, type Range } from './memblock.js';
-import { fill, type Release } from './release.js';
+import type { Release } from './release.js';
+import { fill } from './wording.js';
 
 export type DeclareErrno = 'EINVAL' | 'EBUSY' | 'ENOMEM' | 'ENOSPC';
 
@@ -177,7 +180,10 @@ export function cmaDeclareContiguousNid(boot: CmaBoot, d: Declaration): Declared
 /** CMA_MAX_RANGES. */
 const maxRanges = 8;
 
-/** The largest free ranges above 4 GiB that together hold `size`, ascending, the last one cut; or null. */
+/**
+ * The largest free ranges above 4 GiB that together hold `size`, ascending, the last one cut; or
+ * null.
+ */
 function manyRanges(boot: CmaBoot, d: Declaration): Range[] | null {
   const unit = boot.geometry.pageSize * 2 ** d.orderPerBit;
   const alignment = Math.max(d.alignment, boot.geometry.minAlignment);

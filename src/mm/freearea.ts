@@ -1,8 +1,8 @@
 /**
  * Zones of every node from the memory map, and whether an area lies within one of them.
  *
- * Models free_area_init() (zone limits, spanned, present), the architectures' zone limits, the test of
- * cma_activate_area(). Left out: ZONE_MOVABLE (kernelcore=, movablecore=), ZONE_DEVICE.
+ * Models free_area_init() (zone limits, spanned, present), the architectures' zone limits, the test
+ * of cma_activate_area(). Left out: ZONE_MOVABLE (kernelcore=, movablecore=), ZONE_DEVICE.
  */
 
 import type { PageGeometry } from './kconfig.js';
@@ -25,7 +25,10 @@ export interface ZoneConfig {
   readonly zoneDma32: boolean;
 }
 
-/** max_zone_phys() of v5.10 and earlier: memory that starts above 4 GiB is taken to be reached by an offset. */
+/**
+ * max_zone_phys() of v5.10 and earlier: memory that starts above 4 GiB is taken to be reached by an
+ * offset.
+ */
 function maxZonePhysWithOffset(start: number, end: number, bits: number): number {
   const offset = Math.floor(start / 2 ** bits) * 2 ** bits;
   return Math.min(offset + 2 ** bits, end);
@@ -176,7 +179,9 @@ function zonesOfNode(
   return zones;
 }
 
-/** Bytes of a memory section (SECTION_SIZE_BITS): what struct pages exist for is a multiple of it. */
+/**
+ * Bytes of a memory section (SECTION_SIZE_BITS): what struct pages exist for is a multiple of it.
+ */
 export function sectionSize(arch: Arch, release: Release, pageSize: number): number {
   if (arch === 'x86') return 2 ** 27;
   if (release.arm64ZoneDmaBits === 30) return 2 ** 30; // 27 bits, 29 with 64K pages, from v5.12 on
@@ -186,8 +191,8 @@ export function sectionSize(arch: Arch, release: Release, pageSize: number): num
 export type Activation = 'active' | 'several zones' | 'no struct page';
 
 /**
- * The test of cma_activate_area(): all pages in one zone of one node. A page in a hole is looked at through
- * its struct page, which exists only where the section holds some memory.
+ * The test of cma_activate_area(): all pages in one zone of one node. A page in a hole is looked at
+ * through its struct page, which exists only where the section holds some memory.
  */
 export function activation(
   range: Range,

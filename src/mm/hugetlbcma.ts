@@ -1,8 +1,9 @@
 /**
- * hugetlb_cma=: areas for gigantic pages, which take slots and memory before or after the DMA areas.
+ * hugetlb_cma=: areas for gigantic pages, which take slots and memory before or after the DMA
+ * areas.
  *
- * Models hugetlb_cma_reserve() of mm/hugetlb.c (mm/hugetlb_cma.c from v6.15 on). Left out: what is allocated
- * from them, hugetlb_cma_only=.
+ * Models hugetlb_cma_reserve() of mm/hugetlb.c (mm/hugetlb_cma.c from v6.15 on). Left out: what is
+ * allocated from them, hugetlb_cma_only=.
  */
 
 import type { CmaBoot, Declared } from './declare.js';
@@ -26,7 +27,9 @@ interface Wanted {
 
 const mib = (bytes: number) => Math.floor(bytes / 2 ** 20);
 
-/** What is left of the request when nodes that are offline or asked for too little are taken out. */
+/**
+ * What is left of the request when nodes that are offline or asked for too little are taken out.
+ */
 function validate(boot: CmaBoot, p: BootParameters, online: readonly number[]): Wanted {
   const unit = boot.geometry.pageSize * 2 ** boot.geometry.giganticPageOrder;
   let total = p.hugetlbSize;

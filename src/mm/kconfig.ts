@@ -1,9 +1,9 @@
 /**
- * The Kconfig symbols that decide about CMA, with the defaults of each release, and what follows from the
- * page size: orders, pageblocks, the smallest unit of an area.
+ * The Kconfig symbols that decide about CMA, with the defaults of each release, and what follows
+ * from the page size: orders, pageblocks, the smallest unit of an area.
  *
- * Defaults are those of the Kconfig files (kernel/dma/Kconfig, mm/Kconfig, arch), not of a defconfig or a
- * distribution: arm64's defconfig, for one, sets CMA_SIZE_MBYTES to 32.
+ * Defaults are those of the Kconfig files (kernel/dma/Kconfig, mm/Kconfig, arch), not of a
+ * defconfig or a distribution: arm64's defconfig, for one, sets CMA_SIZE_MBYTES to 32.
  */
 
 import type { Release } from './release.js';

@@ -2,8 +2,8 @@
  * The early allocator: memory by node, what is reserved of it, and the search for a free range.
  *
  * Models mm/memblock.c: memblock_find_in_range_node() in both directions, memblock_reserve(),
- * memblock_phys_free(), memblock_set_node(). Addresses are bytes. Left out: flags (mirrored, no-map and
- * hot-pluggable ranges), the growth of the region arrays.
+ * memblock_phys_free(), memblock_set_node(). Addresses are bytes. Left out: flags (mirrored, no-map
+ * and hot-pluggable ranges), the growth of the region arrays.
  */
 
 /** NUMA_NO_NODE: any node; of a region, that nodes are not known yet. */
@@ -123,7 +123,10 @@ export class Memblock {
     });
   }
 
-  /** memblock_set_node() over all of memory: `nodeAt` gives [nid, end of that node's range) at an address. */
+  /**
+   * memblock_set_node() over all of memory: `nodeAt` gives [nid, end of that node's range) at an
+   * address.
+   */
   setNodes(ranges: readonly MemRegion[]): void {
     const pieces: MemRegion[] = [];
     for (const r of this.memory) {
@@ -140,7 +143,9 @@ export class Memblock {
     this.memory = joined(pieces, (r) => [r.base, r.base + r.size], joinRegions);
   }
 
-  /** Free ranges of a node, ascending; one never spans two memory regions (for_each_free_mem_range). */
+  /**
+   * Free ranges of a node, ascending; one never spans two memory regions (for_each_free_mem_range).
+   */
   freeRanges(nid: number): Range[] {
     const result: Range[] = [];
     for (const r of this.memory) {
@@ -157,7 +162,9 @@ export class Memblock {
     return result;
   }
 
-  /** memblock_find_in_range_node(); null when there is no such range. The first page is never given. */
+  /**
+   * memblock_find_in_range_node(); null when there is no such range. The first page is never given.
+   */
   find(search: Search): number | null {
     const start = Math.max(search.start, this.pageSize);
     const end = Math.max(start, search.end);
@@ -175,7 +182,10 @@ export class Memblock {
     return null;
   }
 
-  /** memblock_alloc_range_nid(): finds and reserves; without `exactNid` another node's memory will do. */
+  /**
+   * memblock_alloc_range_nid(): finds and reserves; without `exactNid` another node's memory will
+   * do.
+   */
   alloc(search: Search, exactNid: boolean): number | null {
     let found = this.find(search);
     if (found === null && search.nid !== NUMA_NO_NODE && !exactNid) {

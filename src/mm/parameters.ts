@@ -1,9 +1,9 @@
 /**
  * What the kernel command line has left in the kernel's variables when memory is reserved.
  *
- * Named after the variables of kernel/dma/contiguous.c, kernel/dma/pool.c and mm/hugetlb.c. The text is
- * read by scenario/cmdline.ts. Sizes and addresses are in bytes; beyond 2^53 they are rounded to a double,
- * which is exact for every multiple of a page.
+ * Named after the variables of kernel/dma/contiguous.c, kernel/dma/pool.c and mm/hugetlb.c. The
+ * text is read by scenario/cmdline.ts. Sizes and addresses are in bytes; beyond 2^53 they are
+ * rounded to a double, which is exact for every multiple of a page.
  */
 
 export interface BootParameters {

@@ -1,42 +1,30 @@
 /**
- * Kernel releases: everything in which two kernels differ outside the order of attempts, as columns.
+ * Kernel releases: everything in which two kernels differ outside the order of attempts, as
+ * columns.
  *
- * One row per release. What it reserves per node is a row of reservation.ts, what it tries in which order
- * a row of policy.ts; its Kconfig symbols are in kconfig.ts. Read from mm/cma.c, kernel/dma/contiguous.c,
- * kernel/dma/pool.c, mm/hugetlb.c and arch/{arm64,x86} of each release. Left out: 32-bit kernels.
+ * One row per release. What it reserves per node is a row of reservation.ts, what it tries in which
+ * order a row of policy.ts; its Kconfig symbols are in kconfig.ts. Read from mm/cma.c,
+ * kernel/dma/contiguous.c, kernel/dma/pool.c, mm/hugetlb.c and arch/{arm64,x86} of each release.
+ * Left out: 32-bit kernels.
  */
 
 import { type PolicyRow, policies } from './policy.js';
 import { type Arch, type BootStep, type Reservation, reservationOf } from './reservation.js';
+import {
+  type Messages,
+  messages57,
+  messages66,
+  messages72,
+  messages516,
+  messages612,
+  messages615,
+  type TraceEvents,
+  trace57,
+  trace66,
+  trace516,
+  trace612,
+} from './wording.js';
 import type { NodeLoad } from './zonelist.js';
-
-/** printf texts with `{field}` in place of conversions; the prefix `cma: ` is part of the text. */
-export interface Messages {
-  readonly reserved: string;
-  readonly failed: string;
-  /** "Failed to reserve" follows every error, or only those found after the arguments were aligned. */
-  readonly failedAfter: 'every error' | 'alignment';
-  /** The two lines above print the size after rounding up, or as the caller gave it. */
-  readonly sizePrinted: 'rounded' | 'given';
-  /** The device tree's default area was passed over because of cma=. */
-  readonly bypass: string;
-  readonly allocFailed: string;
-  /** Printed after allocFailed; the kernel needs CMA_DEBUG for it where `available` is `debug`. */
-  readonly available: 'always' | 'debug';
-}
-
-/** Trace events of cma_alloc() and cma_release(); null: the release has no such event. */
-export interface TraceEvents {
-  readonly start: 'cma_alloc_start' | null;
-  /** Field that holds the pages asked for in the start event. */
-  readonly startCount: 'count' | 'request_count';
-  readonly finish: 'cma_alloc' | 'cma_alloc_finish';
-  readonly finishHasErrno: boolean;
-  readonly busyRetry: 'cma_alloc_busy_retry' | null;
-  /** cma_alloc_start comes before the tests for no area, no pages, too many pages. */
-  readonly startBeforeTests: boolean;
-  readonly dmaEvents: boolean;
-}
 
 /** hugetlb_cma_reserve(): a consumer of slots and memory. */
 export interface HugetlbCma {
@@ -71,9 +59,13 @@ export interface Release {
   readonly reservation: string;
   /** Order of the boot; the nodes' turn is added by the reservation row. */
   readonly boot: Readonly<Record<Arch, readonly BootStep[]>>;
-  /** False: an area asked for node n is placed anywhere when n has no room (fixed by 40366bd70bbb). */
+  /**
+   * False: an area asked for node n is placed anywhere when n has no room (fixed by 40366bd70bbb).
+   */
   readonly exactNid: boolean;
-  /** Bottom-up search from 4 GiB first: never, when DRAM ends, or when the limit lies, that far up. */
+  /**
+   * Bottom-up search from 4 GiB first: never, when DRAM ends, or when the limit lies, that far up.
+   */
   readonly bottomUpFrom4G: 'never' | 'end of DRAM' | 'limit';
   /** A fixed area across the end of DRAM is refused as crossing into high memory. */
   readonly highmemBoundary: boolean;
@@ -81,14 +73,19 @@ export interface Release {
   readonly cmaLimit: 'smaller' | 'command line';
   /** CMA_MIN_ALIGNMENT: a block of the largest order, or one pageblock. */
   readonly minAlignment: 'largest order' | 'pageblock';
-  /** cma_areas[] has CONFIG_CMA_AREAS plus this many entries; default of CMA_AREAS without and with NUMA. */
+  /**
+   * cma_areas[] has CONFIG_CMA_AREAS plus this many entries; default of CMA_AREAS without and with
+   * NUMA.
+   */
   readonly slotsExtra: 0 | 1;
   readonly slotsDefault: readonly [uma: number, numa: number];
   /** The first area that cannot be activated keeps all later ones from being activated. */
   readonly activationStops: boolean;
   /** Pages of an area that could not be activated go to the buddy; otherwise they are lost. */
   readonly inactivePagesFreed: boolean;
-  /** arm64: ZONE_DMA is the first GiB and ZONE_DMA32 the rest below 4 GiB, or ZONE_DMA is all of it. */
+  /**
+   * arm64: ZONE_DMA is the first GiB and ZONE_DMA32 the rest below 4 GiB, or ZONE_DMA is all of it.
+   */
   readonly arm64ZoneDmaBits: 30 | 32;
   readonly arm64NodesShift: number;
   readonly hugetlb: HugetlbCma;
@@ -101,7 +98,10 @@ export interface Release {
   readonly availableCount: boolean;
   /** cma_release() accepts a range by its first page alone, or by both ends. */
   readonly releaseTest: 'first page' | 'whole range';
-  /** Movable requests take CMA pages only when nothing else is left, or above half of the free pages. */
+  /**
+   * Movable requests take CMA pages only when nothing else is left, or above half of the free
+   * pages.
+   */
   readonly movableUsesCma: 'last' | 'above half';
   /** find_next_best_node(): what a chosen node's load grows by, a row of zonelist.ts. */
   readonly zonelistLoad: NodeLoad;
@@ -130,62 +130,6 @@ const hugetlb510: HugetlbCma = {
 const hugetlb516: HugetlbCma = { ...hugetlb510, alignment: 'huge', byNode: true };
 const hugetlb612: HugetlbCma = { ...hugetlb516, alignment: 'gigantic', perBit: 'huge' };
 const hugetlb615: HugetlbCma = { ...hugetlb612, multiRange: true };
-
-const messages57: Messages = {
-  reserved: 'cma: Reserved {mib} MiB at {base}',
-  failed: 'cma: Failed to reserve {mib} MiB',
-  failedAfter: 'alignment',
-  sizePrinted: 'rounded',
-  bypass: 'Reserved memory: bypass {name} node, using cmdline CMA params instead',
-  allocFailed: 'cma: cma_alloc: alloc failed, req-size: {count} pages, ret: {ret}',
-  available: 'debug',
-};
-const messages516: Messages = {
-  ...messages57,
-  allocFailed: 'cma: cma_alloc: {name}: alloc failed, req-size: {count} pages, ret: {ret}',
-};
-/** bf29bfaa5490 brought numa_cma= and the node in these lines. */
-const messages66: Messages = {
-  ...messages516,
-  reserved: 'cma: Reserved {mib} MiB at {base} on node {node}',
-  failed: 'cma: Failed to reserve {mib} MiB on node {node}',
-};
-const messages612: Messages = {
-  ...messages66,
-  allocFailed: 'cma: __cma_alloc: {name}: alloc failed, req-size: {count} pages, ret: {ret}',
-};
-/** c009da4258f9 (several ranges) wrapped the function: every error is followed by "Failed". */
-const messages615: Messages = {
-  ...messages612,
-  reserved: messages57.reserved,
-  failed: messages57.failed,
-  failedAfter: 'every error',
-  sizePrinted: 'given',
-  available: 'always',
-};
-const messages72: Messages = {
-  ...messages615,
-  bypass: 'Skipping dt linux,cma-default node in favor for "cma=" kernel param.',
-  allocFailed: 'cma: __cma_alloc_frozen: {name}: alloc failed, req-size: {count} pages, ret: {ret}',
-};
-
-const trace57: TraceEvents = {
-  start: null,
-  startCount: 'count',
-  finish: 'cma_alloc',
-  finishHasErrno: false,
-  busyRetry: null,
-  startBeforeTests: false,
-  dmaEvents: false,
-};
-const trace516: TraceEvents = {
-  ...trace57,
-  start: 'cma_alloc_start',
-  finish: 'cma_alloc_finish',
-  busyRetry: 'cma_alloc_busy_retry',
-};
-const trace66: TraceEvents = { ...trace516, finishHasErrno: true };
-const trace612: TraceEvents = { ...trace66, startBeforeTests: true, dmaEvents: true };
 
 const vmstat = ['cma_alloc_success', 'cma_alloc_fail'];
 const sysfs513 = [...vmstat, 'alloc_pages_success', 'alloc_pages_fail'];
@@ -352,7 +296,10 @@ export const releases: readonly Release[] = [
   r72,
 ];
 
-/** A kernel as a scenario or `--kernel` names it: a release, and the rows it allocates and reserves by. */
+/**
+ * A kernel as a scenario or `--kernel` names it: a release, and the rows it allocates and reserves
+ * by.
+ */
 export interface Kernel {
   readonly release: Release;
   readonly policy: PolicyRow;
@@ -363,8 +310,8 @@ const rowOf = <R extends { readonly id: string }>(rows: readonly R[], id: string
   rows.find((row) => row.id === id);
 
 /**
- * The kernel of that name: a release's id, or a policy's, which stands for the release it sits on. A
- * policy named besides brings its own reservation.
+ * The kernel of that name: a release's id, or a policy's, which stands for the release it sits on.
+ * A policy named besides brings its own reservation.
  *
  * @throws Error that names the value and the ids there are.
  */
@@ -382,12 +329,7 @@ export function kernelOf(name: string, policyName?: string): Kernel {
     const known = policies.map((row) => row.id).join(', ');
     throw new Error(`policy ${chosen}: expected one of ${known}`);
   }
-  // The release's own policy reserves as the release does: 7.2-rc allocates as 7.2 and reserves worse.
+  // The own policy reserves as the release does: 7.2-rc allocates as 7.2 and reserves worse.
   const reservation = policy.id === release.policy ? release.reservation : policy.reservation;
   return { release, policy, reservation: reservationOf(reservation) };
-}
-
-/** Fills `{field}` in one of the texts above. */
-export function fill(text: string, fields: Readonly<Record<string, string | number>>): string {
-  return text.replace(/\{(\w+)\}/g, (_, field: string) => String(fields[field] ?? ''));
 }

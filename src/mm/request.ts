@@ -1,7 +1,9 @@
 /**
- * One area that was asked for: what was asked, what came of it, and a sentence where the two differ.
+ * One area that was asked for: what was asked, what came of it, and a sentence where the two
+ * differ.
  *
- * The kernel says less: it prints an errno, or nothing at all. Every sentence names the rule that applied.
+ * The kernel says less: it prints an errno, or nothing at all. Every sentence names the rule that
+ * applied.
  */
 
 import type { Boot } from './boot.js';
@@ -64,7 +66,7 @@ function whyRefused(boot: Boot, d: Declaration, declared: Declared): string {
 }
 
 /** Who serves what this area would have served. */
-const instead = {
+export const instead = {
   pernuma: 'its devices use the default area, then the buddy',
   numa: 'its devices use the default area, then the buddy',
   default: 'what no node area serves goes to the buddy',

@@ -1,9 +1,9 @@
 /**
  * How each kernel and each version of the 2020 patch series reserves an area per NUMA node.
  *
- * Models dma_pernuma_cma_reserve() and dma_numa_cma_reserve() of kernel/dma/contiguous.c: whose areas, of
- * which size, under which name, at which point of the boot. Rows of release.ts and of policy.ts point
- * here by id; what an area is placed by is in boot.ts.
+ * Models dma_pernuma_cma_reserve() and dma_numa_cma_reserve() of kernel/dma/contiguous.c: whose
+ * areas, of which size, under which name, at which point of the boot. Rows of release.ts and of
+ * policy.ts point here by id; what an area is placed by is in boot.ts.
  */
 
 export type Arch = 'arm64' | 'x86';
@@ -11,7 +11,10 @@ export type Arch = 'arm64' | 'x86';
 /** Points of the boot between which memblock changes hands. `nodes`: the areas of a row below. */
 export type BootStep = 'numa init' | 'default' | 'nodes' | 'hugetlb' | 'sparse init';
 
-/** One area of a node. `every`: the size for all nodes; `by node`: numa_cma=; `by node or every`: both. */
+/**
+ * One area of a node. `every`: the size for all nodes; `by node`: numa_cma=; `by node or every`:
+ * both.
+ */
 export interface NodeArea {
   /** Array of kernel/dma/contiguous.c that points to it. */
   readonly array: 'pernuma' | 'numa';
@@ -31,7 +34,9 @@ export interface Reservation {
   /** Parameter with one size for every node, and the one with a size per node; null: not known. */
   readonly everyParameter: 'cma_pernuma' | 'pernuma_cma' | null;
   readonly byNodeParameter: 'numa_cma' | null;
-  /** MiB of CONFIG_CMA_PERNUMA_SIZE_MBYTES before the command line is read; null: no such symbol. */
+  /**
+   * MiB of CONFIG_CMA_PERNUMA_SIZE_MBYTES before the command line is read; null: no such symbol.
+   */
   readonly sizeMbytes: Readonly<Record<Arch, number>> | null;
   /** Architectures that call the function. */
   readonly calledOn: readonly Arch[];

@@ -9,7 +9,7 @@ import type { Boot } from './boot.js';
 import { cmaDeclareContiguousNid, type Declaration, errnoNumbers } from './declare.js';
 import type { Kconfig } from './kconfig.js';
 import { NUMA_NO_NODE } from './memblock.js';
-import { type AreaRequest, bytes, passedOver, requestOf } from './request.js';
+import { type AreaRequest, bytes, instead, passedOver, requestOf } from './request.js';
 import type { NodeArea, Reservation } from './reservation.js';
 
 const MiB = 2 ** 20;
@@ -105,7 +105,7 @@ function throughIntSentence(request: AreaRequest, size: number): void {
   const { asked, sentence } = request;
   if (size >= 2 ** 63) {
     const passed = `${bytes(asked)} pass through an int and come out negative`;
-    request.sentence = `not reserved (-22): ${passed}; its devices use the default area, then the buddy`;
+    request.sentence = `not reserved (-22): ${passed}; ${instead[request.role]}`;
   } else {
     const passed = `${bytes(asked)} pass through an int, ${bytes(size)} are left`;
     request.sentence = [passed, sentence].filter((text) => text !== '').join('; ');

@@ -1,9 +1,9 @@
 /**
  * Where struct pages are taken from memory at boot, as far as it moves areas that are placed later.
  *
- * Models sparse_init() of mm/sparse.c with SPARSEMEM_VMEMMAP: one buffer per run of sections of a node, a
- * section's share rounded up to what one PMD maps, the unused tail given back. Left out: the page tables
- * of the vmemmap, which fit between larger things.
+ * Models sparse_init() of mm/sparse.c with SPARSEMEM_VMEMMAP: one buffer per run of sections of a
+ * node, a section's share rounded up to what one PMD maps, the unused tail given back. Left out:
+ * the page tables of the vmemmap, which fit between larger things.
  */
 
 import { sectionSize } from './freearea.js';

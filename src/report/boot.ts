@@ -1,6 +1,6 @@
 /**
- * A boot for people and for scripts: areas asked for and where they lie, the kernel's own messages, and a
- * sentence for everything that did not happen as asked.
+ * A boot for people and for scripts: areas asked for and where they lie, the kernel's own messages,
+ * and a sentence for everything that did not happen as asked.
  */
 
 import type { BootReport } from '../mm/boot.js';

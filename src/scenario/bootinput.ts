@@ -1,9 +1,10 @@
 /**
- * The boot of a machine, put together from what a scenario says: machine, kernel, configuration, command
- * line.
+ * The boot of a machine, put together from what a scenario says: machine, kernel, configuration,
+ * command line.
  *
- * Firmware and kernel image are the machine's `reserved` ranges; struct pglist_data and struct pages are
- * taken where the kernel takes them. Left out: what differs from boot to boot (KASLR, early page tables).
+ * Firmware and kernel image are the machine's `reserved` ranges; struct pglist_data and struct
+ * pages are taken where the kernel takes them. Left out: what differs from boot to boot (KASLR,
+ * early page tables).
  */
 
 import type { Machine } from '../machine/machine.js';
@@ -24,10 +25,16 @@ export interface MachineBoot {
   readonly notes: readonly string[];
 }
 
-/** sizeof(struct pglist_data) of distribution kernels, in bytes; it moves areas at the top of a node. */
+/**
+ * sizeof(struct pglist_data) of distribution kernels, in bytes; it moves areas at the top of a
+ * node.
+ */
 const nodeData: Readonly<Record<Arch, number>> = { arm64: 14 * 1024, x86: 172 * 1024 };
 
-/** mem=: everything from that address on (x86), or beyond that amount of memory (arm64), is not there. */
+/**
+ * mem=: everything from that address on (x86), or beyond that amount of memory (arm64), is not
+ * there.
+ */
 function limitMemory(memory: readonly MemRegion[], mem: number, arch: Arch): MemRegion[] {
   let left = mem;
   const kept: MemRegion[] = [];
@@ -46,7 +53,8 @@ function withRoom(machine: Machine, overrides: Readonly<Record<string, unknown>>
   const isSet = ['NODES_SHIFT', 'CONFIG_NODES_SHIFT'].some((name) => name in overrides);
   const needed = Math.ceil(Math.log2(nidMax + 1));
   if (isSet || needed <= config.NODES_SHIFT) return { config, notes: [] };
-  const note = `CONFIG_NODES_SHIFT raised from ${config.NODES_SHIFT} to ${needed} for ${nidMax + 1} nodes`;
+  const raised = `CONFIG_NODES_SHIFT raised from ${config.NODES_SHIFT} to ${needed}`;
+  const note = `${raised} for ${nidMax + 1} nodes`;
   return { config: { ...config, NODES_SHIFT: needed }, notes: [note] };
 }
 

@@ -1,10 +1,11 @@
 /**
- * The kernel command line, read as the kernel of that release reads it: early_param() handlers, their
- * lenient ends, the last occurrence winning as far as it goes.
+ * The kernel command line, read as the kernel of that release reads it: early_param() handlers,
+ * their lenient ends, the last occurrence winning as far as it goes.
  *
- * Models next_arg() and do_early_param(), and the handlers in kernel/dma/contiguous.c, kernel/dma/pool.c,
- * mm/hugetlb.c and drivers/iommu. A mistake is never an error here: what the kernel does with it is done,
- * and a note says so. Left out: bootconfig, parameters built into the kernel.
+ * Models next_arg() and do_early_param(), and the handlers in kernel/dma/contiguous.c,
+ * kernel/dma/pool.c, mm/hugetlb.c and drivers/iommu. A mistake is never an error here: what the
+ * kernel does with it is done, and a note says so. Left out: bootconfig, parameters built into the
+ * kernel.
  */
 
 import type { Kconfig } from '../mm/kconfig.js';
@@ -16,7 +17,9 @@ import { kstrtobool, type Memparse, memparse } from './memparse.js';
 
 export interface CmdlineNote {
   readonly parameter: string;
-  /** unknown: not a parameter of this kernel. lenient: read in part. inert: read, changes nothing. */
+  /**
+   * unknown: not a parameter of this kernel. lenient: read in part. inert: read, changes nothing.
+   */
   readonly kind: 'unknown' | 'lenient' | 'inert';
   readonly text: string;
 }
@@ -81,7 +84,8 @@ function leftOver(state: State, name: string, rest: string): void {
 function needsValue(handler: (state: State, name: string, value: string) => boolean): Handler {
   return (state, name, value) => {
     if (value !== null) return handler(state, name, value);
-    state.fatal ??= `${name} without "=": the kernel reads through a null pointer and does not boot`;
+    const why = 'the kernel reads through a null pointer and does not boot';
+    state.fatal ??= `${name} without "=": ${why}`;
     return true;
   };
 }
@@ -164,7 +168,9 @@ const numaCma = needsValue((state, name, value) => {
   return true;
 });
 
-/** cmdline_parse_hugetlb_cma(): an item without a colon makes it read its whole value as one size. */
+/**
+ * cmdline_parse_hugetlb_cma(): an item without a colon makes it read its whole value as one size.
+ */
 const hugetlbCma = needsValue((state, name, value) => {
   const p = state.parameters;
   const whole = () => {
@@ -320,8 +326,8 @@ function emptyState(kernel: Kernel, config: Kconfig): State {
 /**
  * Reads a command line as `kernel`, built with `config` for `arch`, reads it.
  *
- * Never throws: what the kernel would make of a mistake is in `parameters`, what it would print in `log`,
- * what a reader should know in `notes`.
+ * Never throws: what the kernel would make of a mistake is in `parameters`, what it would print in
+ * `log`, what a reader should know in `notes`.
  */
 export function parseCmdline(
   text: string,

@@ -1,8 +1,9 @@
 /**
- * Numbers as the kernel reads them: memparse() of lib/cmdline.c over simple_strtoull(), kstrtobool().
+ * Numbers as the kernel reads them: memparse() of lib/cmdline.c over simple_strtoull(),
+ * kstrtobool().
  *
- * 64 bits, wrapping, as there; `0x` needs a hexadecimal digit after it, a leading zero means octal, one
- * suffix of K M G T P E in either case, what follows is left to the caller.
+ * 64 bits, wrapping, as there; `0x` needs a hexadecimal digit after it, a leading zero means octal,
+ * one suffix of K M G T P E in either case, what follows is left to the caller.
  */
 
 const u64 = 64;

@@ -1,8 +1,9 @@
 /**
  * Recorded boots: what a kernel started from, and what it made of it.
  *
- * Reads the rows of boots.jsonl, the first three lines of an operation file (meta, boot, areas), and the
- * kernel log of a machine. Text in, data out; what a recording does not hold is null and is not compared.
+ * Reads the rows of boots.jsonl, the first three lines of an operation file (meta, boot, areas),
+ * and the kernel log of a machine. Text in, data out; what a recording does not hold is null and is
+ * not compared.
  */
 
 import type { KernelLog, ZoneInfo } from '../machine/dmesg.js';
@@ -65,8 +66,10 @@ export interface RecordedBoot {
   }[];
   readonly limit: number | null;
   readonly bottomUp: boolean;
-  /** The memblock was taken right before the first area, when nodes are known and struct pages are not yet
-   *  taken; false: it is put together from a log, the boot starts before numa_init(). */
+  /**
+   * The memblock was taken right before the first area, when nodes are known and struct pages are
+   * not yet taken; false: it is put together from a log, the boot starts before numa_init().
+   */
   readonly isAfterNumaInit: boolean;
   readonly outcome: BootOutcome;
   /** What the recording lacks or stands for, a sentence each. */
@@ -218,7 +221,8 @@ function isBoot(value: unknown): boolean {
 }
 
 /**
- * The boots of a JSON Lines file: every row of a boots.jsonl, or the one an operation file begins with.
+ * The boots of a JSON Lines file: every row of a boots.jsonl, or the one an operation file begins
+ * with.
  *
  * @throws InputError with file and line where the text is neither.
  */
