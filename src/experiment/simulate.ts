@@ -2,6 +2,8 @@
  * Runs one scenario to its end and says what came of it.
  */
 
+// Declares the statistics of hosts in this thread too, so that what was never counted reads as 0.
+import '../devices/host.js';
 import type { Finding } from '../actors/log.js';
 import type { ShardResult } from '../actors/model.js';
 import { actorNumbers, groupsOf, type Plan } from '../actors/plan.js';

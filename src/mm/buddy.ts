@@ -4,8 +4,8 @@
  * Models expand() and __free_one_page() (mm/page_alloc.c): halves go back to the front of their
  * lists, freed blocks merge with a free buddy of their size, and wait at the back of the list where
  * a merge one order up is likely. A block is found by its pfn in a hash, so memory follows the
- * number of free blocks and not the size of the zone; blocks of the largest order that nobody has
- * taken yet are not even listed.
+ * number of free blocks and not the size of the zone; blocks that nobody has taken yet are not even
+ * listed.
  *
  * Left out: migratetypes other than CMA (one pool serves every unmovable request, as stealing makes
  * it), per-CPU lists, HIGHATOMIC reserves.
@@ -30,6 +30,8 @@ export interface Buddy {
   readonly fresh: Int32Array;
   /** First pair of `fresh` that is not used up. */
   freshAt: number;
+  /** [pfn, order] of the smaller blocks at the ends of the ranges, not listed until `fresh` is used up. */
+  edges: Int32Array;
   /** Entries: one per listed block. */
   block: Int32Array;
   order: Int8Array;
@@ -69,6 +71,7 @@ export function buddyFromRanges(
     tail: new Int32Array(maxOrder + 1).fill(-1),
     fresh: Int32Array.from(fresh.flat()),
     freshAt: 0,
+    edges: new Int32Array(0),
     block: new Int32Array(0),
     order: new Int8Array(0),
     next: new Int32Array(0),
@@ -81,7 +84,7 @@ export function buddyFromRanges(
     buddy.nrFree[maxOrder]! += (end - start) >>> maxOrder;
     buddy.free += end - start;
   }
-  for (const [start, end] of joined) listEdges(buddy, start, end);
+  buddy.edges = Int32Array.from(joined.flatMap(([start, end]) => edgesOf(buddy, start, end)));
   return buddy;
 }
 
@@ -99,8 +102,9 @@ function joinRanges(
   return joined;
 }
 
-/** Lists what of [start, end) is not part of a block of the largest order. */
-function listEdges(buddy: Buddy, start: number, end: number): void {
+/** What of [start, end) is not part of a block of the largest order, as [pfn, order]; counts it as free. */
+function edgesOf(buddy: Buddy, start: number, end: number): number[] {
+  const edges: number[] = [];
   for (let pfn = start; pfn < end; ) {
     let order = pfn === 0 ? buddy.maxOrder : 31 - Math.clz32(pfn & -pfn);
     if (order > buddy.maxOrder) order = buddy.maxOrder;
@@ -109,9 +113,24 @@ function listEdges(buddy: Buddy, start: number, end: number): void {
       pfn = end - (end % (1 << order));
       continue;
     }
-    insert(buddy, pfn, order, true);
+    edges.push(pfn, order);
+    buddy.nrFree[order]! += 1;
     buddy.free += 1 << order;
     pfn += 1 << order;
+  }
+  return edges;
+}
+
+/**
+ * Lists the edges. They lie in pageblocks for movable pages, and __rmqueue_fallback() steals the largest
+ * blocks first, so that unmovable requests come to them last. No other block can merge with one.
+ */
+function listEdges(buddy: Buddy): void {
+  const { edges } = buddy;
+  buddy.edges = new Int32Array(0);
+  for (let i = 0; i < edges.length; i += 2) {
+    buddy.nrFree[edges[i + 1]!]! -= 1;
+    insert(buddy, edges[i]!, edges[i + 1]!, true);
   }
 }
 
@@ -218,12 +237,20 @@ function vacate(buddy: Buddy, slot: number): void {
   slots[hole] = 0;
 }
 
-/** Takes the first block of the smallest order that will do; returns its first pfn, or -1. */
+/**
+ * Takes the first listed block of the smallest order that will do, a fresh one if none is listed, an edge if
+ * none is fresh; returns its first pfn, or -1.
+ */
 export function buddyAlloc(buddy: Buddy, order: number): number {
-  const { nrFree, maxOrder } = buddy;
+  const { head, maxOrder } = buddy;
   let size = order;
-  while (size <= maxOrder && nrFree[size] === 0) size += 1;
-  if (size > maxOrder) return -1;
+  while (size <= maxOrder && head[size]! < 0) size += 1;
+  if (size > maxOrder && buddy.freshAt === buddy.fresh.length && buddy.edges.length > 0) {
+    listEdges(buddy);
+    return buddyAlloc(buddy, order);
+  }
+  if (size > maxOrder) size = maxOrder;
+  if (order > maxOrder || buddy.nrFree[size] === 0) return -1;
   const pfn = takeFirst(buddy, size);
   buddy.free -= 1 << order;
   // expand(): the lower half is split on, the upper one goes to the front of its list.
@@ -282,6 +309,9 @@ export function buddyBlocks(buddy: Buddy): [pfn: number, order: number][] {
     for (let pfn = fresh[at]!; pfn < fresh[at + 1]!; pfn += 2 ** maxOrder) {
       blocks.push([basePfn + pfn, maxOrder]);
     }
+  }
+  for (let i = 0; i < buddy.edges.length; i += 2) {
+    blocks.push([basePfn + buddy.edges[i]!, buddy.edges[i + 1]!]);
   }
   return blocks.sort(([a], [b]) => a - b);
 }

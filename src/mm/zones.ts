@@ -153,8 +153,8 @@ export function zonesFromLayout(
 }
 
 /**
- * A zone with its idle areas. What the boot took from it is assumed to lie at its start, the rest
- * in the largest blocks that fit: which pages the kernel holds is not known, how many is.
+ * A zone with its idle areas. What the boot holds of it is taken page by page from the zone's first large
+ * blocks: which pages the kernel really holds is not known, how many is.
  */
 function zoneFromLayout(
   layout: MemoryLayout,
@@ -165,12 +165,12 @@ function zoneFromLayout(
   const { nid } = node;
   const areas = layout.areas.filter((area) => area.nid === nid && area.zone === zone.name);
   const cmaPages = areas.reduce((sum, area) => sum + area.count, 0);
-  const ranges = withoutAreas(zone.ranges, areas);
-  const pages = ranges.reduce((sum, [start, end]) => sum + end - start, 0);
-  const taken = pages - (zone.free - zone.freeCma);
-  if (taken < 0 || zone.freeCma > cmaPages) {
+  const buddy = buddyFromRanges(withoutAreas(zone.ranges, areas), layout.maxPageOrder);
+  const free = zone.free - zone.freeCma;
+  if (free > buddy.free || zone.freeCma > cmaPages) {
     throw new RangeError(`node ${nid}, zone ${zone.name}: more pages are free than it has`);
   }
+  while (buddy.free > free) buddyAlloc(buddy, 0);
   return {
     nid,
     name: zone.name,
@@ -178,7 +178,7 @@ function zoneFromLayout(
     startPfn: zone.startPfn,
     endPfn: zone.startPfn + zone.spanned,
     managed: zone.managed,
-    buddy: buddyFromRanges(withoutFirst(ranges, taken), layout.maxPageOrder),
+    buddy,
     freeCma: zone.freeCma,
     borrowedCma: cmaPages - zone.freeCma,
     watermark,
@@ -201,18 +201,6 @@ function withoutAreas(ranges: readonly Range[], areas: readonly AreaLayout[]): R
       if (from < holeStart) rest.push([from, holeStart]);
       from = holeEnd;
     }
-    if (from < end) rest.push([from, end]);
-  }
-  return rest;
-}
-
-/** Ranges minus their first `count` pages. */
-function withoutFirst(ranges: readonly Range[], count: number): Range[] {
-  const rest: Range[] = [];
-  let left = count;
-  for (const [start, end] of ranges) {
-    const from = Math.min(end, start + left);
-    left -= from - start;
     if (from < end) rest.push([from, end]);
   }
   return rest;
