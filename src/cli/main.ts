@@ -8,13 +8,18 @@
 import { Command, CommanderError } from 'commander';
 import { ScenarioError } from '../scenario/error.js';
 import { InputError } from '../trace/input.js';
+import { bootCommand } from './boot.js';
+import { captureCommand } from './capture.js';
+import { demoCommand } from './demo.js';
 import { devicesCommand } from './devices.js';
+import { importCommand } from './import.js';
 import { kernelsCommand } from './kernels.js';
 import { machinesCommand } from './machines.js';
 import { complain, ignoreClosedPipes, packageVersion } from './output.js';
 import { replayCommand } from './replay.js';
 import { runCommand } from './run.js';
 import { schemaCommand } from './schema.js';
+import { traceCommand } from './trace.js';
 import { UsageError } from './usage.js';
 
 const wrongInput = 2;
@@ -23,7 +28,11 @@ const ourBug = 3;
 function program(): Command {
   const commands = [
     runCommand(),
+    bootCommand(),
     replayCommand(),
+    traceCommand(),
+    importCommand(),
+    captureCommand(),
     kernelsCommand(),
     machinesCommand(),
     devicesCommand(),
@@ -37,8 +46,10 @@ function program(): Command {
       '\nExit: 0 fine, 1 a check failed, 2 wrong input, 3 our bug, 130 interrupted.',
     );
   for (const command of commands) all.addCommand(command);
+  const demo = demoCommand();
+  all.addCommand(demo, { hidden: true });
   // Verbs are made elsewhere and inherit nothing: each is told to throw instead of exiting.
-  for (const command of [all, ...commands]) command.exitOverride().showHelpAfterError(false);
+  for (const command of [all, demo, ...commands]) command.exitOverride().showHelpAfterError(false);
   return all;
 }
 

@@ -4,34 +4,57 @@
  */
 
 import { Command } from 'commander';
+import { releases } from '../mm/release.js';
 import { table } from '../report/table.js';
 import type { Comparison } from '../trace/compare.js';
+import type { Replay } from '../trace/replay.js';
 import { print, printJson, stdoutPaint } from './output.js';
+import { UsageError } from './usage.js';
 
 export function replayCommand(): Command {
   return new Command('replay')
     .summary('drive the model with recorded operations and compare')
     .description(
-      'Replays recorded operations (JSON Lines) through the same actors as a run. With --check every ' +
-        'result is compared with the recording, and a difference ends with exit code 1.',
+      'Replays recorded operations (JSON Lines; - is standard input) through the same actors as a run ' +
+        'and compares every result with the recording.',
     )
     .argument('<file...>', 'operation files')
-    .option('--check', 'compare every result with the recording')
+    .option('--check', 'a difference ends with exit code 1')
+    .option('--kernel <release>', 'release whose rules apply; 6.12 unless given')
     .option('--json', 'print one document instead of tables')
     .action(replayFiles);
 }
 
-async function replayFiles(
-  files: readonly string[],
-  options: { check?: boolean; json?: boolean },
-): Promise<void> {
-  const check = options.check === true;
-  const { replay } = await import('../index.js');
-  const results: Comparison[] = [];
-  for (const file of files) results.push(await replay(file, { check }));
+interface ReplayOptions {
+  readonly kernel?: string;
+  readonly check?: boolean;
+  readonly json?: boolean;
+}
+
+async function replayFiles(files: readonly string[], options: ReplayOptions): Promise<void> {
+  const results = await replayAll(files, options.kernel);
   if (options.json) printJson({ format: 'cmasim-replay/1', files: results.map(document) });
   else print(replayText(results));
-  if (check && results.some(({ different }) => different > 0)) process.exitCode = 1;
+  if (options.check && results.some(({ different }) => different > 0)) process.exitCode = 1;
+}
+
+export async function replayAll(files: readonly string[], kernel?: string): Promise<Replay[]> {
+  const known = releases.map(({ id }) => id);
+  if (kernel !== undefined && !known.includes(kernel)) {
+    throw new UsageError(`release ${kernel} is not known, expected one of ${known.join(', ')}`);
+  }
+  // On demand: the event core and its threads are no business of a typing error.
+  const { Replayer } = await import('../index.js');
+  const replayer = new Replayer();
+  const results: Replay[] = [];
+  try {
+    for (const file of files) {
+      results.push(await replayer.replay(file, kernel === undefined ? {} : { release: kernel }));
+    }
+  } finally {
+    await replayer.close();
+  }
+  return results;
 }
 
 function document({ file, operations, compared, equal, different, first }: Comparison) {

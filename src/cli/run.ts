@@ -136,13 +136,20 @@ export async function simulateAll(
         signal: interrupt.signal,
       });
       line.end(timingText(result));
-      if (!options.json) print(`${runs.length > 0 ? '\n' : ''}${runText(result, { paint })}`);
+      if (!options.json) {
+        const numbersKnown = runs.some((run) => sameNumbers(run.result, result));
+        print(`${runs.length > 0 ? '\n' : ''}${runText(result, { paint, numbersKnown })}`);
+      }
       runs.push({ scenario, result });
     }
   } finally {
     process.off('SIGINT', stop);
   }
   return runs;
+}
+
+function sameNumbers(a: RunResult, b: RunResult): boolean {
+  return JSON.stringify(a.parameters) === JSON.stringify(b.parameters);
 }
 
 /** 130 interrupted, 1 a check failed or (with --check) something was found, 0 fine. */

@@ -45,6 +45,7 @@ function oneRun(result: RunResult): Record<string, unknown> {
       local_share: device.localShare,
       state: device.state,
       placed: device.placed,
+      placed_remote: device.placedRemote,
       refused: device.refused,
       leaked_pages: device.leakedPages,
     })),

@@ -52,7 +52,7 @@ export interface AreaResult {
   readonly allocPagesFail: number;
 }
 
-/** Where requests were served from: `placed.<source>.<local|remote>`, summed over both. */
+/** Requests by what served them: the counters `placed.<source>`. */
 export interface Placed {
   readonly device: number;
   readonly node: number;
@@ -70,6 +70,8 @@ export interface DeviceResult {
   /** State of its life cycle at the end; empty if the run does not say. */
   readonly state: string;
   readonly placed: Placed;
+  /** Of those, the ones that lie on another node than the device. */
+  readonly placedRemote: Placed;
   readonly refused: number;
   readonly leakedPages: number;
   /** Share of granted requests that lie on the device's node; null if nothing was granted. */

@@ -4,9 +4,17 @@
  */
 
 import { judge, type Lookup, type Measure, namesIn } from '../scenario/expect.js';
+import { type AreaColumn, areaColumns, counterNames, splits } from '../scenario/names.js';
 import type { Expectation, ScenarioDevice } from '../scenario/scenario.js';
-import { declaredStatistics, mergeSamples, type Sample, summarize } from '../sim/statistics.js';
-import type { AreaResult, CheckResult, DeviceResult, RunResult, StatResult } from './result.js';
+import { mergeSamples, type Sample, summarize } from '../sim/statistics.js';
+import type {
+  AreaResult,
+  CheckResult,
+  DeviceResult,
+  Placed,
+  RunResult,
+  StatResult,
+} from './result.js';
 
 /** Name and declaration of every actor that a reader may ask for, by actor number. */
 export type ActorNames = ReadonlyMap<
@@ -66,6 +74,15 @@ function compareNatural(a: string, b: string): number {
 
 const sources = ['device', 'node', 'default', 'buddy'] as const;
 
+function bySource(count: (source: (typeof sources)[number]) => number): Placed {
+  return {
+    device: count('device'),
+    node: count('node'),
+    default: count('default'),
+    buddy: count('buddy'),
+  };
+}
+
 /** Where each device's requests were served from, in the order of the scenario. */
 export function deviceResults(
   devices: readonly ScenarioDevice[],
@@ -86,12 +103,8 @@ export function deviceResults(
       kind: device.kind,
       node: device.nid,
       state: states[i] ?? '',
-      placed: {
-        device: of('placed.device'),
-        node: of('placed.node'),
-        default: of('placed.default'),
-        buddy: of('placed.buddy'),
-      },
+      placed: bySource((source) => of(`placed.${source}`)),
+      placedRemote: bySource((source) => of(`placed.${source}.remote`)),
       refused: of('refused'),
       leakedPages: of('leaked_pages'),
       localShare: local + remote > 0 ? local / (local + remote) : null,
@@ -99,7 +112,7 @@ export function deviceResults(
   });
 }
 
-const areaFields: Readonly<Record<string, (area: AreaResult) => number>> = {
+const areaValue: Readonly<Record<AreaColumn, (area: AreaResult) => number>> = {
   count: (area) => area.count,
   used: (area) => area.used,
   peak_used: (area) => area.peakUsed,
@@ -118,17 +131,15 @@ export function lookupIn(result: Known): Lookup {
   const stats = new Map(result.stats.map((stat) => [`${stat.actor} ${stat.name}`, stat]));
   const actors = new Set(result.devices.flatMap(({ name, declaration }) => [name, declaration]));
   const areas = new Map(result.areas.map((area) => [area.name, area]));
-  const counters = new Set(
-    declaredStatistics().flatMap(({ name, kind }) => (kind === 'counter' ? prefixes(name) : [])),
-  );
+  const counters = counterNames();
   return (name, measure) => {
     if (name === 'findings') return result.findings.length;
     const whole = statistic(stats.get(` ${name}`), measure);
     if (whole !== undefined) return whole;
     for (const [actor, rest] of splits(name)) {
       const area = areas.get(actor);
-      const field = area && areaFields[rest];
-      if (field) return field(area);
+      const column = areaColumns.find((title) => title === rest);
+      if (area && column) return areaValue[column](area);
       const stat = stats.get(`${actor} ${rest}`);
       if (stat) return statistic(stat, measure);
       // A counter nobody has counted up is 0, not unknown.
@@ -142,20 +153,6 @@ function statistic(stat: StatResult | undefined, measure: Measure | null): numbe
   if (!stat) return undefined;
   if (stat.kind === 'counter') return measure === null ? stat.count : undefined;
   return stat[measure ?? 'mean'] ?? undefined;
-}
-
-/** `a.b.c` -> a, a.b, a.b.c */
-function prefixes(name: string): string[] {
-  const parts = name.split('.');
-  return parts.map((_, i) => parts.slice(0, i + 1).join('.'));
-}
-
-/** Every way to part `nic0@2.1.refused` into an actor and a statistic, longest actor first. */
-function splits(name: string): [actor: string, rest: string][] {
-  return prefixes(name)
-    .slice(0, -1)
-    .reverse()
-    .map((actor) => [actor, name.slice(actor.length + 1)]);
 }
 
 /** Judges the expectations of a scenario by what a run has shown. */

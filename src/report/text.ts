@@ -6,22 +6,29 @@
 import type { AreaResult, DeviceResult, RunResult, StatResult } from './result.js';
 import { type Cell, type Paint, percentText, sizeText, table, timeText } from './table.js';
 
-/** With more devices than this a table has one row per declaration. */
-const rowsMax = 32;
+/** Tables longer than this have one row per declaration instead of one per device. */
+const rowsMax = 24;
+const findingsShown = 3;
 
 export interface TextOptions {
   readonly paint: Paint;
+  /** Leave out the numbers the times rest on: they stand under an earlier run of the same command. */
+  readonly numbersKnown?: boolean;
 }
 
 /** Lines of the summary, sections apart by an empty line. */
-export function runText(result: RunResult, { paint }: TextOptions): string {
+export function runText(result: RunResult, { paint, numbersKnown = false }: TextOptions): string {
   const sections = [
-    head(result, { paint }),
+    head(result, paint),
     titled(paint, 'Where memory came from (requests)', devicesTable(result)),
     titled(paint, 'Areas (pages unless said)', areasTable(result.areas)),
     titled(paint, 'Times', statsTable(result)),
-    titled(paint, 'Calibrated numbers these times rest on', parameterTable(result)),
-    titled(paint, 'Findings', result.findings.slice(0, rowsMax).map(finding)),
+    titled(
+      paint,
+      'Calibrated numbers these times rest on',
+      numbersKnown ? [] : parameterTable(result),
+    ),
+    titled(paint, 'Findings', findingLines(result)),
     titled(paint, 'Checks', checkLines(result, paint)),
     titled(paint, 'Notes', [...result.notes]),
   ];
@@ -35,7 +42,7 @@ function titled(paint: Paint, title: string, lines: readonly string[]): string[]
   return lines.length > 0 ? [paint.bold(title), ...lines.map((line) => `  ${line}`)] : [];
 }
 
-function head(result: RunResult, { paint }: TextOptions): string[] {
+function head(result: RunResult, paint: Paint): string[] {
   const name = result.title === '' ? result.scenario : `${result.scenario}: ${result.title}`;
   const kernel =
     result.policy === result.kernel ? result.kernel : `${result.kernel}, policy ${result.policy}`;
@@ -104,7 +111,8 @@ function deviceRow(group: readonly DeviceResult[], areas: readonly AreaResult[])
     [group.length === 1 ? nodeAreas(first, areas) : 'node areas', sum(({ placed }) => placed.node)],
     ['device area', sum(({ placed }) => placed.device)],
     [defaultArea(areas), sum(({ placed }) => placed.default)],
-    ['buddy', sum(({ placed }) => placed.buddy)],
+    ['buddy', sum(({ placed, placedRemote }) => placed.buddy - placedRemote.buddy)],
+    ['remote buddy', sum(({ placedRemote }) => placedRemote.buddy)],
   ] as const;
   const granted = sum(({ placed }) => placed.device + placed.node + placed.default + placed.buddy);
   const local = sum((device) => (device.localShare ?? 0) * grantedTo(device));
@@ -174,7 +182,7 @@ function statsTable({ stats, devices }: RunResult): string[] {
   if (histograms.length === 0) return [];
   const names = new Set(devices.map(({ name }) => name));
   const declarations = new Set(devices.map(({ declaration }) => declaration));
-  const many = devices.length > rowsMax;
+  const many = histograms.filter(({ actor }) => names.has(actor)).length > rowsMax;
   // One device alone is the same as all together; of very many only the declarations are shown.
   const wanted = ({ actor, name }: StatResult) => {
     if (actor === '') return !histograms.some((other) => other.name === name && other.actor !== '');
@@ -216,8 +224,17 @@ function parameterTable({ parameters }: RunResult): string[] {
   return [...lines, `and ${assumed} assumed numbers: --json and manifest.json list them all`];
 }
 
-function finding({ kind, time, text }: RunResult['findings'][number]): string {
-  return `${timeText(time)}: ${kind}: ${text}`;
+/** The first of every kind; a policy that loses pages does so with every free. */
+function findingLines({ findings }: RunResult): string[] {
+  const kinds = [...new Set(findings.map(({ kind }) => kind))];
+  return kinds.flatMap((kind) => {
+    const all = findings.filter((one) => one.kind === kind);
+    const lines = all
+      .slice(0, findingsShown)
+      .map(({ time, text }) => `${kind} at ${timeText(time)}: ${text}`);
+    const more = all.length - lines.length;
+    return more > 0 ? [...lines, `${kind}: ${more} more, all in --json`] : lines;
+  });
 }
 
 function checkLines({ checks }: RunResult, paint: Paint): string[] {

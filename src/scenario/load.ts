@@ -87,7 +87,7 @@ function resolved(source: Source, name: string): Scenario {
     timeline: resolveTimeline(source, { keys, machine, devices }),
     seed: keys.seed ?? 1,
     stopNs: keys.stop ?? 10e6,
-    expect: resolveExpect(source, keys),
+    expect: resolveExpect(source, { keys, devices }),
     document: inSchemaOrder({
       ...data,
       kernel: kernel.release.id,

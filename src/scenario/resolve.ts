@@ -11,8 +11,9 @@ import { lowerPolicy, PolicyError, type PolicyRow, policies } from '../mm/policy
 import { type Kernel, kernelOf, releases } from '../mm/release.js';
 import type { Source } from './document.js';
 import { placeText } from './error.js';
-import { ExpressionError, parseExpression } from './expect.js';
+import { type Expression, ExpressionError, parseExpression } from './expect.js';
 import { explain } from './explain.js';
+import { unknownName } from './names.js';
 import type { Expectation, ScenarioDevice, TimelineEntry } from './scenario.js';
 import { type DeviceKeys, deviceKeys, type ScenarioKeys } from './schema.js';
 import { didYouMean } from './suggest.js';
@@ -260,15 +261,28 @@ function eventNumbers(
   throw source.error([...path, 'value'], message);
 }
 
-/** Throws ScenarioError at the character an expression cannot go on from. */
-export function resolveExpect(source: Source, keys: ScenarioKeys): Expectation[] {
+/** Throws ScenarioError at the character an expression cannot go on from, or for a name nothing has. */
+export function resolveExpect(
+  source: Source,
+  { keys, devices }: { keys: ScenarioKeys; devices: readonly ScenarioDevice[] },
+): Expectation[] {
   return (keys.expect ?? []).map((text, i) => {
     const path = ['expect', i];
-    try {
-      return { text, expression: parseExpression(text), place: placeText(source.place(path)) };
-    } catch (error) {
-      if (!(error instanceof ExpressionError)) throw error;
-      throw source.error(path, error.message, { offset: error.offset });
-    }
+    const expression = parsed(source, { path, text });
+    const unknown = unknownName(expression, devices);
+    if (unknown !== undefined) throw source.error(path, unknown);
+    return { text, expression, place: placeText(source.place(path)) };
   });
+}
+
+function parsed(
+  source: Source,
+  { path, text }: { path: readonly PropertyKey[]; text: string },
+): Expression {
+  try {
+    return parseExpression(text);
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error;
+    throw source.error(path, error.message, { offset: error.offset });
+  }
 }
