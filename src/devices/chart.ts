@@ -1,9 +1,9 @@
 /**
  * Which states a transition of a chart leaves and enters, in the order XState does it.
  *
- * Models computeExitSet, computeEntrySet and getTransitionDomain of XState 5 (the SCXML algorithm) for
- * charts in which exactly one leaf is active at a time. Left out, because lower.ts refuses them: parallel
- * states, history, several targets.
+ * Models computeExitSet, computeEntrySet and getTransitionDomain of XState 5 (the SCXML algorithm)
+ * for charts in which exactly one leaf is active at a time. Left out, because lower.ts refuses
+ * them: parallel states, history, several targets.
  */
 import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
 
@@ -23,7 +23,9 @@ export function properAncestors(stateNode: AnyStateNode, until?: AnyStateNode): 
   return ancestors;
 }
 
-/** With `ancestor` undefined, the outside of the chart, everything is a descendant: the root too. */
+/**
+ * With `ancestor` undefined, the outside of the chart, everything is a descendant: the root too.
+ */
 function isDescendant(stateNode: AnyStateNode, ancestor: AnyStateNode | undefined): boolean {
   let node = stateNode;
   while (node.parent && node.parent !== ancestor) node = node.parent;
@@ -74,7 +76,8 @@ export function entrySet(move: Move): EntrySet {
   const domain = transitionDomain(move, target);
   const enter = new Set<AnyStateNode>();
   const byDefault = new Set<AnyStateNode>();
-  // An internal self-transition does not enter its state, so that state's initial actions do not run.
+  // An internal self-transition does not enter its state, so that state's initial actions do not
+  // run.
   if (source !== target || source !== domain || reenter) {
     enter.add(target);
     byDefault.add(target);
@@ -116,7 +119,9 @@ function matchesDescriptor(eventType: string, descriptor: string): boolean {
   return true;
 }
 
-/** Transitions of one state for an event, in the order they are tried: exact, then longest wildcard. */
+/**
+ * Transitions of one state for an event, in the order they are tried: exact, then longest wildcard.
+ */
 export function candidates(
   stateNode: AnyStateNode,
   eventType: string,

@@ -1,9 +1,10 @@
 /**
- * The DMA API between a device and the NUMA nodes: what a driver can ask, and the messages that carry it.
+ * The DMA API between a device and the NUMA nodes: what a driver can ask, and the messages that
+ * carry it.
  *
  * Models the calls of include/linux/dma-mapping.h that need memory. A message is a type and eight
- * doubles; the constants below name the eight. A device always speaks to the node it is plugged into:
- * that node's CPUs run its driver, and walk the list of attempts on its behalf.
+ * doubles; the constants below name the eight. A device always speaks to the node it is plugged
+ * into: that node's CPUs run its driver, and walk the list of attempts on its behalf.
  */
 
 import type { Statistic } from '../sim/statistics.js';
@@ -54,9 +55,10 @@ export const refused = { id: 0, errno: 1, lockWait: 6 } as const;
 /** FREED (-> device). `source`: area that took the pages, BUDDY, or LEAKED. */
 export const freed = { id: 0, pfn: 1, pages: 2, source: 3, nid: 4, leakedFrom: 5 } as const;
 /**
- * ACCESS (device -> node that holds the line): `tag` comes back in ACCESSED. `bytes` occupy the node's
- * memory controller. `back`: half trips the answer takes (1 = read or acknowledged write; 2 = a posted
- * write whose poller then misses and reads it, see machine/latency.ts). `from`: node that accesses.
+ * ACCESS (device -> node that holds the line): `tag` comes back in ACCESSED. `bytes` occupy the
+ * node's memory controller. `back`: half trips the answer takes (1 = read or acknowledged write; 2
+ * = a posted write whose poller then misses and reads it, see machine/latency.ts). `from`: node
+ * that accesses.
  */
 export const access = { tag: 0, bytes: 1, back: 2, from: 3, replyTo: 4 } as const;
 export const accessed = { tag: 0, queued: 1 } as const;
@@ -67,7 +69,7 @@ export const LEAKED = -2;
 
 /** How a request was made; the order of attempts depends on it. */
 export const MODE_COHERENT = 0; // dma_alloc_coherent(): mask, zone retries, give-back
-export const MODE_CONTIGUOUS = 1; // dma_alloc_contiguous(), then alloc_pages_node() as the direct mapping
+export const MODE_CONTIGUOUS = 1; // dma_alloc_contiguous(), then alloc_pages_node() as dma-direct
 export const MODE_CMA = 2; // cma_alloc()/cma_release() on `devArea` itself
 export const MODE_PAGES = 3; // alloc_pages_node() only: SMMU page tables, page pools
 
@@ -79,7 +81,10 @@ export const planStep = (plan: number): number => (plan >> 8) & 0xff;
 export const planMode = (plan: number): number => (plan >> 16) & 0xf;
 export const planAlign = (plan: number): number => (plan >> 20) & 0x3f;
 
-/** `cpuNode` < 4096; `maskBits` 0..64, 0 for none; `walk`: how far down the list of nodes the walk is. */
+/**
+ * `cpuNode` < 4096; `maskBits` 0..64, 0 for none; `walk`: how far down the list of nodes the walk
+ * is.
+ */
 export function packOrigin(cpuNode: number, maskBits: number, walk = 0): number {
   return cpuNode | (maskBits << 12) | (walk << 19);
 }
@@ -95,7 +100,10 @@ export interface DmaApi {
   alloc(handle: number, size: number, gfp?: number): void;
   /** alloc_pages_node() into `handle` from the device's node, never CMA; answered likewise. */
   allocPages(handle: number, size: number): void;
-  /** Frees what `handle` holds; answered by `freed`. Returns false, and sends nothing, if it is empty. */
+  /**
+   * Frees what `handle` holds; answered by `freed`. Returns false, and sends nothing, if it is
+   * empty.
+   */
   free(handle: number): boolean;
   /** True while `handle` holds memory. */
   holds(handle: number): boolean;
@@ -107,7 +115,9 @@ export interface DmaApi {
   after(delay: number, event: string, a?: number, b?: number, c?: number): void;
   /** Forgets all events sent by `after` that are pending. */
   cancel(): void;
-  /** Records one value of a histogram the device model declared, in whole units; adds to a counter. */
+  /**
+   * Records one value of a histogram the device model declared, in whole units; adds to a counter.
+   */
   record(statistic: Statistic, value: number): void;
   /** Uniform in [0, 1), from the device's own stream. */
   uniform(): number;

@@ -1,9 +1,10 @@
 /**
- * The DMA API as the messages it sends: what a device's actions call, for the device whose turn it is.
+ * The DMA API as the messages it sends: what a device's actions call, for the device whose turn it
+ * is.
  *
- * Models dma_alloc_coherent(), dma_free_coherent() and alloc_pages_node() on the driver's side: the request
- * carries dev_to_node() as it is at the time of the call, so a free after numa_node was rewritten asks with
- * another node than the allocation did.
+ * Models dma_alloc_coherent(), dma_free_coherent() and alloc_pages_node() on the driver's side: the
+ * request carries dev_to_node() as it is at the time of the call, so a free after numa_node was
+ * rewritten asks with another node than the allocation did.
  */
 import { GFP_KERNEL } from '../mm/gfp.js';
 import type { Loop } from '../sim/model.js';

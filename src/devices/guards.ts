@@ -2,8 +2,8 @@
  * Guards as numbers: a named guard is one positive word, and/or/not over them a short program.
  *
  * A guard word is 0 (always holds), g + 1 for the named guard g, or -offset of a program in `code`:
- * NOT word | AND n words | OR n words. Evaluated left to right and no further than needed, as XState does,
- * because a guard may draw a random number.
+ * NOT word | AND n words | OR n words. Evaluated left to right and no further than needed, as
+ * XState does, because a guard may draw a random number.
  */
 import { type AnyStateMachine, and, not, or, stateIn } from 'xstate';
 import { LoweringError, nameOf } from './refuse.js';

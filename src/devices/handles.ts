@@ -1,8 +1,8 @@
 /**
  * What devices hold: one slot per handle of every device of a shard, in typed arrays.
  *
- * A handle is what a driver keeps of an allocation: CPU address and dma_addr_t, here a pfn, the size asked
- * for, and where it came from.
+ * A handle is what a driver keeps of an allocation: CPU address and dma_addr_t, here a pfn, the
+ * size asked for, and where it came from.
  */
 
 export const EMPTY = 0;

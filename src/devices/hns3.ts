@@ -1,12 +1,13 @@
 /**
- * HiSilicon hns3, a NIC in passthrough: command queues, rings, page pools, traffic, and what ethtool does.
+ * HiSilicon hns3, a NIC in passthrough: command queues, rings, page pools, traffic, and what
+ * ethtool does.
  *
  * Models hclge_comm_cmd_queue_init(), hns3_alloc_ring_memory(), hns3_alloc_page_pool(), and
- * hns3_set_ringparam(), which takes new rings before it lets go of the old ones. Its operations come one
- * after another, as under the rtnl lock: what is asked for meanwhile is noted and done next. Left out:
- * tx_spare buffers (translated domains only), single pages of a pool (it is asked for in blocks), transmit
- * completion. hns3 itself keeps its rings from probe to removal; here they come with `up` and go with
- * `down`, as in most drivers, so that a timeline can show it.
+ * hns3_set_ringparam(), which takes new rings before it lets go of the old ones. Its operations
+ * come one after another, as under the rtnl lock: what is asked for meanwhile is noted and done
+ * next. Left out: tx_spare buffers (translated domains only), single pages of a pool (it is asked
+ * for in blocks), transmit completion. hns3 itself keeps its rings from probe to removal; here they
+ * come with `up` and go with `down`, as in most drivers, so that a timeline can show it.
  */
 import { setup } from 'xstate';
 import { z } from 'zod';

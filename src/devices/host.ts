@@ -1,9 +1,10 @@
 /**
- * Hosts the devices of one shard: turns messages into events of their machines, and calls into messages.
+ * Hosts the devices of one shard: turns messages into events of their machines, and calls into
+ * messages.
  *
- * One row per device, one machine per kind (lowered or interpreted), one slab of handles. ALLOC and FREE go
- * to the node the device is plugged into, because its CPUs run the driver; an ACCESS goes to the node on
- * which the memory lies. Left out: drivers that run on another node's CPUs.
+ * One row per device, one machine per kind (lowered or interpreted), one slab of handles. ALLOC and
+ * FREE go to the node the device is plugged into, because its CPUs run the driver; an ACCESS goes
+ * to the node on which the memory lies. Left out: drivers that run on another node's CPUs.
  */
 import type { Behaviour, Loop } from '../sim/model.js';
 import type { Streams } from '../sim/random.js';
@@ -53,6 +54,8 @@ const leakedPages = counter('leaked_pages', {
   help: 'Pages that were freed and that no area or zone took back.',
 });
 
+const whereText = { local: "on the device's node", remote: "off the device's node" } as const;
+
 type PlacedFrom = 'device' | 'node' | 'default' | 'buddy';
 
 /** Counters of where memory came from; local: on the node the device is plugged into. */
@@ -61,7 +64,7 @@ function placedCounters(from: PlacedFrom): readonly [remote: Statistic, local: S
     counter(`placed.${from}.${where}`, {
       unit: '1',
       class: 'exact',
-      help: `Coherent allocations from ${sourceText[from]}, ${where === 'local' ? 'on' : 'off'} the device's node.`,
+      help: `Coherent allocations from ${sourceText[from]}, ${whereText[where]}.`,
     });
   return [one('remote'), one('local')];
 }
@@ -82,7 +85,7 @@ const poolPages = (['remote', 'local'] as const).map((where) =>
   counter(`pool_pages.${where}`, {
     unit: 'pages',
     class: 'exact',
-    help: `Pages from alloc_pages_node(), ${where === 'local' ? 'on' : 'off'} the device's node.`,
+    help: `Pages from alloc_pages_node(), ${whereText[where]}.`,
   }),
 );
 
@@ -158,7 +161,8 @@ export class DeviceHost implements Behaviour {
   }
 
   /**
-   * Posts an event of the timeline to a device of this shard, `at` ns into the run; call it from start().
+   * Posts an event of the timeline to a device of this shard, `at` ns into the run; call it from
+   * start().
    * @throws Error if its kind has no such event.
    */
   schedule(
@@ -178,7 +182,9 @@ export class DeviceHost implements Behaviour {
     for (let i = 0; i < numbers.length; i++) loop.out[out + control.numbers + i] = numbers[i]!;
   }
 
-  /** Posts a write of a device's numa_node attribute, `at` ns into the run; call it from start(). */
+  /**
+   * Posts a write of a device's numa_node attribute, `at` ns into the run; call it from start().
+   */
   scheduleSetNode(loop: Loop, device: number, at: number, nid: number): void {
     this.#turn(loop, device);
     const out = loop.post(loop.actor, at, SET_NODE);

@@ -1,9 +1,9 @@
 /**
  * Runs the same machines through XState's own createActor: slower, and for what lower.ts refuses.
  *
- * The names of the chart are bound to the same functions over the same rows. Time is the host's: XState's
- * clock arms a timer of the event queue and is told when it is due. XState notes Date.now() and a random id
- * on what it schedules, but decides nothing by them.
+ * The names of the chart are bound to the same functions over the same rows. Time is the host's:
+ * XState's clock arms a timer of the event queue and is told when it is due. XState notes
+ * Date.now() and a random id on what it schedules, but decides nothing by them.
  */
 import { type AnyActorRef, type AnyStateMachine, createActor } from 'xstate';
 import type { Vocabulary } from './model.js';
@@ -49,7 +49,8 @@ export class InterpretedMachine implements Machine {
       },
     };
     const actor = createActor(this.#machine, { clock });
-    // An error is thrown by #note(); without a listener XState would throw it from a timeout as well.
+    // An error is thrown by #note(); without a listener XState would throw it from a timeout as
+    // well.
     actor.subscribe({ error: () => {} });
     this.#running.set(this.#around.row.base, { actor, due });
     actor.start();
@@ -92,7 +93,8 @@ function bind(
     Object.fromEntries(
       Object.entries(fns).map(([name, fn]) => [name, () => fn(dma, row, numbers)]),
     );
-  // What setup() knows under a name and the vocabulary does not, like raise() or and(), stays as it is.
+  // What setup() knows under a name and the vocabulary does not, like raise() or and(), stays as it
+  // is.
   const known = machine.implementations;
   const { actions, guards, delays } = vocabulary;
   return {

@@ -1,5 +1,6 @@
 /**
- * The kinds of values a device's keys take in a scenario: each says what it expected when it is wrong.
+ * The kinds of values a device's keys take in a scenario: each says what it expected when it is
+ * wrong.
  *
  * Every schema has a default, so that a device with no keys is a device as its driver makes it.
  */

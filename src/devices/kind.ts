@@ -1,7 +1,8 @@
 /**
  * All devices of one kind on a shard: their rows, and the one machine that runs them.
  *
- * A row is a stretch of one Float64Array; a device that waits costs its row and its handles and nothing else.
+ * A row is a stretch of one Float64Array; a device that waits costs its row and its handles and
+ * nothing else.
  */
 import type { DmaApi } from './dma.js';
 import { InterpretedMachine } from './interpreted.js';

@@ -1,12 +1,13 @@
 /**
  * Lowers an XState machine to integer tables, once, at start.
  *
- * Every (leaf, event) gets its candidates, the leaf's own before those of the states around it; every
- * candidate the full list of what it does: exits, its actions, entries, timers, and the leaf it ends in.
- * That is static where one leaf is active at a time. Supported: compound and final states, entry, exit and
- * initial actions, reenter, internal and forbidden transitions, wildcards, and/or/not, always, after, onDone,
- * raise of a fixed event. Refused with the state's id: parallel, history, invoke, stateIn, inline functions,
- * params, and the actions that need an actor (assign, sendTo, spawnChild, enqueueActions…).
+ * Every (leaf, event) gets its candidates, the leaf's own before those of the states around it;
+ * every candidate the full list of what it does: exits, its actions, entries, timers, and the leaf
+ * it ends in. That is static where one leaf is active at a time. Supported: compound and final
+ * states, entry, exit and initial actions, reenter, internal and forbidden transitions, wildcards,
+ * and/or/not, always, after, onDone, raise of a fixed event. Refused with the state's id: parallel,
+ * history, invoke, stateIn, inline functions, params, and the actions that need an actor (assign,
+ * sendTo, spawnChild, enqueueActions…).
  */
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import {

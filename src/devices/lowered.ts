@@ -1,9 +1,10 @@
 /**
  * Runs lowered machines: integer tables over rows of a Float64Array, nothing allocated per event.
  *
- * Models XState's macrostep: the event's transition, then `always` until none holds, then raised events one
- * by one. Two of its habits are kept on purpose: an `always` that ends where it began is not tried again
- * until the next event, and the actions of the start run after the guards of the start were asked.
+ * Models XState's macrostep: the event's transition, then `always` until none holds, then raised
+ * events one by one. Two of its habits are kept on purpose: an `always` that ends where it began is
+ * not tried again until the next event, and the actions of the start run after the guards of the
+ * start were asked.
  */
 import { AND, NOT } from './guards.js';
 import { OP_BITS, op, type Tables } from './lower.js';
@@ -22,7 +23,10 @@ export class LoweredMachine implements Machine {
   readonly #actions: readonly Vocabulary['actions'][string][];
   readonly #guards: readonly Vocabulary['guards'][string][];
   readonly #delays: readonly Vocabulary['delays'][string][];
-  /** Raised events of this step; those from `next` to `end` wait. Emptied without giving up its store. */
+  /**
+   * Raised events of this step; those from `next` to `end` wait. Emptied without giving up its
+   * store.
+   */
   readonly #raised: number[] = [];
   #raisedNext = 0;
   #raisedEnd = 0;
@@ -178,7 +182,9 @@ export class LoweredMachine implements Machine {
     row.rows[row.base + header.timers + timer] = 0;
   }
 
-  /** XState sets its timers after the step; one that was left in the same step fires to no effect. */
+  /**
+   * XState sets its timers after the step; one that was left in the same step fires to no effect.
+   */
   #setTimers(): void {
     const { row } = this.#around;
     for (let i = 0; i < this.#armedCount; i++) {

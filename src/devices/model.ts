@@ -1,20 +1,25 @@
 /**
- * What a device model is: a life cycle, the words its actions and guards are written in, its memory.
+ * What a device model is: a life cycle, the words its actions and guards are written in, its
+ * memory.
  *
- * The XState machine is the only source of behaviour; actions and guards are named functions over a row of
- * numbers, so that lowered.ts can run it over tables and interpreted.ts through XState, with equal results.
+ * The XState machine is the only source of behaviour; actions and guards are named functions over a
+ * row of numbers, so that lowered.ts can run it over tables and interpreted.ts through XState, with
+ * equal results.
  */
 import type { AnyStateMachine } from 'xstate';
 import type { ZodType } from 'zod';
 import type { Statistic } from '../sim/statistics.js';
 import type { DmaApi } from './dma.js';
 
-/** One device's row, by the names of its fields. Valid during the call only: the next device reuses it. */
+/**
+ * One device's row, by the names of its fields. Valid during the call only: the next device reuses
+ * it.
+ */
 export type Row<Field extends string = string> = { [K in Field]: number };
 
 /**
- * The numbers an event carries; the meaning of each slot is in `granted`… below. A raised event has none
- * of its own: its actions see those of the event in whose step it was raised.
+ * The numbers an event carries; the meaning of each slot is in `number` below. A raised event has
+ * none of its own: its actions see those of the event in whose step it was raised.
  */
 export type Numbers = Float64Array;
 
@@ -60,8 +65,20 @@ export interface FootprintRow {
   /** Bytes of one allocation. */
   readonly bytes: number;
   readonly count: number;
-  /** dma_alloc_coherent() of more than a page may come from CMA; a page or less, or a page pool, never. */
+  /**
+   * dma_alloc_coherent() of more than a page may come from CMA; a page or less, or a page pool,
+   * never.
+   */
   readonly cma: boolean;
+}
+
+/** One number a device's times rest on, with where it comes from. */
+export interface DeviceParameter {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly class: Statistic['class'];
+  readonly source: string;
 }
 
 /** An event that a scenario's timeline may send to a device. */
@@ -89,6 +106,8 @@ export interface DeviceModel<Config = unknown, F extends string = string> extend
   /** Handles it uses at most: 0 to this, exclusive. */
   handles(config: Config, environment: DeviceEnvironment): number;
   footprint(config: Config, environment: DeviceEnvironment): readonly FootprintRow[];
+  /** What its times rest on; the machine's own numbers are not among them. */
+  parameters?(config: Config): readonly DeviceParameter[];
   /** Writes a scenario's configuration into a row of zeros. */
   configure(row: Row<F>, config: Config, environment: DeviceEnvironment): void;
 }
@@ -119,7 +138,9 @@ export function defineDevice<Config, F extends string>(
   return model as unknown as DeviceModel<unknown, string>;
 }
 
-/** A model's words as setup() of XState wants them: names to check a machine against, never called. */
+/**
+ * A model's words as setup() of XState wants them: names to check a machine against, never called.
+ */
 export function words<A extends string, G extends string = never, D extends string = never>(
   actions: Readonly<Record<A, unknown>>,
   guards?: Readonly<Record<G, unknown>>,

@@ -1,8 +1,8 @@
 /**
  * What of a chart cannot be lowered, refused by the state's id and the feature's name.
  *
- * A machine that needs one of these runs with `--devices interpreted`, if XState itself can do without an
- * actor system around it, or is written differently: a device's context is its row.
+ * A machine that needs one of these runs with `--devices interpreted`, if XState itself can do
+ * without an actor system around it, or is written differently: a device's context is its row.
  */
 import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import type { Names } from './lower.js';

@@ -1,7 +1,8 @@
 /**
  * The devices of a shard by position: their kinds, rows, handles and attributes, as typed arrays.
  *
- * Positions are those of the plan, the same on every shard; only devices that live here have rows and handles.
+ * Positions are those of the plan, the same on every shard; only devices that live here have rows
+ * and handles.
  */
 import { Handles, HELD } from './handles.js';
 import type { Kind } from './kind.js';

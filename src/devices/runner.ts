@@ -1,8 +1,9 @@
 /**
- * What a host gives to the machines of one kind, and what it gets: one machine that acts for any row.
+ * What a host gives to the machines of one kind, and what it gets: one machine that acts for any
+ * row.
  *
- * The lowered form (lowered.ts) and XState itself (interpreted.ts) stand behind the same interface, so that
- * a host cannot tell which of the two runs.
+ * The lowered form (lowered.ts) and XState itself (interpreted.ts) stand behind the same interface,
+ * so that a host cannot tell which of the two runs.
  */
 import type { DmaApi } from './dma.js';
 import type { Numbers, Row } from './model.js';

@@ -1,8 +1,9 @@
 /**
- * One event of a NIC: the lowered machine against `actor.send` of XState, on the same chart and functions.
+ * One event of a NIC: the lowered machine against `actor.send` of XState, on the same chart and
+ * functions.
  *
- * The event is half a batch of traffic of hns3 (three levels, guards, `always`, entry, `after`): a timer that
- * is due, then the answer to the access it caused.
+ * The event is half a batch of traffic of hns3 (three levels, guards, `always`, entry, `after`): a
+ * timer that is due, then the answer to the access it caused.
  */
 
 import { createActor } from 'xstate';

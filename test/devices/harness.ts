@@ -119,7 +119,9 @@ export function interpretedBench(subject: Subject, { timerEvent, events }: Table
   return bench;
 }
 
-/** Where the two forms first differ, or undefined. A chart that never settles ends the comparison. */
+/**
+ * Where the two forms first differ, or undefined. A chart that never settles ends the comparison.
+ */
 export function firstDifference(
   subject: Subject,
   steps: readonly Step[],
@@ -138,7 +140,8 @@ export function firstDifference(
     run(lowered);
     const [actual, expected] = [lowered.observe(), interpreted.observe()];
     if (actual !== expected) {
-      return `after step ${at} ${JSON.stringify(steps[at])}:\n lowered ${actual}\n xstate  ${expected}`;
+      const step = JSON.stringify(steps[at]);
+      return `after step ${at} ${step}:\n lowered ${actual}\n xstate  ${expected}`;
     }
   }
   return undefined;

@@ -179,7 +179,9 @@ function transition(spec: MoveSpec, count: number): Record<string, unknown> {
   };
 }
 
-/** An `always` mostly goes to states after its own, `from` on: else most charts would never settle. */
+/**
+ * An `always` mostly goes to states after its own, `from` on: else most charts would never settle.
+ */
 function forward(spec: MoveSpec, from: number, count: number): Record<string, unknown> {
   if (spec.target === null || spec.target % 16 === 0) return transition(spec, count);
   const target = from < count ? from + (spec.target % (count - from)) : null;

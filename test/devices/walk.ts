@@ -1,6 +1,7 @@
 /**
- * Walks a model's chart: every state XState can reach, by a shortest path, times every event and answer of
- * the guards. Guards answer from a mask the event carries, so that every branch can be taken.
+ * Walks a model's chart: every state XState can reach, by a shortest path, times every event and
+ * answer of the guards. Guards answer from a mask the event carries, so that every branch can be
+ * taken.
  */
 import type { AnyStateMachine } from 'xstate';
 import { getShortestPaths } from 'xstate/graph';

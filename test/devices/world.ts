@@ -1,6 +1,6 @@
 /**
- * A machine small enough to reason about: nodes that grant from a budget of bytes, and the devices on them.
- * Everything a node is asked is written down, with its time.
+ * A machine small enough to reason about: nodes that grant from a budget of bytes, and the devices
+ * on them. Everything a node is asked is written down, with its time.
  */
 import * as dma from '#cmasim/devices/dma.js';
 import { type DeviceEnd, DeviceHost, type PlannedDevice } from '#cmasim/devices/host.js';
