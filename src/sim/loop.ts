@@ -88,6 +88,8 @@ export class Loop {
   private end = 0;
   /** Position of the event posted last, -1 if it went to the outbox, 0 if it is complete. */
   private open = 0;
+  /** stop() was called during this event. */
+  private stopped = false;
   /** Events of the current instant. */
   private instant = 0;
 
@@ -147,6 +149,7 @@ export class Loop {
   stop(): void {
     this.until = Math.min(this.until, this.now + Math.max(1, this.horizon));
     this.end = Math.min(this.end, this.until);
+    this.stopped = true;
   }
 
   /** True if this shard hosts `actor`. */
@@ -174,42 +177,56 @@ export class Loop {
 
   /** Handles events before `end` and before `until`, at most `budget`; returns how many it handled. */
   run(end: number = Infinity, budget: number = Infinity): number {
-    const queue = this.queue;
-    const pool = queue.pool;
-    const rows = this.rows;
+    this.finishPost();
+    const { queue, rows, behaviours } = this;
+    const { pool, near } = queue;
     this.end = Math.min(end, this.until);
+    let { keys, positions } = queue.run;
+    let { base, cursor } = queue;
+    let ready = queue.ready(this.end);
     let handled = 0;
     while (handled < budget) {
-      const at = queue.take(this.end);
-      if (at === 0) break;
+      let at: number;
+      let time: number;
+      // The sorted run is read here, which saves a third of the cost of an event; take() does the rest.
+      if (near.size === 0 && cursor < ready) {
+        at = positions[cursor];
+        time = base + keys[cursor++];
+      } else {
+        queue.cursor = cursor;
+        at = queue.take(this.end);
+        ({ base, cursor } = queue);
+        if (at === 0) break;
+        time = queue.time;
+        ({ keys, positions } = queue.run);
+        ready = queue.ready(this.end);
+      }
       handled++;
-      const time = queue.time;
-      const records = pool.records;
+      const { records } = pool;
       const word = records[at + 1];
       const order = records[at + 2];
       const actor = word >>> 9;
+      const type = (word >>> 1) & 255;
       if (time !== this.now) {
         this.now = time;
         this.instant = 0;
       } else if (++this.instant > INSTANT_MAX) this.circles(actor);
       this.actor = actor;
       const row = actor * ROW;
-      // Destination and payload bit are left out: the row is the destination's.
-      const what = order ^ Math.imul((word >>> 1) & 255, 0x01010101);
-      const when = (time | 0) + Math.imul((time * 2 ** -32) | 0, 0x27d4eb2f);
+      const what = order ^ Math.imul(type, 0x01010101);
+      const when = (records[at] + Math.imul(queue.high, 0x27d4eb2f)) | 0;
       rows[row + 1] = firstLane(firstLane(rows[row + 1], when), what);
       rows[row + 2] = secondLane(secondLane(rows[row + 2], what), when);
-      const behaviour = this.behaviours[rows[row + 3]];
-      if ((word & HAS_PAYLOAD) === 0) {
-        behaviour.receive(this, actor, (word >>> 1) & 255, pool.payload, 0);
-      } else {
-        const slot = pool.slots[at >>> 2];
-        this.hashPayload(row, slot * PAYLOAD);
-        behaviour.receive(this, actor, (word >>> 1) & 255, pool.payload, slot * PAYLOAD);
-        pool.giveSlot(slot);
-      }
+      const behaviour = behaviours[rows[row + 3]];
+      if ((word & HAS_PAYLOAD) === 0) behaviour.receive(this, actor, type, pool.payload, 0);
+      else this.receivePayload(behaviour, actor, type, pool.slots[at >>> 2]);
       if (this.open !== 0) this.seal();
+      if (this.stopped) {
+        this.stopped = false;
+        ready = queue.ready(this.end);
+      }
     }
+    queue.cursor = cursor;
     this.events += handled;
     return handled;
   }
@@ -306,6 +323,14 @@ export class Loop {
       for (let i = 0; i < PAYLOAD; i++) out[i] = 0;
     }
     this.open = 0;
+  }
+
+  private receivePayload(behaviour: Behaviour, actor: number, type: number, slot: number): void {
+    const { pool } = this.queue;
+    const at = slot * PAYLOAD;
+    this.hashPayload(actor * ROW, at);
+    behaviour.receive(this, actor, type, pool.payload, at);
+    pool.giveSlot(slot);
   }
 
   private hashPayload(row: number, at: number): void {

@@ -142,8 +142,10 @@ function pack(groups: Groups, threshold: number, shards: number): Packed {
   const neighbours = inOrder(weight, shards);
   const balanced = heaviestFirst(weight, shards);
   // Neighbours by number tend to talk to each other, so they stay together unless that costs balance.
-  const choice = load(weight, neighbours, shards) <= 1.1 * load(weight, balanced, shards);
-  const place = choice ? neighbours : balanced;
+  const isEven =
+    load(weight, neighbours, shards) <= 1.1 * load(weight, balanced, shards) &&
+    new Set(neighbours.values()).size === new Set(balanced.values()).size;
+  const place = isEven ? neighbours : balanced;
   const shardOf = Uint16Array.from(component, (c) => place.get(c) ?? 0);
   return { shardOf, heaviest: load(weight, place, shards), used: new Set(place.values()).size };
 }

@@ -20,7 +20,7 @@ const WIDTH_BITS_MAX = 20;
 /** Events between two looks at the width. */
 const REVIEW = 8192;
 const CROWDED_BUCKET = 8192;
-const THIN_BUCKET = 8;
+const THIN_BUCKET = 32;
 const DEEP_HEAP = 32;
 
 export class EventQueue {
@@ -28,17 +28,21 @@ export class EventQueue {
   /** Time of the event taken last. */
   time = 0;
   /** Start of the bucket being served, in ns; no pending event is earlier. */
-  private base = 0;
+  base = 0;
   private baseLow = 0;
+  /** High word of the time, the same for all events of the bucket being served. */
+  high = 0;
   /** Width of the bucket being served if one is, else 0. */
   private taken = 0;
   private widthBits: number;
-  private readonly run = new Run();
-  private cursor = 0;
+  readonly run = new Run();
+  /** Position in the run of the event that is next; a caller that takes events itself sets it. */
+  cursor = 0;
   private runEnd = 0;
   private chainFirst = 0;
   private chainLast = 0;
-  private readonly near = new EventHeap();
+  /** What came into the bucket being served after it was sorted. */
+  readonly near = new EventHeap();
   private readonly head = new Int32Array(LEVELS * BUCKETS);
   /** Position behind the last record of each bucket; 0 if it is empty. */
   private readonly tail = new Int32Array(LEVELS * BUCKETS);
@@ -61,7 +65,7 @@ export class EventQueue {
   private chunksPending = 0;
 
   /** `widthBits`: a first guess at the bucket's width in ns, as a power of two. */
-  constructor(widthBits = 8) {
+  constructor(widthBits = 12) {
     this.widthBits = widthBits;
   }
 
@@ -74,7 +78,10 @@ export class EventQueue {
     return this.place(d, word, order, sequence);
   }
 
-  /** Takes the first event before `limit`: its position, and its time in `time`; 0 if there is none. */
+  /**
+   * Takes the first event before `limit`: its position, and its time in `time`. 0 if there is none; from
+   * then on nothing before `limit` may be pushed.
+   */
   take(limit: number): number {
     if (this.near.size === 0) {
       const i = this.cursor;
@@ -87,6 +94,20 @@ export class EventQueue {
       }
     }
     return this.takeMerged(limit);
+  }
+
+  /** Position in the run behind the last event before `limit`. */
+  ready(limit: number): number {
+    const { keys } = this.run;
+    let end = this.runEnd;
+    if (end === 0 || this.base + keys[end - 1] < limit) return end;
+    let from = this.cursor;
+    while (from < end) {
+      const middle = (from + end) >>> 1;
+      if (this.base + keys[middle] < limit) from = middle + 1;
+      else end = middle;
+    }
+    return from;
   }
 
   /** Time of the first event, Infinity if there is none. Changes nothing. */
@@ -157,7 +178,7 @@ export class EventQueue {
 
   /** Start of the bucket `distance` after the base's own, on the level with this shift. */
   private start(shift: number, distance: number): number {
-    return this.base - (this.baseLow & ((1 << shift) - 1)) + distance * 2 ** shift;
+    return this.base - (this.baseLow & ((1 << shift) - 1)) + distance * (1 << shift);
   }
 
   /** Gives a bucket whose last chunk is full, or that has none, another one. */
@@ -262,7 +283,7 @@ export class EventQueue {
     if (this.served + this.heaped > this.reviewAfter) this.review();
     for (;;) {
       const distance = this.firstFrom(0);
-      const start = distance < 0 ? Infinity : this.base + distance * 2 ** this.widthBits;
+      const start = distance < 0 ? Infinity : this.base + distance * (1 << this.widthBits);
       const first = Math.min(start, this.cascadeAt);
       if (Math.min(first, this.farMin) >= limit) return false;
       if (this.farMin - 2 ** 30 <= first) this.fetchFar(Math.min(first, this.farMin));
@@ -278,6 +299,7 @@ export class EventQueue {
     const into = (time | 0) & ((1 << this.widthBits) - 1);
     this.base = time - into;
     this.baseLow = this.base | 0;
+    this.high = (this.base * 2 ** -32) | 0;
     this.taken = 0;
   }
 
@@ -372,9 +394,11 @@ export class EventQueue {
     const heapDepth = this.heaped === 0 ? 0 : this.heapWork / this.heaped;
     const heapDeep = this.heaped > events / 4 && heapDepth > DEEP_HEAP;
     let bits = this.widthBits;
-    if (perBucket > CROWDED_BUCKET || (heapDeep && perBucket > THIN_BUCKET)) bits -= 1;
+    if (perBucket > CROWDED_BUCKET) bits -= 1;
+    else if (heapDeep && perBucket > THIN_BUCKET) bits -= 2;
     else if (!heapDeep && perBucket < CROWDED_BUCKET / 4) {
-      if (perBucket < THIN_BUCKET || this.spreads > events / 4) bits += 2;
+      if (perBucket < THIN_BUCKET / 4 || this.spreads > events / 4) bits += 2;
+      else if (perBucket < THIN_BUCKET) bits += 1;
       else if (this.spreads > events / 32) bits += 1;
     }
     this.served = 0;

@@ -224,6 +224,7 @@ export function runWindows(
       stopped += doubles[at + STOPPED];
     }
     for (const { loop, mail } of members) {
+      loop.until = until;
       mail.deliver(loop);
       mail.turn();
     }
@@ -234,7 +235,6 @@ export function runWindows(
     windows++;
     for (const member of members) {
       const { loop, shard } = member;
-      loop.until = until;
       loop.run(first + lookahead, BUDGET);
       const at = progressLine(memory, shard);
       doubles[at + WINDOW_START] = first;

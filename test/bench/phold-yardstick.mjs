@@ -100,11 +100,12 @@ class Wheel {
       high[key >>> 9]++;
     }
     for (let i = 0, l = 0, h = 0; i < 512; i++) {
-      const [nl, nh] = [low[i], high[i]];
+      const inLow = low[i];
+      const inHigh = high[i];
       low[i] = l;
       high[i] = h;
-      l += nl;
-      h += nh;
+      l += inLow;
+      h += inHigh;
     }
     for (let i = 0; i < n; i++) {
       const key = a[i * 4];
