@@ -10,6 +10,7 @@ import { Command } from 'commander';
 import { compareBoot } from '../check/boot.js';
 import { readKernelLog, readZoneinfo } from '../machine/dmesg.js';
 import { boot } from '../mm/boot.js';
+import { ConfigError } from '../mm/kconfig.js';
 import { policies } from '../mm/policy.js';
 import { kernelOf } from '../mm/release.js';
 import { type Booted, bootDocument, bootText } from '../report/boot.js';
@@ -54,8 +55,12 @@ export function bootCommand(): Command {
     .option('--check <file...>', 'recorded boots, operation files, or directories with dmesg.txt')
     .option('--json', 'print one document instead of tables')
     .action((files: readonly string[], options: BootOptions) => {
-      if (options.check) checkBoots([...options.check, ...files], options);
-      else bootScenarios(files, options);
+      try {
+        if (options.check) checkBoots([...options.check, ...files], options);
+        else bootScenarios(files, options);
+      } catch (error) {
+        throw error instanceof ConfigError ? new UsageError(`boot: ${error.message}`) : error;
+      }
     });
 }
 
@@ -170,7 +175,9 @@ interface FirstDifference {
 }
 
 function checkBoots(paths: readonly string[], options: BootOptions): void {
-  const given = Object.fromEntries(settings(options).map(([key, value]) => [key, value]));
+  const given = Object.fromEntries(
+    settings(options).map(([key, value]) => [key.replace(/^config\./, ''), value]),
+  );
   let first: FirstDifference | null = null;
   const files = paths.map((path): FileCheck => {
     let equal = 0;

@@ -13,7 +13,13 @@ import { type AtomicPool, dmaAtomicPoolInit } from './atomicpool.js';
 import type { CmaBoot } from './declare.js';
 import { contiguousLimit, freeAreaInit, type ZoneLimits, zoneLimits } from './freearea.js';
 import { hugetlbCmaReserve } from './hugetlbcma.js';
-import { areaSlots, type Kconfig, type PageGeometry, pageGeometry } from './kconfig.js';
+import {
+  areaSlots,
+  ConfigError,
+  type Kconfig,
+  type PageGeometry,
+  pageGeometry,
+} from './kconfig.js';
 import type { AreaLayout, MemoryLayout, NodeLayout } from './layout.js';
 import type { Memblock, MemRegion, Range } from './memblock.js';
 import type { BootParameters } from './parameters.js';
@@ -154,7 +160,7 @@ function begin(input: BootInput): Boot {
   const tooHigh = nodes.find((node) => node.nid >= maxNumnodes);
   if (tooHigh) {
     const shift = `CONFIG_NODES_SHIFT=${config.NODES_SHIFT}`;
-    throw new Error(`node ${tooHigh.nid}: expected a node below ${maxNumnodes} (${shift})`);
+    throw new ConfigError(`node ${tooHigh.nid}: expected a node below ${maxNumnodes} (${shift})`);
   }
   const zones = { zoneDma: config.ZONE_DMA, zoneDma32: config.ZONE_DMA32 };
   const dram: Range = [memblock.startOfDram, memblock.endOfDram];
@@ -262,7 +268,7 @@ function finish(boot: Boot): BootReport {
 /**
  * Boots: reserves, activates, hands memory to the buddy. `input.memblock` is used up.
  *
- * @throws Error when a node's id does not fit into the configured number of nodes.
+ * @throws ConfigError when a node's id does not fit into the configured number of nodes.
  */
 export function boot(input: BootInput): BootReport {
   const run = begin(input);

@@ -9,6 +9,11 @@
 import type { Release } from './release.js';
 import type { Arch, Reservation } from './reservation.js';
 
+/** A kernel, a symbol or a value that does not exist: wrong input, one line naming it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
 export type SizeSelector = 'MBYTES' | 'PERCENTAGE' | 'MIN' | 'MAX';
 
 export interface Kconfig {
@@ -64,10 +69,10 @@ const giganticBytes: Readonly<Record<number, number>> = {
   65536: 2 ** 34,
 };
 
-/** @throws Error for a page size no architecture here has. */
+/** @throws ConfigError for a page size no architecture here has. */
 export function pageGeometry(release: Release, config: Kconfig, pageSize: number): PageGeometry {
   const g = geometry[pageSize];
-  if (!g) throw new Error(`page size ${pageSize}: expected 4096, 16384 or 65536`);
+  if (!g) throw new ConfigError(`page size ${pageSize}: expected 4096, 16384 or 65536`);
   const pageblockOrder = Math.min(g.huge, g.largest, config.PAGE_BLOCK_MAX_ORDER);
   const unit =
     release.minAlignment === 'pageblock' ? pageblockOrder : Math.max(g.largest, pageblockOrder);
@@ -134,7 +139,7 @@ const ranges: Readonly<Record<string, readonly [number, number]>> = {
 /** One value of a configuration, as a scenario, `--set` or a .config writes it. */
 function kconfigValue(symbol: string, like: unknown, value: unknown): boolean | number | string {
   const wrong = (expected: string) =>
-    new Error(`config.${symbol}: ${String(value)}, expected ${expected}`);
+    new ConfigError(`config.${symbol}: ${String(value)}, expected ${expected}`);
   if (typeof like === 'boolean') {
     if (value === true || value === 'y') return true;
     if (value === false || value === 'n') return false;
@@ -155,7 +160,7 @@ function kconfigValue(symbol: string, like: unknown, value: unknown): boolean | 
 /**
  * The configuration of a release with what `overrides` says otherwise.
  *
- * @throws Error naming the symbol, its value and what was expected.
+ * @throws ConfigError naming the symbol, its value and what was expected.
  */
 export function kconfigOf(
   release: Release,
@@ -168,7 +173,9 @@ export function kconfigOf(
   for (const [name, value] of Object.entries(overrides)) {
     const symbol = name.replace(/^CONFIG_/, '');
     if (!Object.hasOwn(base, symbol)) {
-      throw new Error(`config.${name}: no such symbol, expected ${kconfigSymbols.join(', ')}`);
+      throw new ConfigError(
+        `config.${name}: no such symbol, expected ${kconfigSymbols.join(', ')}`,
+      );
     }
     given[symbol] = kconfigValue(symbol, base[symbol as keyof Kconfig], value);
   }

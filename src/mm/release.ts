@@ -8,6 +8,7 @@
  * Left out: 32-bit kernels.
  */
 
+import { ConfigError } from './kconfig.js';
 import { type PolicyRow, policies } from './policy.js';
 import { type Arch, type BootStep, type Reservation, reservationOf } from './reservation.js';
 import {
@@ -313,21 +314,21 @@ const rowOf = <R extends { readonly id: string }>(rows: readonly R[], id: string
  * The kernel of that name: a release's id, or a policy's, which stands for the release it sits on.
  * A policy named besides brings its own reservation.
  *
- * @throws Error that names the value and the ids there are.
+ * @throws ConfigError that names the value and the ids there are.
  */
 export function kernelOf(name: string, policyName?: string): Kernel {
   const named = rowOf(releases, name);
   const policyOfName = named ? undefined : rowOf(policies, name);
   if (!named && !policyOfName) {
     const known = [...releases, ...policies].map((row) => row.id);
-    throw new Error(`kernel ${name}: expected one of ${[...new Set(known)].join(', ')}`);
+    throw new ConfigError(`kernel ${name}: expected one of ${[...new Set(known)].join(', ')}`);
   }
   const release = named ?? rowOf(releases, policyOfName!.on)!;
   const chosen = policyName ?? policyOfName?.id ?? release.policy;
   const policy = rowOf(policies, chosen);
   if (!policy) {
     const known = policies.map((row) => row.id).join(', ');
-    throw new Error(`policy ${chosen}: expected one of ${known}`);
+    throw new ConfigError(`policy ${chosen}: expected one of ${known}`);
   }
   // The own policy reserves as the release does: 7.2-rc allocates as 7.2 and reserves worse.
   const reservation = policy.id === release.policy ? release.reservation : policy.reservation;

@@ -61,7 +61,7 @@ function withRoom(machine: Machine, overrides: Readonly<Record<string, unknown>>
 /**
  * What boot() needs for this machine.
  *
- * @throws Error naming a Kconfig symbol or value that is wrong.
+ * @throws ConfigError naming a Kconfig symbol or value that is wrong.
  */
 export function machineBoot(
   machine: Machine,
@@ -109,7 +109,7 @@ const driverParameter = 'orc_v2_pernuma';
 /**
  * What boot() needs to repeat a recorded boot, from the memblock it started with.
  *
- * @throws Error naming a Kconfig symbol or value that is wrong.
+ * @throws ConfigError naming a Kconfig symbol or value that is wrong.
  */
 export function recordedBoot(
   recorded: RecordedBoot,
@@ -119,7 +119,7 @@ export function recordedBoot(
   const { arch, pageSize } = recorded;
   const { slotsExtra } = kernel.release;
   const slots = recorded.slots === null ? {} : { CMA_AREAS: recorded.slots - slotsExtra };
-  const given = { ...slots, ...recorded.config, ...overrides };
+  const given = { ...recorded.config, ...slots, ...overrides };
   const config = kconfigOf(kernel.release, kernel.reservation, arch, given);
   const commandLine = parseCmdline(recorded.cmdline, kernel, config, arch);
   const driver = commandLine.others.find(([name]) => name === driverParameter);

@@ -286,3 +286,44 @@ describe('what the buddy is given', () => {
     expect(pools('5.7')).toEqual([[null, true]]);
   });
 });
+
+describe('what the command line and the configuration change besides', () => {
+  test('numa=off makes one node of the machine, and one area', () => {
+    expect(draw(bootUnder('6.12', server, 'numa=off cma_pernuma=16M'))).toEqual([
+      'pernuma0: 16 MiB on 0 at 8192 MiB',
+    ]);
+  });
+
+  test('mem= is an address on x86 and an amount of memory on arm64', () => {
+    const nodes = [[[0, 2 * GiB] as const, [4 * GiB, 10 * GiB] as const]];
+    const end = (arch: 'arm64' | 'x86') =>
+      bootUnder('6.12', { arch, nodes }, 'mem=5G').nodes[0]!.zones.at(-1)!;
+    expect(end('x86').spanned).toBe(GiB / 4096);
+    expect(end('arm64').spanned).toBe((3 * GiB) / 4096);
+  });
+
+  test.each([
+    ['MBYTES', 96],
+    ['PERCENTAGE', 40],
+    ['MIN', 40],
+    ['MAX', 96],
+  ])('without cma= the default area follows CMA_SIZE_SEL=%s', (CMA_SIZE_SEL, mib) => {
+    const nodes = [[[0, 400 * MiB] as const]];
+    const config = { CMA_SIZE_SEL, CMA_SIZE_MBYTES: 96, CMA_SIZE_PERCENTAGE: 10 };
+    const report = bootUnder('6.12', { nodes }, '', config);
+    expect(report.areas.map(({ count }) => (count * 4096) / MiB)).toEqual([mib]);
+  });
+
+  test('several free ranges above 4 GiB make one hugetlb area from 6.15 on', () => {
+    const nodes = [
+      [
+        [0, 1 * GiB],
+        [4 * GiB, 7 * GiB],
+        [8 * GiB, 11 * GiB],
+      ] as const,
+    ];
+    const report = bootUnder('6.15', { nodes }, 'hugetlb_cma=4G');
+    expect(report.log).toContain('cma: Reserved 4096 MiB in 2 ranges');
+    expect(bootUnder('6.12', { nodes }, 'hugetlb_cma=4G').areas).toEqual([]);
+  });
+});
