@@ -4,7 +4,7 @@
 
 import { existsSync, writeFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { stringify } from 'yaml';
+import { Document, isSeq } from 'yaml';
 import { MachineError } from '../machine/check.js';
 import type { MachineKeys } from '../machine/custom.js';
 import { type ImportedMachine, importMachine } from '../machine/import/build.js';
@@ -86,7 +86,11 @@ function write(file: string, text: string, { force = false }: ImportOptions): vo
 /** A machine file, its description as a comment above. */
 export function machineYaml({ keys, description }: ImportedMachine): string {
   const comment = description.map((line) => `# ${line}\n`).join('');
-  return `${comment}${stringify(machineDocument(keys), { flowCollectionPadding: false, lineWidth: 100 })}`;
+  const document = new Document(machineDocument(keys));
+  // A matrix reads as one: a row per line.
+  const rows = document.get('distance');
+  if (isSeq(rows)) for (const row of rows.items) if (isSeq(row)) row.flow = true;
+  return `${comment}${document.toString({ flowCollectionPadding: false, lineWidth: 0 })}`;
 }
 
 /** Sizes and ranges as a reader wants them, and as the schema of machine files takes them. */

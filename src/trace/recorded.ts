@@ -108,7 +108,9 @@ export function compareCounts(document: Json, inputs: readonly InputSummary[]): 
   const differ = new Differ();
   const habits: string[] = [];
   for (const input of inputs) {
-    const name = baseName(input.file);
+    // Compressed or not, it is the same recording.
+    const bare = baseName(input.file).replace(/\.gz$/, '');
+    const name = [bare, `${bare}.gz`].find((key) => key in document) ?? bare;
     const expected = document[name];
     if (!isObject(expected)) continue;
     if (input.printed === 'perf trace') {
