@@ -114,7 +114,7 @@ function bootScenarios(files: readonly string[], options: BootOptions): void {
   const paint = stdoutPaint();
   if (!options.json) print(booted.map((one) => bootText(one, paint)).join('\n\n'));
   else if (booted.length === 1) printJson(bootDocument(booted[0]!));
-  else printJson({ format: 'cmasim-boot/1', boots: booted.map(bootDocument) });
+  else printJson({ format: 'cmasim-boot/1', runs: booted.map(bootDocument) });
 }
 
 /** A file's text, unpacked; NAME.gz stands in for NAME. Null: neither is there. */

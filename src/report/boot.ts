@@ -131,7 +131,7 @@ export function bootDocument(booted: Booted): Record<string, unknown> {
     arch: from.input.arch,
     page_size_bytes: from.input.pageSize,
     cmdline,
-    boots: report.crash === null,
+    crash: report.crash,
     areas: report.areas.map((area) => ({
       index: area.index,
       name: area.name,
