@@ -28,7 +28,6 @@ import * as kinds from './kind.js';
 import type { DeviceEnvironment, DeviceModel, PlannedDevice } from './model.js';
 import { number } from './model.js';
 import { Roster } from './roster.js';
-import { header } from './runner.js';
 
 export type { HostWiring } from './driver.js';
 export type { PlannedDevice } from './model.js';
@@ -239,11 +238,11 @@ export class DeviceHost implements Behaviour {
     const { planned, kind, numaNode } = this.#roster;
     return planned.flatMap(({ name }, device) => {
       if (kind[device]! < 0) return [];
-      const { machine, row } = this.#roster.kindOf(device);
+      const { machine } = this.#roster.kindOf(device);
       return {
         name,
         actor: this.#roster.actor(device),
-        state: machine.leaves[row.rows[row.base + header.leaf]!] ?? '',
+        state: machine.where(),
         numaNode: numaNode[device]!,
         pagesHeld: this.#roster.pagesHeld(device),
       };

@@ -2,8 +2,8 @@
  * Runs the same machines through XState's own createActor: slower, and for what lower.ts refuses.
  *
  * The names of the chart are bound to the same functions over the same rows. Time is the host's:
- * XState's clock arms a timer of the event queue and is told when it is due. XState notes
- * Date.now() and a random id on what it schedules, but decides nothing by them.
+ * XState's clock arms a timer of the event queue and is told when it is due. XState notes the wall
+ * clock and a random id on what it schedules, but decides nothing by them.
  */
 import { type AnyActorRef, type AnyStateMachine, createActor } from 'xstate';
 import type { Vocabulary } from './model.js';
@@ -73,6 +73,12 @@ export class InterpretedMachine implements Machine {
     this.#note(actor);
   }
 
+  where(): string {
+    const { value } = this.#running.get(this.#around.row.base)!.actor.getSnapshot();
+    const leaf = leafId(this.#machine, value);
+    return this.#leafOf.has(leaf) ? leaf : JSON.stringify(value);
+  }
+
   /** Writes the leaf where the lowered form keeps it; parallel states have none and leave -1. */
   #note(actor: AnyActorRef): void {
     const { rows, base } = this.#around.row;
@@ -109,14 +115,15 @@ function leavesOf(node: AnyStateMachine['root']): string[] {
   return children.length === 0 ? [node.id] : children.flatMap(leavesOf);
 }
 
+/** Id of the one leaf a state value names; that of a state around it where several are active. */
 function leafId(machine: AnyStateMachine, value: unknown): string {
   let node = machine.root;
-  for (let rest = value; rest !== undefined; ) {
-    const [key, below] =
-      typeof rest === 'string' ? [rest, undefined] : (Object.entries(rest as object)[0] ?? []);
-    if (key === undefined) break;
-    node = node.states[key];
-    rest = below;
+  let rest = value;
+  while (typeof rest === 'object' && rest !== null) {
+    const keys = Object.keys(rest);
+    if (keys.length !== 1) return node.id;
+    node = node.states[keys[0]!];
+    rest = (rest as Record<string, unknown>)[keys[0]!];
   }
-  return node.id;
+  return typeof rest === 'string' ? node.states[rest].id : node.id;
 }

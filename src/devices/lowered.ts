@@ -85,6 +85,11 @@ export class LoweredMachine implements Machine {
     }
   }
 
+  where(): string {
+    const { rows, base } = this.#around.row;
+    return this.leaves[rows[base + header.leaf]!]!;
+  }
+
   /** `always` and raised events, until neither is left. */
   #settle(from: number, always: boolean): void {
     const tables = this.#tables;

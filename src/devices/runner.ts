@@ -39,6 +39,8 @@ export interface Machine {
   send(event: number): void;
   /** A timer armed earlier is due; it may be stale. */
   fire(token: number): void;
+  /** The state it is in: its id, or the value of states that are parallel. */
+  where(): string;
 }
 
 /** Makes the view of a kind: one accessor per field, so that actions read and write `row.field`. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { setup } from 'xstate';
 import { deviceModel, deviceModels, devices, registerDevice } from '#cmasim/devices/registry.js';
 import { tablesOf } from './harness.js';
 import { camera } from './third.js';
@@ -62,6 +63,24 @@ test('a device of another kind takes one file and one entry', () => {
   expect(run({ ...options, interpreted: true }).asked).toEqual(asked);
   const walked = walk(chartOf(camera));
   expect(firstFailure(walked, expectations(walked), tablesOf(walked.subject))).toBeUndefined();
+});
+
+test('a chart that cannot be lowered is refused by name, and runs through XState', () => {
+  const machine = setup({ actions: { allocate: () => {} } }).createMachine({
+    id: 'stereo',
+    type: 'parallel',
+    states: {
+      left: { initial: 'off', states: { off: { on: { START: 'on' } }, on: { entry: 'allocate' } } },
+      right: { initial: 'off', states: { off: { after: { 500: 'on' } }, on: {} } },
+    },
+  });
+  const models = [{ ...camera, machine }];
+  const devices = [{ kind: 'camera' }];
+  expect(() => run({ models, devices })).toThrow(
+    'device camera: stereo: a parallel state cannot be lowered; --devices interpreted may run it',
+  );
+  const { ends } = run({ models, devices, interpreted: true });
+  expect(ends).toMatchObject([{ state: '{"left":"on","right":"on"}', pagesHeld: 760 }]);
 });
 
 test('a model registered at run time is found by its kind, and a kind is registered once', () => {
