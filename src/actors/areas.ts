@@ -42,7 +42,8 @@ export interface AreaEnd {
 export class Areas {
   readonly #wiring: Wiring;
   readonly #zones: Zones;
-  readonly #inFlight = new InFlight();
+  /** Per actor: a ticket is part of a message, so its number must not depend on who else is on the shard. */
+  readonly #inFlight: InFlight[] = [];
   readonly #mutex: AllocMutex;
   /** Area -> its state; undefined where another shard owns it. */
   readonly owned: readonly (cma.CmaArea | undefined)[];
@@ -70,7 +71,12 @@ export class Areas {
 
   /** Requests begun and not ended. */
   get inFlight(): number {
-    return this.#inFlight.size;
+    return this.#inFlight.reduce((sum, slab) => sum + slab.size, 0);
+  }
+
+  #slab(actor: number): InFlight {
+    this.#inFlight[actor] ??= new InFlight();
+    return this.#inFlight[actor];
   }
 
   area(index: number): cma.CmaArea {
@@ -108,12 +114,12 @@ export class Areas {
     const count = pagesAsked(this.#wiring, m, at);
     const align = alignOrder(this.#wiring, m, at);
     const id = m[at + request.id]!;
-    const row = this.#inFlight.open(m, at);
-    const { rows } = this.#inFlight;
+    const row = this.#slab(loop.actor).open(m, at);
+    const { rows } = this.#slab(loop.actor);
     if (!cma.cmaMayHold(area, count)) {
       this.#wiring.log.attempt(id, loop.now, index, count, align, cma.RETURNED_AT_ONCE, 0);
       leaveArea(this.#wiring, loop, rows, row, 0);
-      this.#inFlight.close(row);
+      this.#slab(loop.actor).close(row);
       return;
     }
     rows[row + ticket.area] = index;
@@ -129,7 +135,7 @@ export class Areas {
 
   /** Looks for the next window from bit `start` and claims it, or leaves the area. */
   #search(loop: Loop, row: number, start: number): void {
-    const { rows } = this.#inFlight;
+    const { rows } = this.#slab(loop.actor);
     const area = this.area(rows[row + ticket.area]!);
     const count = rows[row + ticket.count]!;
     const bit = cma.cmaSearch(area, count, rows[row + ticket.align]!, start);
@@ -148,7 +154,7 @@ export class Areas {
 
   /** alloc_contig_range() under the mutex: takes its time, then says whether a page was in the way. */
   #contigRange(loop: Loop, actor: number, row: number): void {
-    const { rows } = this.#inFlight;
+    const { rows } = this.#slab(loop.actor);
     const index = rows[row + ticket.area]!;
     const area = this.area(index);
     const bit = rows[row + ticket.bit]!;
@@ -170,7 +176,7 @@ export class Areas {
   contigDone(loop: Loop, m: Float64Array, at: number): void {
     const row = m[at + contigDone.ticket]!;
     const isBusy = m[at + contigDone.busy] === 1;
-    const { rows } = this.#inFlight;
+    const { rows } = this.#slab(loop.actor);
     const area = this.area(rows[row + ticket.area]!);
     this.#mutex.release(loop, loop.actor, area.index);
     const bit = rows[row + ticket.bit]!;
@@ -185,12 +191,12 @@ export class Areas {
     this.#zones.takeCma(area.nid, area.zone, count);
     this.#log(loop, row, 0);
     this.#place(loop, row, area, pfn);
-    this.#inFlight.close(row);
+    this.#slab(loop.actor).close(row);
   }
 
   /** Grants the pages, unless the device cannot reach them: then they go back and the buddy is next. */
   #place(loop: Loop, row: number, area: cma.CmaArea, pfn: number): void {
-    const { rows } = this.#inFlight;
+    const { rows } = this.#slab(loop.actor);
     const wiring = this.#wiring;
     const pages = rows[row + ticket.count]!;
     const mask = originMask(rows[row + request.origin]!);
@@ -208,7 +214,7 @@ export class Areas {
 
   /** dma_free_contiguous() inside the call; returns its time. The policy's free list may miss the area. */
   #giveBack(loop: Loop, row: number, area: cma.CmaArea, pfn: number, pages: number): number {
-    const { rows } = this.#inFlight;
+    const { rows } = this.#slab(loop.actor);
     const wiring = this.#wiring;
     const id = rows[row + request.id]!;
     const policy = wiring.policies[planPolicy(rows[row + request.plan]!)]!;
@@ -226,16 +232,16 @@ export class Areas {
   }
 
   #leave(loop: Loop, row: number, area: cma.CmaArea, work: number): void {
-    const { rows } = this.#inFlight;
+    const { rows } = this.#slab(loop.actor);
     cma.cmaFail(area, rows[row + ticket.count]!);
     const tried = rows[row + ticket.retries]! > 0;
     this.#log(loop, row, tried ? -cma.EBUSY : -this.#wiring.rules.emptySearchErrno);
     leaveArea(this.#wiring, loop, rows, row, work);
-    this.#inFlight.close(row);
+    this.#slab(loop.actor).close(row);
   }
 
   #log(loop: Loop, row: number, err: number): void {
-    const { rows } = this.#inFlight;
+    const { rows } = this.#slab(loop.actor);
     this.#wiring.log.attempt(
       rows[row + request.id]!,
       loop.now,
