@@ -199,6 +199,7 @@ function judge(name: string, tally: Tally, head: Uint8Array): void {
       `not a trace: ${found.text} is no line of ftrace, trace-cmd report, perf script or perf trace`,
     );
   }
+  if (tally.blank === tally.lines) throw new InputError(name, '', 'nothing but empty lines');
   if (tally.comments + tally.preamble + tally.lostMarkers + tally.nameless === 0) {
     throw new InputError(name, '', `not a trace: ${excerpt(head, 0, head.length)}`);
   }

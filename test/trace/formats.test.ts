@@ -115,7 +115,11 @@ describe('the names an event has had', () => {
         'dma_addrs={0xfff40000,0xfff60000} sizes={0x20000,0x1000} phys_addrs={0x5038000,0x501f000} attrs=NO_WARN',
     );
     expect([event.size, event.dmaAddr, event.physAddr, event.entries, event.truncated]).toEqual([
-      0x21000, 0xfff40000, 0x5038000, 2, true,
+      0x21000,
+      0xfff40000,
+      0x5038000,
+      2,
+      true,
     ]);
   });
 
