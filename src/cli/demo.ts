@@ -1,6 +1,6 @@
 /**
- * `cmasim demo`, which is what `npm start` runs: the June 2020 patch on its machine under three kernels, then a
- * recorded kernel held against the model.
+ * `cmasim demo`, which is what `npm start` runs: the June 2020 patch on its machine under three
+ * kernels, then a recorded kernel held against the model.
  */
 
 import { fileURLToPath } from 'node:url';

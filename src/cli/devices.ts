@@ -12,7 +12,9 @@ import { didYouMean } from '../scenario/suggest.js';
 import { print, printJson } from './output.js';
 import { UsageError } from './usage.js';
 
-/** What footprints are shown for: 4 KiB pages, CONFIG_CMA_ALIGNMENT and MAX_PAGE_ORDER by default. */
+/**
+ * What footprints are shown for: 4 KiB pages, CONFIG_CMA_ALIGNMENT and MAX_PAGE_ORDER by default.
+ */
 const environment: DeviceEnvironment = {
   pageSize: 4096,
   maxPageOrder: 10,
@@ -24,8 +26,8 @@ export function devicesCommand(): Command {
   return new Command('devices')
     .summary('list kinds of devices; with KIND, its state chart and memory')
     .description(
-      'Lists the kinds a scenario may name. With KIND: its life cycle as a Mermaid diagram, the memory ' +
-        'it asks for (4 KiB pages, no keys given), its keys, and the events a timeline may send.',
+      'Lists the kinds a scenario may name. With KIND: its life cycle as a Mermaid diagram, the ' +
+        'memory it asks for (4 KiB pages, no keys given), its keys, and the events a timeline may send.',
     )
     .argument('[kind]', 'a kind')
     .option('--json', 'print one document instead of tables')

@@ -15,8 +15,8 @@ export function kernelsCommand(): Command {
   return new Command('kernels')
     .summary('list releases and policies; with ID, the order of attempts')
     .description(
-      'Lists what --kernel takes: releases, and policies, which stand for the release they sit on. ' +
-        'With ID: the sources an allocation tries and the owners a free asks, in order.',
+      'Lists what --kernel takes: releases, and policies, which stand for the release they sit ' +
+        'on. With ID: the sources an allocation tries and the owners a free asks, in order.',
     )
     .argument('[id]', 'a release or a policy')
     .option('--json', 'print one document instead of tables')

@@ -1,6 +1,6 @@
 /**
- * `cmasim machines`: the presets, and what is known about one of them: nodes, distances, latencies, and
- * where every number comes from.
+ * `cmasim machines`: the presets, and what is known about one of them: nodes, distances, latencies,
+ * and where every number comes from.
  */
 
 import { Command } from 'commander';

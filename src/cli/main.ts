@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * The command: parses, hands over to one file per verb, and turns what went wrong into an exit code.
+ * The command: parses, hands over to one file per verb, and turns what went wrong into an exit
+ * code.
  *
  * 0 fine; 1 a check or comparison failed; 2 wrong input; 3 our bug; 130 interrupted.
  */

@@ -1,5 +1,6 @@
 /**
- * Where text goes: data to standard output, everything else to standard error, colour only to terminals.
+ * Where text goes: data to standard output, everything else to standard error, colour only to
+ * terminals.
  */
 
 import { readFileSync } from 'node:fs';

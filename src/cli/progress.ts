@@ -1,5 +1,6 @@
 /**
- * One line on a terminal's standard error that says how far a run is, how fast, and how long it will take.
+ * One line on a terminal's standard error that says how far a run is, how fast, and how long it
+ * will take.
  */
 
 import type { Progress } from '../report/result.js';

@@ -1,6 +1,6 @@
 /**
- * `cmasim replay FILE…`: drives the model with what a kernel was recorded doing, and holds the two against
- * each other.
+ * `cmasim replay FILE…`: drives the model with what a kernel was recorded doing, and holds the two
+ * against each other.
  */
 
 import { Command } from 'commander';
@@ -15,8 +15,8 @@ export function replayCommand(): Command {
   return new Command('replay')
     .summary('drive the model with recorded operations and compare')
     .description(
-      'Replays recorded operations (JSON Lines; - is standard input) through the same actors as a run ' +
-        'and compares every result with the recording.',
+      'Replays recorded operations (JSON Lines; - is standard input) through the same actors as ' +
+        'a run and compares every result with the recording.',
     )
     .argument('<file...>', 'operation files')
     .option('--check', 'a difference ends with exit code 1')

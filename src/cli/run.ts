@@ -120,7 +120,8 @@ export async function simulateAll(
     complain('interrupted: finishing with what there is; again to stop at once');
   };
   process.on('SIGINT', stop);
-  // On demand: the event core and its threads are no business of `--print-config` or a typing error.
+  // On demand: the event core and its threads are no business of `--print-config` or a typing
+  // error.
   const { simulate } = await import('../index.js');
   const runs: FinishedRun[] = [];
   const paint = stdoutPaint();

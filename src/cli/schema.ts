@@ -1,5 +1,6 @@
 /**
- * `cmasim schema`: the JSON Schema of scenarios, for editors and for other programs that write them.
+ * `cmasim schema`: the JSON Schema of scenarios, for editors and for other programs that write
+ * them.
  */
 
 import { Command } from 'commander';

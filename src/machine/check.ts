@@ -1,13 +1,16 @@
 /**
  * What a machine must satisfy before anything is built on it.
  *
- * Models slit_valid() of drivers/acpi/numa/srat.c and the overlap tests of numa_add_memblk(); what the kernel
- * would quietly repair (a wrong SLIT is ignored, overlapping nodes fail the NUMA setup) is an error here.
+ * Models slit_valid() of drivers/acpi/numa/srat.c and the overlap tests of numa_add_memblk(); what
+ * the kernel would quietly repair (a wrong SLIT is ignored, overlapping nodes fail the NUMA setup)
+ * is an error here.
  */
 
 import type { Machine, MachineNode } from './machine.js';
 
-/** A machine that cannot be; `path` leads to the key that says so, from the machine's own keys on. */
+/**
+ * A machine that cannot be; `path` leads to the key that says so, from the machine's own keys on.
+ */
 export class MachineError extends Error {
   readonly path: readonly (string | number)[];
 
@@ -23,7 +26,10 @@ export const nidMax = 1023;
 const localDistance = 10;
 const unreachableDistance = 255;
 
-/** Throws MachineError if a matrix is not square, a node overlaps another, or a number is out of range. */
+/**
+ * Throws MachineError if a matrix is not square, a node overlaps another, or a number is out of
+ * range.
+ */
 export function checkMachine(machine: Machine): Machine {
   if (machine.nodes.length === 0)
     throw new MachineError(['nodes'], 'no nodes, expected at least 1');
@@ -115,7 +121,8 @@ function checkLatency({ latency, nodes, onDie }: Machine): void {
       const path = ['latency', a, b];
       const local = latency[b]![b]!;
       if (!(value > 0 && value < 1e9)) throw new MachineError(path, `${value} ns, expected 0-1e9`);
-      // transfer() subtracts the local latency of the target: a shorter way from afar would be negative.
+      // transfer() subtracts the local latency of the target: a shorter way from afar would be
+      // negative.
       if (value < local) {
         throw new MachineError(
           path,

@@ -1,9 +1,10 @@
 /**
  * A machine from a scenario's own keys: a number of nodes and what differs from the defaults.
  *
- * Defaults are an ordinary small arm64 server; a machine of several chassis is one chassis repeated, with
- * the link between chassis added to every latency that crosses it. Left out: chassis of different kinds,
- * links that several pairs share (they are queues of the actors, not of the map).
+ * Defaults are an ordinary small arm64 server; a machine of several chassis is one chassis
+ * repeated, with the link between chassis added to every latency that crosses it. Left out: chassis
+ * of different kinds, links that several pairs share (they are queues of the actors, not of the
+ * map).
  */
 
 import { checkMachine, MachineError } from './check.js';

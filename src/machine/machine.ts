@@ -5,7 +5,9 @@
  * because firmware tables are not measurements.
  */
 
-/** exact: checked against a kernel. calibrated: fitted to a published measurement. assumed: ours. */
+/**
+ * exact: checked against a kernel. calibrated: fitted to a published measurement. assumed: ours.
+ */
 export type NumberClass = 'exact' | 'calibrated' | 'assumed';
 
 /** One named number of a machine or of the cost model, with where it comes from. */

@@ -1,8 +1,9 @@
 /**
  * Builds a machine from one row of presets.ts.
  *
- * A row gives latency per SLIT distance, because that is how it is measured: one number for each kind of
- * way (same die, other die, other socket). The matrix and the list of classed parameters follow from it.
+ * A row gives latency per SLIT distance, because that is how it is measured: one number for each
+ * kind of way (same die, other die, other socket). The matrix and the list of classed parameters
+ * follow from it.
  */
 
 import { checkMachine } from './check.js';

@@ -1,9 +1,10 @@
 /**
  * The machines that come with the simulator, one row each.
  *
- * Every number carries its class. `exact` is used for firmware tables as machines print them; `calibrated` for
- * published measurements; `assumed` for estimates, memory maps among them: what a board has below 4 GiB
- * is typical, where its upper memory starts is simplified to round addresses below 8 TiB.
+ * Every number carries its class. `exact` is used for firmware tables as machines print them;
+ * `calibrated` for published measurements; `assumed` for estimates, memory maps among them: what a
+ * board has below 4 GiB is typical, where its upper memory starts is simplified to round addresses
+ * below 8 TiB.
  */
 
 import type { PresetNode, PresetRow } from './preset.js';
@@ -30,7 +31,10 @@ function sockets(count: number, dies: number, [near, far]: readonly [number, num
 /** A PC's memory below 4 GiB: BIOS area from 640 KiB to 1 MiB, PCI hole from 2 GiB on. */
 const pcLow = [[0x1000, 0x9f000] as const, [MiB, 2 * GiB] as const];
 
-/** Nodes of 64 GiB whose upper memory follows each other from 4 GiB on; node 0 has the memory below it. */
+/**
+ * Nodes of 64 GiB whose upper memory follows each other from 4 GiB on; node 0 has the memory below
+ * it.
+ */
 function pcNodes(count: number, { cpus, dies }: { cpus: number; dies: number }): PresetNode[] {
   return Array.from({ length: count }, (_, i): PresetNode => {
     const high = range(4 * GiB + 64 * GiB * i, 64 * GiB);
@@ -156,7 +160,9 @@ const xeon8: PresetRow = {
 };
 
 const ftBlog = 'lmbench stream on FT-2500, 5638/5059/4151/4340 MB/s and 1727-1862 across, x 100 ns';
-/** One socket; row 0 is published, the other rows keep its distances at each row's own neighbours. */
+/**
+ * One socket; row 0 is published, the other rows keep its distances at each row's own neighbours.
+ */
 const ftSocket = [
   [10, 20, 40, 30, 20, 30, 50, 40],
   [20, 10, 30, 40, 50, 20, 40, 50],

@@ -1,5 +1,6 @@
 /**
- * A device's life cycle as a Mermaid state diagram: what a person would draw, from the machine that runs.
+ * A device's life cycle as a Mermaid state diagram: what a person would draw, from the machine that
+ * runs.
  *
  * Left out: actions and internal transitions, which change numbers and not the state.
  */

@@ -106,7 +106,9 @@ export interface CheckResult {
   readonly missing: readonly string[];
 }
 
-/** Something a policy did that a kernel engineer must know: a leak, a page freed to the wrong owner. */
+/**
+ * Something a policy did that a kernel engineer must know: a leak, a page freed to the wrong owner.
+ */
 export interface FindingResult {
   readonly kind: string;
   /** Simulated time in ns. */

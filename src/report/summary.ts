@@ -1,6 +1,6 @@
 /**
- * From what the actors recorded to what a reader is shown: statistics per device and per declaration,
- * where every device's memory came from, and whether the scenario's expectations hold.
+ * From what the actors recorded to what a reader is shown: statistics per device and per
+ * declaration, where every device's memory came from, and whether the scenario's expectations hold.
  */
 
 import { judge, type Lookup, type Measure, namesIn } from '../scenario/expect.js';

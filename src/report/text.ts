@@ -1,6 +1,6 @@
 /**
- * The summary of a run as a kernel engineer reads it: where every device's memory came from, the areas,
- * the latencies with their class, what was found, what was expected.
+ * The summary of a run as a kernel engineer reads it: where every device's memory came from, the
+ * areas, the latencies with their class, what was found, what was expected.
  */
 
 import type { AreaResult, DeviceResult, RunResult, StatResult } from './result.js';
@@ -12,7 +12,9 @@ const findingsShown = 3;
 
 export interface TextOptions {
   readonly paint: Paint;
-  /** Leave out the numbers the times rest on: they stand under an earlier run of the same command. */
+  /**
+   * Leave out the numbers the times rest on: they stand under an earlier run of the same command.
+   */
   readonly numbersKnown?: boolean;
 }
 
@@ -46,21 +48,20 @@ function head(result: RunResult, paint: Paint): string[] {
   const name = result.title === '' ? result.scenario : `${result.scenario}: ${result.title}`;
   const kernel =
     result.policy === result.kernel ? result.kernel : `${result.kernel}, policy ${result.policy}`;
+  const count = `${result.events} ${result.events === 1 ? 'event' : 'events'}`;
   const lines = [
     paint.bold(name),
     `  kernel ${kernel} | machine ${result.machine} | seed ${result.seed}`,
     `  cmdline ${result.cmdline === '' ? '(empty)' : result.cmdline}`,
-    `  fingerprint ${result.fingerprint} | ${timeText(result.simulatedNs)} simulated | ${events(result)}`,
+    `  fingerprint ${result.fingerprint} | ${timeText(result.simulatedNs)} simulated | ${count}`,
   ];
   if (result.interrupted) lines.push(paint.bad('  interrupted: everything below is partial'));
   return lines;
 }
 
-function events({ events: count }: RunResult): string {
-  return `${count} ${count === 1 ? 'event' : 'events'}`;
-}
-
-/** What it took, for a terminal's standard error: the summary itself has the same bytes every time. */
+/**
+ * What it took, for a terminal's standard error: the summary itself has the same bytes every time.
+ */
 export function timingText({ scenario, events: count, wallMs, shards }: RunResult): string {
   const rate = wallMs > 0 ? `, ${rateText((count / wallMs) * 1000)} events/s` : '';
   const on = `${shards} ${shards === 1 ? 'shard' : 'shards'}`;
@@ -151,9 +152,11 @@ function defaultArea(areas: readonly AreaResult[]): string {
 function areasTable(areas: readonly AreaResult[]): string[] {
   if (areas.length === 0) return [];
   const columns = ['node', 'base_pfn', 'size', 'used', 'peak', 'maxchunk', 'success', 'fail'];
-  return table(
+  const chosen = shown(areas);
+  const more = areas.length - chosen.length;
+  const lines = table(
     [{ title: 'area' }, ...columns.map((title) => ({ title, right: true }))],
-    shown(areas).map((area) => [
+    chosen.map((area) => [
       area.name,
       area.nid,
       `0x${area.basePfn.toString(16)}`,
@@ -165,6 +168,7 @@ function areasTable(areas: readonly AreaResult[]): string[] {
       area.allocPagesFail,
     ]),
   );
+  return more > 0 ? [...lines, `and ${more} more areas, all in --json`] : lines;
 }
 
 /** Of very many areas the ones that say something: the default, and the fullest of the others. */
@@ -221,7 +225,10 @@ function parameterTable({ parameters }: RunResult): string[] {
     [{ title: 'number' }, { title: 'value', right: true }, { title: 'unit' }, { title: 'source' }],
     calibrated.map(({ name, value, unit, source }) => [name, String(value), unit, source]),
   );
-  return [...lines, `and ${assumed} assumed numbers: --json and manifest.json list them all`];
+  return [
+    ...lines,
+    `and ${assumed} assumed ${assumed === 1 ? 'number' : 'numbers'}: --json and manifest.json list them all`,
+  ];
 }
 
 /** The first of every kind; a policy that loses pages does so with every free. */

@@ -1,8 +1,8 @@
 /**
  * A YAML file as documents whose every value knows its place.
  *
- * Later documents of a file are variants: they keep the first one's keys and replace those they name.
- * `--set` and other options of the command line go in before anything is checked.
+ * Later documents of a file are variants: they keep the first one's keys and replace those they
+ * name. `--set` and other options of the command line go in before anything is checked.
  */
 
 import type { Node, Pair, YAMLMap } from 'yaml';

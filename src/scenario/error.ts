@@ -1,5 +1,6 @@
 /**
- * What is wrong with a scenario, as one line with its place: `file:line:col: what was found, what was expected`.
+ * What is wrong with a scenario, as one line with its place: `file:line:col: what was found, what
+ * was expected`.
  */
 
 /** A place in a file, both from 1; or a command-line option, which has no line. */

@@ -1,13 +1,17 @@
 /**
  * The small language of `expect`: comparisons of statistics, judged when a run has ended.
  *
- *   expr    := and { "or" and }          and   := not { "and" not }       not := "not" not | compare
+ *   expr    := and { "or" and }
+ *   and     := not { "and" not }
+ *   not     := "not" not | compare
  *   compare := sum [ (< <= == != >= >) sum | "within" N% "of" sum ]
- *   sum     := term { (+ -) term }       term  := factor { (* /) factor }
+ *   sum     := term { (+ -) term }
+ *   term    := factor { (* /) factor }
  *   factor  := NUMBER [unit] | NAME | "-" factor | "(" expr ")"
  *
- * A NAME is a statistic or counter, with `actor.` before and `.p50 .p90 .p99 .p999 .mean .min .max .count`
- * after it. Left out: functions, strings, comparison chains (`1 < x < 2` is two comparisons and `and`).
+ * A NAME is a statistic or counter, with `actor.` before and `.p50 .p90 .p99 .p999 .mean .min .max
+ * .count` after it. Left out: functions, strings, comparison chains (`1 < x < 2` is two comparisons
+ * and `and`).
  */
 
 import { type Token, tokens } from './tokens.js';
@@ -34,7 +38,10 @@ interface Pair<Type extends string> {
   readonly right: Expression;
 }
 
-/** Value of a statistic; undefined if the run has none of that name. `measure` null: mean, or the count. */
+/**
+ * Value of a statistic; undefined if the run has none of that name. `measure` null: mean, or the
+ * count.
+ */
 export type Lookup = (name: string, measure: Measure | null) => number | undefined;
 
 /** What cannot be parsed, with the offset into the text at which it was noticed. */
@@ -201,7 +208,10 @@ export function namesIn(expression: Expression): { name: string; measure: Measur
   return [...namesIn(expression.left), ...namesIn(expression.right)];
 }
 
-/** `value`: what stood on the left of the comparison that decided, null if the run has no such number. */
+/**
+ * `value`: what stood on the left of the comparison that decided, null if the run has no such
+ * number.
+ */
 export interface Judgement {
   readonly ok: boolean;
   readonly value: number | null;

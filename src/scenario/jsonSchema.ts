@@ -1,5 +1,6 @@
 /**
- * The JSON Schema of scenario files: what editors complete from, derived from schema.ts and the devices.
+ * The JSON Schema of scenario files: what editors complete from, derived from schema.ts and the
+ * devices.
  */
 
 import { z } from 'zod';

@@ -1,8 +1,8 @@
 /**
  * Reads scenarios: a YAML file with one document per variant, checked to the last key.
  *
- * Every mistake is a ScenarioError, one line with its place. Nothing is guessed: a key that is not known, a
- * node that the machine does not have or a size that does not parse ends the reading.
+ * Every mistake is a ScenarioError, one line with its place. Nothing is guessed: a key that is not
+ * known, a node that the machine does not have or a size that does not parse ends the reading.
  */
 
 import { readFileSync } from 'node:fs';
@@ -45,7 +45,9 @@ export function loadScenario(file: string, options: LoadOptions = {}): Scenario[
   return parseScenario(readText(name, file), name, options);
 }
 
-/** The scenarios of one text; `file` is how errors call it, and where files it names are looked up. */
+/**
+ * The scenarios of one text; `file` is how errors call it, and where files it names are looked up.
+ */
 export function parseScenario(text: string, file: string, options: LoadOptions = {}): Scenario[] {
   checkKind(text, file);
   const sources = parseSources(file, text, options.overrides);

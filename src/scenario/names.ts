@@ -64,7 +64,8 @@ export function unknownName(
     const other = parts.find(([, rest]) => statistics.has(rest));
     if (other) return `${other[0]} is not a device, ${didYouMean(other[0], [...actors])}`;
     const near = nearest(name, [...statistics]);
-    return `${name} is no statistic, ${near ? `did you mean ${near}?` : 'expected [DEVICE.]STATISTIC'}`;
+    const hint = near ? `did you mean ${near}?` : 'expected [DEVICE.]STATISTIC';
+    return `${name} is no statistic, ${hint}`;
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * From the keys of one document to a scenario: names become rows, declarations become devices, nodes and
- * events are checked against what there is.
+ * From the keys of one document to a scenario: names become rows, declarations become devices,
+ * nodes and events are checked against what there is.
  */
 
 import type { DeviceModel } from '../devices/model.js';
@@ -142,8 +142,8 @@ export function checkNode(
   }: { path: readonly PropertyKey[]; nid: number; machine: Machine; key?: boolean },
 ): void {
   if (machine.nodes.some((node) => node.nid === nid)) return;
-  const message = `${nid} is not in the machine, expected a node of ${machine.name} (${nidList(machine)})`;
-  throw source.error(path, message, { key });
+  const expected = `expected a node of ${machine.name} (${nidList(machine)})`;
+  throw source.error(path, `${nid} is not in the machine, ${expected}`, { key });
 }
 
 function deviceNodes(
@@ -261,7 +261,9 @@ function eventNumbers(
   throw source.error([...path, 'value'], message);
 }
 
-/** Throws ScenarioError at the character an expression cannot go on from, or for a name nothing has. */
+/**
+ * Throws ScenarioError at the character an expression cannot go on from, or for a name nothing has.
+ */
 export function resolveExpect(
   source: Source,
   { keys, devices }: { keys: ScenarioKeys; devices: readonly ScenarioDevice[] },

@@ -32,7 +32,10 @@ export interface Scenario {
   /** The run ends here, in ns. */
   readonly stopNs: number;
   readonly expect: readonly Expectation[];
-  /** The document all this was made of, overrides included: printed as scenario.yaml, it loads as the same. */
+  /**
+   * The document all this was made of, overrides included: printed as scenario.yaml, it loads as
+   * the same.
+   */
   readonly document: Readonly<Record<string, unknown>>;
 }
 

@@ -1,6 +1,7 @@
 /**
- * What may stand in a scenario: every key with a sentence, which is also its help and its entry in the
- * JSON Schema. What one key means for another (a node that the machine does not have) is in resolve.ts.
+ * What may stand in a scenario: every key with a sentence, which is also its help and its entry in
+ * the JSON Schema. What one key means for another (a node that the machine does not have) is in
+ * resolve.ts.
  */
 
 import { z } from 'zod';
@@ -130,7 +131,7 @@ export const deviceKeys = z.looseObject({
     )
     .optional()
     .describe(
-      'Node it is plugged into; a list, or `all` nodes that have CPUs, makes one on each. 0 unless given.',
+      'Node it is plugged into; a list, or `all` (that have CPUs), makes one on each. 0 unless given.',
     ),
   count: whole('a number of devices', 1, 100_000)
     .optional()

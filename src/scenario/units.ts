@@ -1,8 +1,9 @@
 /**
  * Sizes and times as a scenario writes them.
  *
- * Sizes read as memparse() of lib/cmdline.c reads them (powers of 1024, 0x allowed), except that nothing may
- * be left over: the kernel stops at the first odd character, a scenario names the mistake.
+ * Sizes read as memparse() of lib/cmdline.c reads them (powers of 1024, 0x allowed), except that
+ * nothing may be left over: the kernel stops at the first odd character, a scenario names the
+ * mistake.
  */
 
 import { memparse } from './memparse.js';

@@ -256,6 +256,20 @@ test('an expectation that cannot be read is shown at its own character', () => {
   );
 });
 
+describe('names in an expectation', () => {
+  const expecting = (text: string) =>
+    with2('devices: { nic0: { kind: hns3 } }', 'expect:', `  - ${text}`);
+  test.each([
+    ['nic1.refused == 0', 's.yaml:5:5: expect[0]: nic1 is not a device, did you mean nic0?'],
+    ['nic0.refusd == 0', 's.yaml:5:5: expect[0]: refusd is no statistic, did you mean refused?'],
+    ['cmd_sync == 0', 's.yaml:5:5: expect[0]: cmd_sync is no statistic, did you mean cmd_sync_ns?'],
+    ['colour == 0', 's.yaml:5:5: expect[0]: colour is no statistic, expected [DEVICE.]STATISTIC'],
+    ['nic0.placed.node.local > 0 and reserved.used > 0 and findings == 0', 'none'],
+  ])('%s', (text, message) => {
+    expect(complaint(expecting(text))).toBe(message);
+  });
+});
+
 describe('an option of the command line is the place of its own mistake', () => {
   const set = (path: string, value: string) => ({ path, value, option: `--set ${path}=${value}` });
   const text = with2('devices: { nic0: { kind: hns3 } }');

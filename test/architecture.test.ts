@@ -1,0 +1,111 @@
+/**
+ * The shape of the source: dependencies point one way, the model knows no clock and no chance but its own,
+ * and no file outgrows a reader.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('../src/', import.meta.url));
+const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .sort();
+const source = new Map(files.map((name) => [name, readFileSync(join(root, name), 'utf8')]));
+
+/** First folder of a file, or the file itself at the top: `mm`, `cli`, `index.ts`. */
+function partOf(file: string): string {
+  return file.split('/')[0]!;
+}
+
+/** Our own files that a file imports, statically, on demand, for its types, or by URL for a thread. */
+function importsOf(file: string): string[] {
+  const found = source.get(file)!.matchAll(/(?:from|import|import\(|new URL\()\s*'(\.[^']+\.js)'/g);
+  return [...found].map(([, path]) => {
+    return relative(root, resolve(root, dirname(file), path!)).replace(/\.js$/, '.ts');
+  });
+}
+
+const middle = ['scenario', 'experiment', 'trace', 'report', 'check'];
+const below: Readonly<Record<string, readonly string[]>> = {
+  mm: [],
+  sim: [],
+  devices: ['mm', 'sim'],
+  machine: ['mm', 'sim'],
+  actors: ['devices', 'machine', 'mm', 'sim'],
+};
+const lower = ['actors', 'devices', 'machine', 'mm', 'sim'];
+
+/** Parts a part may import besides itself. */
+function allowed(part: string): readonly string[] {
+  // Threads are started by the URL of what they run, which lies beside src.
+  if (part === 'actors') return ['..', ...below.actors!];
+  if (part === 'cli') return ['index.ts', ...middle, ...lower];
+  if (part === 'index.ts') return [...middle, ...lower];
+  return below[part] ?? [...middle, ...lower];
+}
+
+test('every folder has its place in the order of dependencies', () => {
+  const known = new Set(['cli', 'index.ts', ...middle, ...lower]);
+  expect([...new Set(files.map(partOf))].filter((part) => !known.has(part))).toEqual([]);
+});
+
+test.each([...new Set(files.map(partOf))])('%s imports only what lies below it', (part) => {
+  const wrong = files
+    .filter((file) => partOf(file) === part)
+    .flatMap((file) => importsOf(file).map((target) => [file, target] as const))
+    .filter(([, target]) => partOf(target) !== part && !allowed(part).includes(partOf(target)))
+    .map(([file, target]) => `${file} -> ${target}`);
+  expect(wrong).toEqual([]);
+});
+
+test('folders on one level do not depend on each other in a circle', () => {
+  const targets = new Map<string, Set<string>>();
+  for (const file of files) {
+    const part = partOf(file);
+    const set = targets.get(part) ?? new Set();
+    for (const target of importsOf(file)) if (partOf(target) !== part) set.add(partOf(target));
+    targets.set(part, set);
+  }
+  const circles: string[] = [];
+  const visit = (part: string, path: readonly string[]): void => {
+    if (path.includes(part)) circles.push([...path.slice(path.indexOf(part)), part].join(' -> '));
+    else for (const target of targets.get(part) ?? []) visit(target, [...path, part]);
+  };
+  for (const part of middle) visit(part, []);
+  expect(circles).toEqual([]);
+});
+
+describe('the model has no clock, no chance and no files of its own', () => {
+  const forbidden = [
+    'Date.now',
+    'performance.now',
+    'hrtime',
+    'Math.random',
+    'setTimeout',
+    'Promise.race',
+    'node:fs',
+  ];
+  const model = files.filter((file) => ['mm', 'sim', 'actors', 'devices'].includes(partOf(file)));
+  test.each(forbidden)('%s', (word) => {
+    // The thing itself, and not a property of that name such as the clock XState is given.
+    const used = new RegExp(`(?<![.\\w])${word.replaceAll('.', '\\.')}\\b(?!\\s*:)`);
+    expect(model.filter((file) => used.test(withoutComments(source.get(file)!)))).toEqual([]);
+  });
+});
+
+function withoutComments(text: string): string {
+  return text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/^\s*\/\/.*$/gm, '');
+}
+
+test('every file begins by saying what it is', () => {
+  const wrong = files.filter((file) => !/^(#!.*\n)?\/\*\*\n/.test(source.get(file)!));
+  expect(wrong).toEqual([]);
+});
+
+test('no file is a drawer for odds and ends, and none is longer than 400 lines', () => {
+  const drawers = ['utils.ts', 'types.ts', 'helpers.ts', 'constants.ts'];
+  expect(files.filter((file) => drawers.includes(basename(file)))).toEqual([]);
+  const long = files.filter((file) => source.get(file)!.trimEnd().split('\n').length > 400);
+  expect(long).toEqual([]);
+});

@@ -1,0 +1,175 @@
+/**
+ * The command as scripts see it: what goes to which stream, and which exit code ends it.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { progressText } from '#cmasim/cli/progress.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const main = join(root, 'dist/src/cli/main.js');
+const directory = mkdtempSync(join(tmpdir(), 'cmasim-'));
+
+interface Outcome {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function cmasim(args: readonly string[], input = ''): Outcome {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+    input,
+    encoding: 'utf8',
+    cwd: root,
+  });
+  return { code: status, out: stdout, err: stderr };
+}
+
+const small = `kernel: 6.12
+machine: { nodes: 2 }
+cmdline: cma=16M
+devices: { nic: { kind: hns3, node: 1, queues: 1 } }
+stop: 20ms
+expect:
+  - nic.placed.default.remote > 0
+`;
+
+describe('exit codes', () => {
+  test('0: fine, with data on stdout and nothing on stderr', () => {
+    const { code, out, err } = cmasim(['run', '-'], small);
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toContain('ok    nic.placed.default.remote > 0');
+  });
+
+  test('1: an expectation does not hold', () => {
+    const failing = small.replace('> 0', '== 0');
+    expect(cmasim(['run', '-', '--json'], failing).code).toBe(1);
+  });
+
+  test('1: with --check, a finding', () => {
+    const leaking = ['run', 'scenarios/node-rewritten.yaml', '--json', '--kernel', 'v2'];
+    const passing = ['--set', 'expect=[]', '--set', 'config={CMA_PERNUMA_SIZE_MBYTES: 16}'];
+    expect(cmasim([...leaking, ...passing]).code).toBe(0);
+    expect(cmasim([...leaking, ...passing, '--check']).code).toBe(1);
+  });
+
+  test.each([
+    [['run', 'none.yaml'], '', 'none.yaml: no such file\n'],
+    [['run', '-'], '', 'stdin:1:1: an empty file, expected a scenario\n'],
+    [['run', '-'], `${small}sed: 3\n`, 'stdin:8:1: sed: unknown key, did you mean seed?\n'],
+    [['run', '-', '--seed', 'x'], small, '--seed x: seed: x, expected 0 to 4294967295\n'],
+    [
+      ['run', '-', '--set', 'devices.nic.node=2'],
+      small,
+      '--set devices.nic.node=2: devices.nic.node: 2 is not in the machine, expected a node of custom (0-1)\n',
+    ],
+    [['machines', 'rpi5'], '', 'cmasim: machine rpi5 is not known, did you mean rpi4?\n'],
+    [
+      ['run', '-', '--shards', '0'],
+      small,
+      "error: option '--shards <count>' argument '0' is invalid. expected auto or a number from 1 to 1024\n",
+    ],
+    [['rnu'], '', "error: unknown command 'rnu'\n(Did you mean run?)\n"],
+  ])('2: %j', (args, input, message) => {
+    expect(cmasim(args, input)).toEqual({ code: 2, out: '', err: message });
+  });
+
+  test('a reader that goes away is no error', async () => {
+    const child = spawn(process.execPath, [main, 'schema'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let err = '';
+    child.stderr.on('data', (chunk) => {
+      err += chunk;
+    });
+    child.stdout.destroy();
+    const code = await new Promise((done) => child.on('close', done));
+    expect([code, err]).toEqual([0, '']);
+  });
+});
+
+test('the same input gives the same bytes', () => {
+  expect(cmasim(['run', '-'], small).out).toBe(cmasim(['run', '-', '--shards', '2'], small).out);
+});
+
+test('--print-config prints a scenario that loads as the same, and runs nothing', () => {
+  const resolved = cmasim(['run', '-', '--print-config', '--kernel', 'v2', '--seed', '7'], small);
+  expect(resolved.out).toContain('policy: v2\n');
+  expect(resolved.out).toContain('seed: 7\n');
+  expect(cmasim(['run', '-', '--print-config'], resolved.out).out).toBe(resolved.out);
+});
+
+test('-o leaves a directory that repeats the run, and is not overwritten', () => {
+  const target = join(directory, 'out');
+  const first = cmasim(['run', '-', '-o', target], small);
+  expect(first.code).toBe(0);
+  const manifest = JSON.parse(readFileSync(join(target, 'manifest.json'), 'utf8'));
+  expect(manifest).toMatchObject({ format: 'cmasim-manifest/1', seed: 1, kernel: '6.12' });
+  const stats = JSON.parse(readFileSync(join(target, 'stats.json'), 'utf8'));
+  expect(stats).toMatchObject({ format: 'cmasim-run/1', fingerprint: manifest.fingerprint });
+
+  const again = cmasim(['run', join(target, 'scenario.yaml'), '--json']);
+  expect(JSON.parse(again.out).fingerprint).toBe(manifest.fingerprint);
+
+  const refused = cmasim(['run', '-', '-o', target], small);
+  expect([refused.code, refused.out]).toEqual([2, '']);
+  expect(refused.err).toBe(`${target}: exists, expected a new directory or --force\n`);
+  expect(cmasim(['run', '-', '-o', target, '--force', '--seed', '2'], small).code).toBe(0);
+  expect(JSON.parse(readFileSync(join(target, 'manifest.json'), 'utf8')).seed).toBe(2);
+});
+
+test('several runs share one document and one directory', () => {
+  const target = join(directory, 'both');
+  const file = join(directory, 'study.yaml');
+  writeFileSync(file, `${small}---\ncmdline: cma=0\nexpect: []\n`);
+  const { code, out } = cmasim(['run', file, '--json', '-o', target]);
+  expect(code).toBe(0);
+  expect(JSON.parse(out).runs.map((run: { scenario: string }) => run.scenario)).toEqual([
+    'study#1',
+    'study#2',
+  ]);
+  expect(existsSync(join(target, 'study-2', 'manifest.json'))).toBe(true);
+});
+
+test('Ctrl-C ends a run with what it has, marked, and exit code 130', async () => {
+  const endless = small
+    .replace('queues: 1', 'queues: 1, traffic: steady, interval: 1us')
+    .replace('20ms', '1000s');
+  const file = join(directory, 'endless.yaml');
+  writeFileSync(file, endless);
+  const child = spawn(process.execPath, [main, 'run', file, '--json']);
+  let out = '';
+  child.stdout.on('data', (chunk) => {
+    out += chunk;
+  });
+  setTimeout(() => child.kill('SIGINT'), 1500);
+  const code = await new Promise((done) => child.on('close', done));
+  expect(code).toBe(130);
+  const result = JSON.parse(out);
+  expect(result.interrupted).toBe(true);
+  expect(result.events).toBeGreaterThan(0);
+});
+
+test.each(['run', 'replay', 'kernels', 'machines', 'devices', 'schema'])(
+  '%s --help explains itself on stdout',
+  (verb) => {
+    const { code, out, err } = cmasim([verb, '--help']);
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toContain(`Usage: cmasim ${verb}`);
+  },
+);
+
+test.each(['kernels', 'machines', 'devices'])(
+  '%s --json is one document with its format',
+  (verb) => {
+    expect(JSON.parse(cmasim([verb, '--json']).out).format).toBe(`cmasim-${verb}/1`);
+  },
+);
+
+test('progress tells share, rate and remaining time', () => {
+  const progress = { simulatedNs: 4e6, stopNs: 10e6, events: 2_620_000 };
+  expect(progressText('rack', progress, 2000)).toBe(
+    'rack: 40 %, 4 ms of 10 ms simulated, 1.31 M events/s, 3 s left',
+  );
+});
