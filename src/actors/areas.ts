@@ -23,11 +23,15 @@ import { GFP_DMA, GFP_DMA32 } from '../mm/gfp.js';
 import type { Loop } from '../sim/model.js';
 import type { Stream } from '../sim/random.js';
 import { InFlight, ticket } from './inflight.js';
+import { type Freed, Ledger } from './ledger.js';
 import { CONTIG_DONE, contigDone, release } from './messages.js';
 import { type AllocMutex, mutexes } from './mutex.js';
 import { alignOrder, asker, grant, leaveArea, pagesAsked, stepArea, toBuddy } from './walk.js';
 import { between, type Wiring } from './wiring.js';
 import type { Zones } from './zones.js';
+
+/** Owner of what boot took: no request. */
+const ATOMIC_POOL = -1;
 
 /** One area when the run has ended. Pages; peaks over the whole run. */
 export interface AreaEnd {
@@ -45,6 +49,7 @@ export class Areas {
   /** Per actor: a ticket is part of a message, so its number must not depend on who else is on the shard. */
   readonly #inFlight: InFlight[] = [];
   readonly #mutex: AllocMutex;
+  readonly #ledger: Ledger;
   /** Area -> its state; undefined where another shard owns it. */
   readonly owned: readonly (cma.CmaArea | undefined)[];
   /** Area -> stream of its lru_cache_disable() draws. */
@@ -58,6 +63,7 @@ export class Areas {
   ) {
     this.#wiring = wiring;
     this.#zones = zones;
+    this.#ledger = new Ledger(wiring.log, wiring.checks);
     const { areas } = wiring.layout;
     const here = (index: number): boolean => owns(wiring.areaOwner[index]!);
     this.owned = areas.map((area) => (here(area.index) ? cma.cmaAreaFromLayout(area) : undefined));
@@ -92,13 +98,16 @@ export class Areas {
     if (!area) return;
     for (const { order, fromDefaultArea } of pools) {
       if (!fromDefaultArea) continue;
-      const { errno } = cma.cmaAlloc(area, 2 ** order, Math.min(order, cmaAlignment));
-      if (errno === 0) this.#zones.takeCma(area.nid, area.zone, 2 ** order);
+      const { errno, pfn } = cma.cmaAlloc(area, 2 ** order, Math.min(order, cmaAlignment));
+      if (errno !== 0) continue;
+      this.#ledger.granted(area, pfn, 2 ** order, ATOMIC_POOL);
+      this.#zones.takeCma(area.nid, area.zone, 2 ** order);
     }
   }
 
   /** The areas of this shard as they stand. */
   finish(): AreaEnd[] {
+    this.#ledger.auditAll(this.#wiring, this.#zones, this.owned);
     return this.owned.flatMap((area) => {
       if (!area) return [];
       const { used, maxchunk } = cma.cmaState(area);
@@ -146,6 +155,7 @@ export class Areas {
       return;
     }
     cma.cmaClaim(area, bit, count);
+    this.#ledger.claimed(area.index, count);
     rows[row + ticket.bit] = bit;
     rows[row + ticket.work] = work;
     rows[row + ticket.since] = loop.now;
@@ -179,6 +189,7 @@ export class Areas {
     const { rows } = this.#slab(loop.actor);
     const area = this.area(rows[row + ticket.area]!);
     this.#mutex.release(loop, loop.actor, area.index);
+    this.#ledger.claimed(area.index, -rows[row + ticket.count]!);
     const bit = rows[row + ticket.bit]!;
     const count = rows[row + ticket.count]!;
     if (isBusy) {
@@ -188,6 +199,7 @@ export class Areas {
       return;
     }
     const pfn = cma.cmaCommit(area, bit, count);
+    this.#ledger.granted(area, pfn, count, rows[row + request.id]!);
     this.#zones.takeCma(area.nid, area.zone, count);
     this.#log(loop, row, 0);
     this.#place(loop, row, area, pfn);
@@ -225,8 +237,9 @@ export class Areas {
       size: rows[row + request.size]!,
     };
     const owner = releaseOwner(wiring.directory, policy, asked, pfn, area.nid);
-    if (owner === NO_AREA) this.leak(loop, id, area, pfn, pages);
-    else this.#release(area, pfn, pages);
+    const at = { id, time: loop.now };
+    if (owner === NO_AREA) this.#leak(area, pfn, pages, at);
+    else this.#release(area, pfn, pages, at);
     wiring.log.gaveBack(id, area.index, pfn, pages);
     return Math.round(pages * wiring.costs.pageRelease);
   }
@@ -260,49 +273,26 @@ export class Areas {
     const pages = m[at + release.pages]!;
     const leakedFrom = m[at + release.leakedFrom]!;
     const area = this.area(leakedFrom === NO_AREA ? m[at + release.area]! : leakedFrom);
-    if (leakedFrom === NO_AREA) this.#releaseAndReport(loop, id, area, pfn, pages);
-    else this.leak(loop, id, area, pfn, pages);
+    if (leakedFrom === NO_AREA) this.#release(area, pfn, pages, { id, time: loop.now });
+    else this.#leak(area, pfn, pages, { id, time: loop.now });
     const { costs } = this.#wiring;
     const work = Math.round(costs.bitmapLock + pages * costs.pageRelease);
     const source = leakedFrom === NO_AREA ? area.index : LEAKED;
     answerFreed(this.#wiring, loop, m, at, work, source, area.nid);
   }
 
-  #release(area: cma.CmaArea, pfn: number, pages: number): number {
+  #release(area: cma.CmaArea, pfn: number, pages: number, at: Freed): void {
     const returned = cma.cmaRelease(area, pfn, pages, this.#wiring.rules.wholeRange);
     if (returned > 0) this.#zones.returnCma(area.nid, area.zone, returned);
-    return returned;
-  }
-
-  #releaseAndReport(loop: Loop, id: number, area: cma.CmaArea, pfn: number, pages: number): void {
-    const returned = this.#release(area, pfn, pages);
-    if (returned === pages) return;
-    const missing = pages - Math.max(0, returned);
-    this.#wiring.log.findings.push({
-      time: loop.now,
-      kind: 'double-free',
-      id,
-      pfn,
-      pages: missing,
-      area: area.index,
-      text: `${missing} of ${pages} pages from pfn ${pfn} were not held when ${area.name} took them back`,
-    });
+    this.#ledger.released(area, pfn, pages, Math.max(0, returned), at);
   }
 
   /** Pages back in the buddy whose bits stay set for ever. */
-  leak(loop: Loop, id: number, area: cma.CmaArea, pfn: number, pages: number): void {
+  #leak(area: cma.CmaArea, pfn: number, pages: number, at: Freed): void {
     const inside = Math.min(pages, area.basePfn + area.count - pfn);
     const returned = cma.cmaFreeToBuddy(area, pfn, inside);
     this.#zones.returnCma(area.nid, area.zone, returned);
-    this.#wiring.log.findings.push({
-      time: loop.now,
-      kind: 'leak',
-      id,
-      pfn,
-      pages: inside,
-      area: area.index,
-      text: `${inside} pages of ${area.name} from pfn ${pfn} went to the buddy; their bits stay set`,
-    });
+    this.#ledger.leaked(area, pfn, inside, returned, at);
   }
 }
 

@@ -63,6 +63,8 @@ export interface Plan {
   /** Operations of a replay (operations.ts) and the node of the CPU that begins it. */
   readonly replay: { readonly operations: Float64Array; readonly cpuNode: number } | null;
   readonly keepAttempts: boolean;
+  /** Check invariants at every step, not only at the end. */
+  readonly checks: boolean;
 }
 
 /** Actor numbers: nodes by position in the machine, the coordinator, the replayer, the devices. */
@@ -121,6 +123,7 @@ export function wiringOf(plan: Plan): Wiring {
     policies: plan.policies.map((row) => lowerPolicy(row, pageSize)),
     latency: new LatencyTable(machine),
     log: new RunLog(plan.keepAttempts),
+    checks: plan.checks,
     coordinator: numbers.coordinator,
     place: placesOf(plan, positionOf),
     areaOwner,

@@ -26,6 +26,8 @@ export interface Wiring {
   readonly policies: readonly Policy[];
   readonly latency: LatencyTable;
   readonly log: RunLog;
+  /** The run checks itself at every step, not only at its end. */
+  readonly checks: boolean;
   readonly coordinator: number;
   /** Actor -> position of its node. */
   readonly place: Int32Array;

@@ -30,6 +30,8 @@ export class Zones {
   /** nid -> zones, highest first. */
   readonly #zones = new Map<number, readonly Zone[]>();
   readonly #taken = new Map<number, Taken[]>();
+  /** Zone -> pages its buddy had at the start less what requests and the timeline hold. */
+  readonly #expected = new Map<Zone, number>();
   /** First pfn of the block that alloc() took last. */
   allocated = -1;
 
@@ -38,7 +40,10 @@ export class Zones {
     const kept = minFree(wiring.layout, options);
     for (const { nid } of wiring.layout.nodes) {
       const actor = wiring.nodeOf[nid]!;
-      if (owns(actor)) this.#zones.set(nid, zonesFromLayout(wiring.layout, nid, kept, options));
+      if (!owns(actor)) continue;
+      const zones = zonesFromLayout(wiring.layout, nid, kept, options);
+      this.#zones.set(nid, zones);
+      for (const zone of zones) this.#expected.set(zone, zone.buddy.free);
     }
   }
 
@@ -51,11 +56,23 @@ export class Zones {
     const zone = getPageFromFreelist(this.of(nid), order, gfp, round);
     if (!zone) return -1;
     this.allocated = zoneAlloc(zone, order);
+    this.#expect(zone, -(2 ** order));
     return zone.index;
   }
 
   free(nid: number, pfn: number, order: number): void {
-    zoneFree(this.#zoneOf(nid, pfn), pfn, order);
+    const zone = this.#zoneOf(nid, pfn);
+    zoneFree(zone, pfn, order);
+    this.#expect(zone, 2 ** order);
+  }
+
+  /** Pages that are neither free nor with anybody: 0, or we have lost count. */
+  lost(zone: Zone): number {
+    return this.#expected.get(zone)! - zone.buddy.free;
+  }
+
+  #expect(zone: Zone, pages: number): void {
+    this.#expected.set(zone, this.#expected.get(zone)! + pages);
   }
 
   /** `count` pages of an area leave the buddy; returns how many movable users held. */
@@ -78,6 +95,7 @@ export class Zones {
           const pfn = zoneAlloc(zone, order);
           if (pfn < 0) break;
           taken.push({ zone, pfn, order });
+          this.#expect(zone, -(2 ** order));
           left -= 2 ** order;
         }
       }
@@ -91,6 +109,7 @@ export class Zones {
     while (taken.length > 0 && left >= 2 ** taken.at(-1)!.order) {
       const { zone, pfn, order } = taken.pop()!;
       zoneFree(zone, pfn, order);
+      this.#expect(zone, 2 ** order);
       left -= 2 ** order;
     }
   }

@@ -26,6 +26,8 @@ export interface PlanOptions {
   readonly interpreted: boolean;
   /** Keep every attempt, for `why` and replays. */
   readonly keepAttempts: boolean;
+  /** Check invariants at every step, not only at the end. */
+  readonly checks: boolean;
 }
 
 /** The boot of this scenario does not come to its end: the kernel's doing, and the user's answer. */
@@ -68,6 +70,7 @@ export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
       timeline: scenario.timeline.flatMap((entry) => disturbances(entry, pageSize)),
       replay: null,
       keepAttempts: options.keepAttempts,
+      checks: options.checks,
     },
   };
 }

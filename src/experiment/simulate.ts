@@ -45,7 +45,11 @@ export async function simulate(
 ): Promise<RunResult> {
   const interpreted = options.devices === 'interpreted';
   const begun = process.hrtime.bigint();
-  const planned = planRun(scenario, { interpreted, keepAttempts: false });
+  const planned = planRun(scenario, {
+    interpreted,
+    keepAttempts: false,
+    checks: options.check ?? false,
+  });
   const outcome = await runShards(shardRun(scenario, planned.plan, options));
   const wallMs = Number(process.hrtime.bigint() - begun) / 1e6;
   return resultOf(scenario, planned, outcome, wallMs);

@@ -66,6 +66,7 @@ export function replayPlan(file: OperationFile, kernel: ReplayKernel = DEFAULT_K
     timeline: [],
     replay: { operations: file.operations, cpuNode: file.cpuNode },
     keepAttempts: true,
+    checks: false,
   };
 }
 
