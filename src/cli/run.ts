@@ -135,6 +135,9 @@ export async function simulateAll(
         check: options.check === true,
         onProgress: (progress) => line.show(progress),
         signal: interrupt.signal,
+      }).catch((error: unknown) => {
+        // The line that reports our bug says which seed shows it again.
+        throw error instanceof Error ? Object.assign(error, { seed: scenario.seed }) : error;
       });
       line.end(timingText(result));
       if (!options.json) {
