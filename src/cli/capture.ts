@@ -1,8 +1,9 @@
 /**
- * `cmasim capture`: prints the shell script that makes an archive of what import can use of a server.
+ * `cmasim capture`: prints the shell script that makes an archive of what import can use of a
+ * server.
  *
- * POSIX sh with cat, cp, tar and what coreutils or busybox have; nothing is installed or changed. What
- * cannot be read (most of debugfs, addresses in iomem, without root) is named and left out.
+ * POSIX sh with cat, cp, tar and what coreutils or busybox have; nothing is installed or changed.
+ * What cannot be read (most of debugfs, addresses in iomem, without root) is named and left out.
  */
 
 import { Command } from 'commander';
@@ -12,16 +13,16 @@ export function captureCommand(): Command {
   return new Command('capture')
     .summary('print a script that captures a server for import')
     .description(
-      'Prints a POSIX shell script. Run on a server, best as root, it writes one archive with nodes, ' +
-        'zones, free blocks, the memory map, CMA areas with their bitmaps, and PCI devices: ' +
+      'Prints a POSIX shell script. Run on a server, best as root, it writes one archive with ' +
+        'nodes, zones, free blocks, the memory map, CMA areas with their bitmaps, and PCI devices: ' +
         'cmasim capture | ssh root@server sh -s > server.tar.gz',
     )
     .action(() => print(captureScript));
 }
 
 /**
- * The archive goes to the first argument, or to standard output when that is no terminal. Paths in it are
- * those of the server, below one directory, so that it can be read by eye too.
+ * The archive goes to the first argument, or to standard output when that is no terminal. Paths in
+ * it are those of the server, below one directory, so that it can be read by eye too.
  */
 export const captureScript = `#!/bin/sh
 # Captures what cmasim import can use of this machine. Changes nothing; best run as root.
@@ -96,9 +97,10 @@ link() {
 }
 for device in /sys/bus/pci/devices/*; do
   [ -d "$device" ] || continue
-  printf '%s node=%s class=%s vendor=%s device=%s driver=%s iommu_group=%s iommu_type=%s dma_mask=%s/%s\\n' \\
+  printf '%s node=%s class=%s vendor=%s device=%s driver=%s ' \\
     "\${device##*/}" "$(one "$device/numa_node")" "$(one "$device/class")" \\
-    "$(one "$device/vendor")" "$(one "$device/device")" "$(link "$device/driver")" \\
+    "$(one "$device/vendor")" "$(one "$device/device")" "$(link "$device/driver")"
+  printf 'iommu_group=%s iommu_type=%s dma_mask=%s/%s\\n' \\
     "$(link "$device/iommu_group")" "$(one "$device/iommu_group/type")" \\
     "$(one "$device/dma_mask_bits")" "$(one "$device/consistent_dma_mask_bits")"
 done > "$top/pci-devices.txt"

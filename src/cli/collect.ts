@@ -1,8 +1,9 @@
 /**
- * The files of a server: a directory, an archive of `cmasim capture`, or single files, read into memory.
+ * The files of a server: a directory, an archive of `cmasim capture`, or single files, read into
+ * memory.
  *
- * Files of proc and sysfs say they are empty and are not, so they are read and not measured. Symbolic links
- * are not followed: sysfs is full of circles.
+ * Files of proc and sysfs say they are empty and are not, so they are read and not measured.
+ * Symbolic links are not followed: sysfs is full of circles.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -21,7 +22,10 @@ export interface Collected {
   readonly warnings: readonly string[];
 }
 
-/** Reads `path` (`-` is the standard input) and what is in it. Throws InputError when it cannot be read. */
+/**
+ * Reads `path` (`-` is the standard input) and what is in it. Throws InputError when it cannot be
+ * read.
+ */
 export function collectFiles(path: string): Collected {
   if (path !== '-' && statOf(path).isDirectory()) {
     // A recording keeps the machine apart from its traces, and the state after them elsewhere.

@@ -1,5 +1,6 @@
 /**
- * `cmasim import PATH…`: a server's own files become a machine, its state and a description in words.
+ * `cmasim import PATH…`: a server's own files become a machine, its state and a description in
+ * words.
  */
 
 import { existsSync, writeFileSync } from 'node:fs';
@@ -26,9 +27,9 @@ export function importCommand(): Command {
   return new Command('import')
     .summary('make a machine of what a server says about itself')
     .description(
-      'Reads an archive of `cmasim capture`, a directory, or single files (numactl -H, sysfs, hwloc XML, ' +
-        'zoneinfo, buddyinfo, iomem, dmesg, PCI devices), tells in words what they describe, and writes ' +
-        'a file for --machine.',
+      'Reads an archive of `cmasim capture`, a directory, or single files (numactl -H, sysfs, ' +
+        'hwloc XML, zoneinfo, buddyinfo, iomem, dmesg, PCI devices), tells in words what they ' +
+        'describe, and writes a file for --machine.',
     )
     .argument('<path...>', 'archive, directory or files of one machine; - is the standard input')
     .option('-o, --output <file>', 'write the machine as YAML; - writes it to standard output')

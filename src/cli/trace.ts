@@ -1,5 +1,6 @@
 /**
- * `cmasim trace FILE…`: what a recording says: calls per device, requests per area, what was live before.
+ * `cmasim trace FILE…`: what a recording says: calls per device, requests per area, what was live
+ * before.
  */
 
 import { readFileSync } from 'node:fs';
@@ -22,8 +23,9 @@ export function traceCommand(): Command {
   return new Command('trace')
     .summary('summarize a recorded trace: calls per device, requests per area')
     .description(
-      'Reads ftrace text, trace-cmd report, perf script, perf trace or perf JSON, gzipped or not, joins ' +
-        'the events to requests and counts them. Several files are the phases of one recording, in order.',
+      'Reads ftrace text, trace-cmd report, perf script, perf trace or perf JSON, gzipped or ' +
+        'not, joins the events to requests and counts them. Several files are the phases of one ' +
+        'recording, in order.',
     )
     .argument('<file...>', 'recordings; - is the standard input')
     .option('--machine <path>', 'what import takes: says on which node each device is')

@@ -1,9 +1,9 @@
 /**
  * One event of a recording, whatever text it was printed in: the record every reader fills.
  *
- * Models include/trace/events/{cma,dma,iommu,kmem,migrate,page_isolation,compaction}.h of 6.1 to 7.2 under
- * all their names. One record is reused for every line, so a sink copies what it keeps. Left out: fields no
- * reconstruction asks for (struct page pointers, directions of lists).
+ * Models include/trace/events/{cma,dma,iommu,kmem,migrate,page_isolation,compaction}.h of 6.1 to
+ * 7.2 under all their names. One record is reused for every line, so a sink copies what it keeps.
+ * Left out: fields no reconstruction asks for (struct page pointers, directions of lists).
  */
 import { Interner } from './intern.js';
 

@@ -1,8 +1,10 @@
 /**
- * What stands behind the event's name: `key=value` fields as the kernel, trace-cmd and kprobes print them.
+ * What stands behind the event's name: `key=value` fields as the kernel, trace-cmd and kprobes
+ * print them.
  *
- * One walk over the bytes, no string: keys are recognised by a hash, numbers are read in place. Values come
- * as hex without 0x, as decimal, as `0x1000 (4096)` (option fields), quoted (kprobes) or as lists.
+ * One walk over the bytes, no string: keys are recognised by a hash, numbers are read in place.
+ * Values come as hex without 0x, as decimal, as `0x1000 (4096)` (option fields), quoted (kprobes)
+ * or as lists.
  */
 import { ABSENT, directions, kinds, type TraceEvent } from './event.js';
 
@@ -267,7 +269,10 @@ function storeRare(
   }
 }
 
-/** Stores one field whose key and value are apart (JSON, perf trace). Returns false for an unknown key. */
+/**
+ * Stores one field whose key and value are apart (JSON, perf trace). Returns false for an unknown
+ * key.
+ */
 export function storeField(event: TraceEvent, key: string, value: string): boolean {
   const keyBytes = Buffer.from(key, 'latin1');
   const code = codeOf(keyHash(keyBytes, 0, keyBytes.length));
@@ -323,7 +328,9 @@ function readValue(
   return stop === QUOTE && to < end ? to + 1 : to;
 }
 
-/** A probe's place, `(dma_alloc_attrs+0x0/0x60)` or `(caller+0x5a/0x170 [nvme] <- dma_alloc_attrs)`. */
+/**
+ * A probe's place, `(dma_alloc_attrs+0x0/0x60)` or `(caller+0x5a/0x170 [nvme] <- dma_alloc_attrs)`.
+ */
 function readProbe(event: TraceEvent, bytes: Uint8Array, start: number, end: number): number {
   let to = start;
   while (to < end && bytes[to] !== SPACE) to++;
@@ -345,7 +352,10 @@ function readProbe(event: TraceEvent, bytes: Uint8Array, start: number, end: num
   return Math.min(close + 1, end);
 }
 
-/** Meaning of the function a probe stands on; trace-cmd prints its address, the event's name must do then. */
+/**
+ * Meaning of the function a probe stands on; trace-cmd prints its address, the event's name must do
+ * then.
+ */
 function probedKind(event: TraceEvent, bytes: Uint8Array, start: number, end: number): number {
   let to = start;
   while (to < end && bytes[to] !== 43 && bytes[to] !== CLOSE && bytes[to] !== SPACE) to++;

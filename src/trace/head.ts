@@ -1,9 +1,10 @@
 /**
- * What stands before the payload: task, CPU, flags, time and the event's name, as ftrace (with and without
- * TGID, flags, latency format), trace-cmd report and perf script print it.
+ * What stands before the payload: task, CPU, flags, time and the event's name, as ftrace (with and
+ * without TGID, flags, latency format), trace-cmd report and perf script print it.
  *
- * One walk over the bytes without a string: the bracket of the CPU is found first, the task's number lies
- * to its left, everything else to its right. Task names may hold spaces, brackets and hyphens.
+ * One walk over the bytes without a string: the bracket of the CPU is found first, the task's
+ * number lies to its left, everything else to its right. Task names may hold spaces, brackets and
+ * hyphens.
  */
 import { ABSENT, type TraceEvent } from './event.js';
 
@@ -44,12 +45,15 @@ function isDigit(c: number): boolean {
   return c >= 48 && c <= 57;
 }
 
-/** A task's name, its number and the CPU's bracket take no more; what follows belongs to the payload. */
+/**
+ * A task's name, its number and the CPU's bracket take no more; what follows belongs to the
+ * payload.
+ */
 const HEAD_MAX = 128;
 
 /**
- * Reads the head of bytes[start, end) into `event` and `head`. Returns where the payload starts, -1 when
- * the line is no event, -2 when it is an event record without an event name (`<stack trace>`).
+ * Reads the head of bytes[start, end) into `event` and `head`. Returns where the payload starts, -1
+ * when the line is no event, -2 when it is an event record without an event name (`<stack trace>`).
  */
 export function readHead(event: TraceEvent, bytes: Uint8Array, start: number, end: number): number {
   let first = start;
@@ -70,7 +74,10 @@ export function readHead(event: TraceEvent, bytes: Uint8Array, start: number, en
   return readBare(event, bytes, first, end);
 }
 
-/** Task and thread to the left of the CPU's bracket: `TASK-PID`, `TASK-PID (TGID)`, `COMMAND PID/TID`. */
+/**
+ * Task and thread to the left of the CPU's bracket: `TASK-PID`, `TASK-PID (TGID)`, `COMMAND
+ * PID/TID`.
+ */
 function readTask(event: TraceEvent, bytes: Uint8Array, first: number, open: number): boolean {
   let i = open - 1;
   while (i > first && bytes[i] === SPACE) i--;
@@ -111,7 +118,9 @@ function readTask(event: TraceEvent, bytes: Uint8Array, first: number, open: num
   return true;
 }
 
-/** Decimal number in [start, end), spaces before it allowed; -1 when there is none (`(-------)`). */
+/**
+ * Decimal number in [start, end), spaces before it allowed; -1 when there is none (`(-------)`).
+ */
 function digitsIn(bytes: Uint8Array, start: number, end: number): number {
   let i = start;
   while (i < end && bytes[i] === SPACE) i++;
@@ -121,7 +130,9 @@ function digitsIn(bytes: Uint8Array, start: number, end: number): number {
   return value;
 }
 
-/** Flags (a word that does not start with a digit) and the time up to its colon; -1 when not there. */
+/**
+ * Flags (a word that does not start with a digit) and the time up to its colon; -1 when not there.
+ */
 function readTime(
   event: TraceEvent,
   bytes: Uint8Array,
@@ -166,7 +177,9 @@ function readTime(
   return i + 1;
 }
 
-/** The event's name behind the time, its system before it or not; returns where the payload starts. */
+/**
+ * The event's name behind the time, its system before it or not; returns where the payload starts.
+ */
 function readName(event: TraceEvent, bytes: Uint8Array, start: number, end: number): number {
   let i = start;
   while (i < end && bytes[i] === SPACE) i++;

@@ -1,5 +1,6 @@
 /**
- * Wrong input: one line with the place, the only error the readers of recordings and machines throw.
+ * Wrong input: one line with the place, the only error the readers of recordings and machines
+ * throw.
  */
 export class InputError extends Error {
   readonly file: string;

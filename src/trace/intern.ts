@@ -1,8 +1,8 @@
 /**
  * Byte strings stored once, numbered in the order of their first appearance.
  *
- * Recordings repeat a few hundred names millions of times: looking them up by their bytes makes no string.
- * Bounded: beyond `limit` names all new ones share the last id, whose text says so.
+ * Recordings repeat a few hundred names millions of times: looking them up by their bytes makes no
+ * string. Bounded: beyond `limit` names all new ones share the last id, whose text says so.
  */
 
 /** No kernel name is longer; a damaged line may be. */

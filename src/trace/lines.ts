@@ -1,10 +1,14 @@
 /**
- * Byte chunks cut into lines without copying: only a line that lies across two chunks is put together.
+ * Byte chunks cut into lines without copying: only a line that lies across two chunks is put
+ * together.
  *
- * Memory is bounded by the chunk and by `LINE_MAX`: a longer line is skipped as it arrives and counted.
+ * Memory is bounded by the chunk and by `LINE_MAX`: a longer line is skipped as it arrives and
+ * counted.
  */
 
-/** The kernel prints at most two pages per event; perf's and kprobes' strings stay below this too. */
+/**
+ * The kernel prints at most two pages per event; perf's and kprobes' strings stay below this too.
+ */
 export const LINE_MAX = 1 << 16;
 
 const NEWLINE = 10;

@@ -1,9 +1,9 @@
 /**
  * Mappings that are live: (device, DMA address) -> when it was mapped, and how much.
  *
- * Maps outnumber allocations by up to 250 to 1, so this is a flat hash table in typed arrays. Bounded: a
- * recording that never unmaps (NVMe on 7.2 without an IOMMU) must not grow without end, so beyond
- * `LIVE_MAX` entries old ones are forgotten and counted.
+ * Maps outnumber allocations by up to 250 to 1, so this is a flat hash table in typed arrays.
+ * Bounded: a recording that never unmaps (NVMe on 7.2 without an IOMMU) must not grow without end,
+ * so beyond `LIVE_MAX` entries old ones are forgotten and counted.
  */
 const LIVE_MAX = 1 << 19;
 const EMPTY = -1;
@@ -25,7 +25,9 @@ export class LiveMaps {
     return this.#count;
   }
 
-  /** Records a mapping. Returns false when the address was mapped already: its unmap was not seen. */
+  /**
+   * Records a mapping. Returns false when the address was mapped already: its unmap was not seen.
+   */
   add(device: number, address: number, time: number, bytes: number): boolean {
     let slot = this.#find(device, address);
     const fresh = this.#device[slot] === EMPTY;

@@ -1,8 +1,8 @@
 /**
  * What is allocated at this point of a recording, and what must have been when it began.
  *
- * Keyed as the kernel's own calls are: a coherent allocation by (device, DMA address), pages of an area by
- * their first pfn. Bounded: a recording filtered to allocations only forgets its oldest.
+ * Keyed as the kernel's own calls are: a coherent allocation by (device, DMA address), pages of an
+ * area by their first pfn. Bounded: a recording filtered to allocations only forgets its oldest.
  */
 import type { DmaRequest, LiveBefore } from './request.js';
 

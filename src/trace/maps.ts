@@ -1,9 +1,9 @@
 /**
  * Matches dma_map_* to dma_unmap_*: what is mapped, and what was before the recording began.
  *
- * The key of a mapping is (device, DMA address) while it lives. A scatterlist's unmap names no DMA address,
- * so lists are known by their first page. A kprobe on dma_map_page_attrs() does not see the address: the
- * page the IOMMU maps for the same task next is its result.
+ * The key of a mapping is (device, DMA address) while it lives. A scatterlist's unmap names no DMA
+ * address, so lists are known by their first page. A kprobe on dma_map_page_attrs() does not see
+ * the address: the page the IOMMU maps for the same task next is its result.
  */
 import { ABSENT, type TraceEvent } from './event.js';
 import { LiveMaps } from './livemaps.js';

@@ -1,8 +1,9 @@
 /**
  * Reads `perf data convert --to-json`: an array of samples, each with its event's raw fields.
  *
- * perf writes no event name (seen in 6.1): it is told from the fields present, which do tell the events of
- * dma, cma, iommu and kmem apart, except allocations of pages from coherent ones. pfn says 0x.
+ * perf writes no event name (seen in 6.1): it is told from the fields present, which do tell the
+ * events of dma, cma, iommu and kmem apart, except allocations of pages from coherent ones. pfn
+ * says 0x.
  */
 import { ABSENT, type Names, TraceEvent, type TraceSink } from './event.js';
 import { storeField } from './fields.js';

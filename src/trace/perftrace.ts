@@ -1,8 +1,10 @@
 /**
- * Reads `perf trace` with tracepoints: `  388.446 rmmod/2667 cma:cma_release(name: "numa0", pfn: 384528)`.
+ * Reads `perf trace` with tracepoints: `  388.446 rmmod/2667 cma:cma_release(name: "numa0", pfn:
+ * 384528)`.
  *
- * Times are milliseconds since the start. Output of the traced command may stand between a line's head and
- * its event. Numbers are decimal unless they say 0x; perf trace prints no `dir` and no `errorno` of 0.
+ * Times are milliseconds since the start. Output of the traced command may stand between a line's
+ * head and its event. Numbers are decimal unless they say 0x; perf trace prints no `dir` and no
+ * `errorno` of 0.
  */
 import { ABSENT, type TraceEvent } from './event.js';
 import { storeField } from './fields.js';
@@ -20,7 +22,9 @@ export class PerfTraceLines {
     this.#event = event;
   }
 
-  /** The head of a line whose event follows on another: perf and the command wrote to one terminal. */
+  /**
+   * The head of a line whose event follows on another: perf and the command wrote to one terminal.
+   */
   opens(text: string): boolean {
     const match = HEAD.exec(text);
     if (match === null) return false;

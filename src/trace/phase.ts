@@ -1,8 +1,9 @@
 /**
  * Counts of one phase of a recording, per device and per area.
  *
- * Counted as the summaries beside the recordings count: `events` with the markers people wrote, the bytes
- * of a scatterlist as the sum of its printed entries, an area's peak and net from zero at the phase's start.
+ * Counted as the summaries beside the recordings count: `events` with the markers people wrote, the
+ * bytes of a scatterlist as the sum of its printed entries, an area's peak and net from zero at the
+ * phase's start.
  */
 import { ABSENT, kinds, type TraceEvent } from './event.js';
 
@@ -79,8 +80,8 @@ export class Phase {
   readonly devices = new Map<number, DeviceCounts>();
   readonly areas = new Map<number, AreaCounts>();
   /**
-   * Kprobes only: maps and unmaps per place of the probe. The summary beside the 6.1 recording takes the
-   * place for the device, as it reads no `dev=`.
+   * Kprobes only: maps and unmaps per place of the probe. The summary beside the 6.1 recording
+   * takes the place for the device, as it reads no `dev=`.
    */
   readonly places = new Map<number, DeviceCounts>();
 
@@ -184,8 +185,8 @@ export class Phase {
 }
 
 /**
- * Whether cma_alloc() came back empty. 6.2 and later print errorno; before, pfn is -1, and 5.13 to 6.1
- * print pfn 0 or -1.
+ * Whether cma_alloc() came back empty. 6.2 and later print errorno; before, pfn is -1, and 5.13 to
+ * 6.1 print pfn 0 or -1.
  */
 export function cmaFailed(event: TraceEvent): boolean {
   if (event.errno !== 1) return event.errno !== 0;

@@ -1,8 +1,9 @@
 /**
  * Opens a recording, finds out what it is by its content, and streams its events into a sink.
  *
- * gzip is undone on the way. Memory does not depend on the length of the input. What is no recording ends
- * in an InputError of one line; what is one in part is read in part, and the tally says what was not.
+ * gzip is undone on the way. Memory does not depend on the length of the input. What is no
+ * recording ends in an InputError of one line; what is one in part is read in part, and the tally
+ * says what was not.
  */
 import { createReadStream } from 'node:fs';
 import { createGunzip } from 'node:zlib';
@@ -35,7 +36,10 @@ const binaries: readonly (readonly [magic: readonly number[], what: string])[] =
   [[0x7f, 0x45, 0x4c, 0x46], 'an ELF file, not a trace'],
 ];
 
-/** Byte chunks of the file, or of the standard input for `-`. Throws InputError when it cannot be opened. */
+/**
+ * Byte chunks of the file, or of the standard input for `-`. Throws InputError when it cannot be
+ * opened.
+ */
 export async function* chunksOf(file: string): AsyncGenerator<Uint8Array> {
   const stream = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: CHUNK });
   try {
@@ -112,7 +116,8 @@ async function* gunzip(
     }
     stream.end();
   })();
-  // The error of the file is reported by whoever awaits it below; until then it must not be unhandled.
+  // The error of the file is reported by whoever awaits it below; until then it must not be
+  // unhandled.
   feed.catch((error: Error) => stream.destroy(error));
   try {
     for await (const chunk of stream) yield chunk as Uint8Array;
@@ -124,8 +129,9 @@ async function* gunzip(
 }
 
 /**
- * Streams the events of `file` (`-` is the standard input) into `sink`. `names` may be shared by the files
- * of one recording. Throws InputError when the input cannot be read or is no recording at all.
+ * Streams the events of `file` (`-` is the standard input) into `sink`. `names` may be shared by
+ * the files of one recording. Throws InputError when the input cannot be read or is no recording at
+ * all.
  */
 export async function readTrace(file: string, names: Names, sink: TraceSink): Promise<Tally> {
   return await readChunks(nameOf(file), chunksOf(file), names, sink);
@@ -196,7 +202,7 @@ function judge(name: string, tally: Tally, head: Uint8Array): void {
     throw new InputError(
       name,
       `${found.line}:${found.column}`,
-      `not a trace: ${found.text} is no line of ftrace, trace-cmd report, perf script or perf trace`,
+      `not a trace: ${found.text} is no line of ftrace, trace-cmd report or perf script`,
     );
   }
   if (tally.blank === tally.lines) throw new InputError(name, '', 'nothing but empty lines');

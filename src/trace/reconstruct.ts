@@ -1,21 +1,31 @@
 /**
- * Joins the events of a recording to requests: which device asked, what was tried, what served it, when it
- * was freed; and counts them per phase.
+ * Joins the events of a recording to requests: which device asked, what was tried, what served it,
+ * when it was freed; and counts them per phase.
  *
- * cma_* events carry no device, dma_alloc comes after the cma_alloc() calls it made and dma_free before
- * its cma_release(): they are joined on the thread. A request's last attempt must be as large as the
- * request; one that is not is the kernel's own (atomic pools). Memory is bounded by what is live.
- * Left out: which buddy pages a request got (mm_page_alloc tells no caller).
+ * cma_* events carry no device, dma_alloc comes after the cma_alloc() calls it made and dma_free
+ * before its cma_release(): they are joined on the thread. A request's last attempt must be as
+ * large as the request; one that is not is the kernel's own (atomic pools). Memory is bounded by
+ * what is live. Left out: which buddy pages a request got (mm_page_alloc tells no caller).
  */
 import { ABSENT, kinds, type Names, type TraceEvent, type TraceSink } from './event.js';
-import { type LiveBefore, LiveMemory } from './livememory.js';
+import { LiveMemory } from './livememory.js';
 import { MapBook } from './maps.js';
 import { cmaFailed, Phase } from './phase.js';
-import type { CmaAttempt, DmaFree, DmaRequest, RequestSink } from './request.js';
+import {
+  type CmaAttempt,
+  type DmaFree,
+  type DmaRequest,
+  liveBefore,
+  poolRequest,
+  type RequestSink,
+} from './request.js';
 import { type OpenProbe, openProbe, type TaskState, Tasks } from './tasks.js';
 
 export interface ReconstructionOptions {
-  /** log2 of the page size; inferred from the first request that shows it when not given, 12 until then. */
+  /**
+   * log2 of the page size; inferred from the first request that shows it when not given, 12 until
+   * then.
+   */
   readonly pageShift?: number;
   /** dev_to_node() by device name. */
   readonly nodeOf?: (device: string) => number | undefined;
@@ -28,7 +38,10 @@ export class Reconstruction implements TraceSink {
   memory = new LiveMemory();
   maps = new MapBook();
   requests = 0;
-  /** Inputs whose first event is older than the last of the input before: another boot, or out of order. */
+  /**
+   * Inputs whose first event is older than the last of the input before: another boot, or out of
+   * order.
+   */
   restarts = 0;
   #pageShift: number;
   #pageShiftKnown: boolean;
@@ -134,7 +147,8 @@ export class Reconstruction implements TraceSink {
     const task = this.#tasks.of(event.pid);
     this.#settleFree(task);
     const last = task.attempts[task.attempts.length - 1];
-    // A task that starts over while it holds pages, or asks for another count, is on another request.
+    // A task that starts over while it holds pages, or asks for another count, is on another
+    // request.
     if (last !== undefined && (task.granted !== undefined || last.count !== event.count)) {
       this.#ownPool(event.pid, task);
     }
@@ -266,7 +280,10 @@ export class Reconstruction implements TraceSink {
     this.#sink.alloc?.(request);
   }
 
-  /** Whether the attempts are those of a request of `size` bytes; learns the page size from the first. */
+  /**
+   * Whether the attempts are those of a request of `size` bytes; learns the page size from the
+   * first.
+   */
   #fits(task: TaskState, event: TraceEvent, size: number): boolean {
     const granted = task.granted;
     if (!this.#pageShiftKnown && granted !== undefined) {
@@ -310,33 +327,21 @@ export class Reconstruction implements TraceSink {
     };
   }
 
-  /** Attempts no DMA call explains: the kernel's own cma_alloc(), or one whose dma_alloc was not recorded. */
+  /**
+   * Attempts no DMA call explains: the kernel's own cma_alloc(), or one whose dma_alloc was not
+   * recorded.
+   */
   #ownPool(pid: number, task: TaskState): void {
     const attempts = task.attempts;
     task.attempts = [];
     const last = attempts[attempts.length - 1];
     if (last === undefined || Number.isNaN(last.end)) return;
-    const holds = last.pfn >= 0 && !last.givenBack;
-    const request: DmaRequest = {
+    const request = poolRequest(attempts, {
       id: this.requests++,
-      api: 'cma_alloc',
-      device: '',
-      node: undefined,
-      size: last.count * 2 ** this.#pageShift,
-      gfp: '',
-      attrs: '',
       pid,
-      cpu: ABSENT,
-      task: '',
-      start: attempts[0]!.start,
-      end: last.end,
-      attempts,
-      source: holds ? last.area : 'refused',
-      pfn: holds ? last.pfn : -1,
-      dmaAddr: -1,
-      line: 0,
+      pageSize: 2 ** this.#pageShift,
       file: this.#file,
-    };
+    });
     this.#sink.alloc?.(request);
   }
 
@@ -371,7 +376,7 @@ export class Reconstruction implements TraceSink {
     const free = task.free;
     if (free === null) return;
     task.free = null;
-    if (free.request === null) this.memory.provedBefore(before(free));
+    if (free.request === null) this.memory.provedBefore(liveBefore(free));
     this.#sink.free?.(free);
   }
 
@@ -379,18 +384,6 @@ export class Reconstruction implements TraceSink {
     this.#settleFree(state);
     if (state.attempts.length > 0) this.#ownPool(pid, state);
   }
-}
-
-function before(free: DmaFree): LiveBefore {
-  return {
-    device: free.device,
-    area: free.area,
-    pfn: free.pfn,
-    count: free.count,
-    size: free.size,
-    dmaAddr: free.dmaAddr,
-    freed: free.time,
-  };
 }
 
 /** A kernel address as a key: the low 53 bits are enough to tell mappings apart. */

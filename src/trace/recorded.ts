@@ -1,8 +1,10 @@
 /**
- * Compares a summary with the `summary.json` and `counts.json` that lie beside a recording, field by field.
+ * Compares a summary with the `summary.json` and `counts.json` that lie beside a recording, field
+ * by field.
  *
- * Those were counted by a script with two habits of its own, which are known and named here: of kprobe
- * lines it took the place of the probe for the device, and of perf trace the field dma_addr for the event.
+ * Those were counted by a script with two habits of its own, which are known and named here: of
+ * kprobe lines it took the place of the probe for the device, and of perf trace the field dma_addr
+ * for the event.
  */
 import type { InputSummary } from './summary.js';
 
@@ -41,7 +43,9 @@ class Differ {
   compared = 0;
   readonly different: Difference[] = [];
 
-  /** Every field of `expected` must be in `actual`; what `actual` has beyond them is an addition. */
+  /**
+   * Every field of `expected` must be in `actual`; what `actual` has beyond them is an addition.
+   */
   compare(path: string, expected: unknown, actual: unknown): void {
     if (!isObject(expected)) {
       this.compared++;
@@ -64,7 +68,9 @@ class Differ {
   }
 }
 
-/** Whether a document is a counts.json (true) or a summary.json (false); null when it is neither. */
+/**
+ * Whether a document is a counts.json (true) or a summary.json (false); null when it is neither.
+ */
 export function isCounts(document: unknown): boolean | null {
   if (!isObject(document)) return null;
   const rows = Object.values(document);

@@ -63,7 +63,10 @@ export interface DmaRequest {
 }
 
 export interface DmaFree {
-  /** The request it ends, or null: it was allocated before the recording began, or its line was lost. */
+  /**
+   * The request it ends, or null: it was allocated before the recording began, or its line was
+   * lost.
+   */
   readonly request: DmaRequest | null;
   readonly device: string;
   readonly size: number;
@@ -100,4 +103,45 @@ export interface RequestSink {
   alloc?(request: DmaRequest): void;
   /** Called when the task has moved on from the free, so that area and pfn are known. */
   free?(free: DmaFree): void;
+}
+
+/** Attempts without a DMA call around them, as a request; at least one. */
+export function poolRequest(
+  attempts: readonly CmaAttempt[],
+  known: { id: number; pid: number; pageSize: number; file: number },
+): DmaRequest {
+  const { pageSize, ...rest } = known;
+  const last = attempts[attempts.length - 1]!;
+  const holds = last.pfn >= 0 && !last.givenBack;
+  return {
+    ...rest,
+    api: 'cma_alloc',
+    device: '',
+    node: undefined,
+    size: last.count * pageSize,
+    gfp: '',
+    attrs: '',
+    cpu: -1,
+    task: '',
+    start: attempts[0]!.start,
+    end: last.end,
+    attempts,
+    source: holds ? last.area : 'refused',
+    pfn: holds ? last.pfn : -1,
+    dmaAddr: -1,
+    line: 0,
+  };
+}
+
+/** What a free without a request proves. */
+export function liveBefore(free: DmaFree): LiveBefore {
+  return {
+    device: free.device,
+    area: free.area,
+    pfn: free.pfn,
+    count: free.count,
+    size: free.size,
+    dmaAddr: free.dmaAddr,
+    freed: free.time,
+  };
 }

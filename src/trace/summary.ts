@@ -1,9 +1,11 @@
 /**
- * A recording in numbers: per input the events by name, the calls per device, the requests per area, and
- * what could not be read; over all inputs what was live before, and what is live at the end.
+ * A recording in numbers: per input the events by name, the calls per device, the requests per
+ * area, and what could not be read; over all inputs what was live before, and what is live at the
+ * end.
  *
- * `events`, `first`, `last`, `devices` and `areas` are those of the summary.json beside the recordings, and
- * `by_event` and `lost_markers` those of its counts.json; keys they do not have are additions.
+ * `events`, `first`, `last`, `devices` and `areas` are those of the summary.json beside the
+ * recordings, and `by_event` and `lost_markers` those of its counts.json; keys they do not have are
+ * additions.
  */
 import { Names } from './event.js';
 import type { AreaCounts, DeviceCounts, Phase } from './phase.js';
@@ -50,7 +52,10 @@ export interface TraceSummary {
   readonly inputs: readonly InputSummary[];
   readonly requests: number;
   readonly live_before: { readonly count: number; readonly listed: readonly LiveBefore[] };
-  /** Per area: pages in use before its first recorded request, -1 when the release does not print it. */
+  /**
+   * Per area: pages in use before its first recorded request, -1 when the release does not print
+   * it.
+   */
   readonly areas_before: Readonly<Record<string, { total: number; used: number }>>;
   readonly live_at_end: {
     readonly requests: number;

@@ -1,5 +1,6 @@
 /**
- * What a reader saw in one input, event or not: enough to say truthfully what was read and what was not.
+ * What a reader saw in one input, event or not: enough to say truthfully what was read and what was
+ * not.
  */
 import type { Names } from './event.js';
 
@@ -13,7 +14,10 @@ export interface Unrecognised {
 export class Tally {
   /** How the input was printed, in words: `ftrace text`, `perf script`. */
   format = '';
-  /** `ns`, or what the clock counts when it has no unit: `ticks`. `relative`: ns since the first event. */
+  /**
+   * `ns`, or what the clock counts when it has no unit: `ticks`. `relative`: ns since the first
+   * event.
+   */
   clock: 'ns' | 'ticks' | 'relative' = 'ns';
   bytes = 0;
   lines = 0;

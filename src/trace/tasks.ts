@@ -1,8 +1,8 @@
 /**
  * What each task is in the middle of: the CMA events that its next DMA event will explain.
  *
- * A task cannot nest two DMA calls, so the events of one call follow each other in its own order whatever
- * other tasks do in between. A task without anything open is forgotten.
+ * A task cannot nest two DMA calls, so the events of one call follow each other in its own order
+ * whatever other tasks do in between. A task without anything open is forgotten.
  */
 import { ABSENT, type TraceEvent } from './event.js';
 import type { CmaAttempt, DmaFree } from './request.js';

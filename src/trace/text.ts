@@ -1,8 +1,9 @@
 /**
- * Reads the line formats: ftrace text with all its options, trace-cmd report, perf script, perf trace.
+ * Reads the line formats: ftrace text with all its options, trace-cmd report, perf script, perf
+ * trace.
  *
- * Every line is judged by itself, so files of several recordings one after the other, or with a damaged
- * part, give what they hold. Lines that are no event are counted by what they are.
+ * Every line is judged by itself, so files of several recordings one after the other, or with a
+ * damaged part, give what they hold. Lines that are no event are counted by what they are.
  */
 import { ABSENT, kinds, type Names, TraceEvent, type TraceSink } from './event.js';
 import { readFields } from './fields.js';
@@ -93,7 +94,10 @@ export class TextReader implements LineSink {
     this.tally.oversize++;
   }
 
-  /** `# entries-in-buffer/entries-written: 529/1200`, `# latency: 0 us, #3088/3088,`: overwritten events. */
+  /**
+   * `# entries-in-buffer/entries-written: 529/1200`, `# latency: 0 us, #3088/3088,`: overwritten
+   * events.
+   */
   #comment(bytes: Uint8Array, start: number, end: number): void {
     this.tally.comments++;
     if (end - start > 200 || end - start < 12) return;
@@ -103,7 +107,9 @@ export class TextReader implements LineSink {
     this.tally.overwritten += Math.max(0, Number(match[2]) - Number(match[1]));
   }
 
-  /** A line that is no event: a gap, a stack, something around the events, perf trace, or unknown. */
+  /**
+   * A line that is no event: a gap, a stack, something around the events, perf trace, or unknown.
+   */
   #other(bytes: Uint8Array, start: number, end: number): void {
     const tally = this.tally;
     let first = start;

@@ -1,6 +1,6 @@
 /**
- * Reading a recording: MB/s of text through reader and reconstruction, on one core, beside a loop that
- * only looks for the ends of lines. Target: 100 MB/s of ftrace text.
+ * Reading a recording: MB/s of text through reader and reconstruction, on one core, beside a loop
+ * that only looks for the ends of lines. Target: 100 MB/s of ftrace text.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -59,7 +59,10 @@ export async function run() {
     const { rate, events } = await read(bytes);
     const share = `${((100 * rate) / yardstick.rate).toFixed(0)} %`;
     console.log(
-      `${what.padEnd(28)}${rate.toFixed(0).padStart(8)}${events.toFixed(2).padStart(12)}${share.padStart(22)}`,
+      what.padEnd(28) +
+        rate.toFixed(0).padStart(8) +
+        events.toFixed(2).padStart(12) +
+        share.padStart(22),
     );
   }
 }

@@ -1,8 +1,9 @@
 /**
- * Makes a machine of what a server's files say, and puts into words what they say and what they do not.
+ * Makes a machine of what a server's files say, and puts into words what they say and what they do
+ * not.
  *
- * Left out: latencies and bandwidths, which no such file has (hwloc's attributes apart): the defaults of a
- * machine without a preset stand for them.
+ * Left out: latencies and bandwidths, which no such file has (hwloc's attributes apart): the
+ * defaults of a machine without a preset stand for them.
  */
 import { MachineError } from '../check.js';
 import { customMachine, type MachineKeys } from '../custom.js';
@@ -16,7 +17,9 @@ import { type StartState, startState } from './state.js';
 
 export interface ImportedMachine {
   readonly machine: Machine;
-  /** What stands in a machine file: `--machine FILE` of it gives `machine`, apart from `reserved`. */
+  /**
+   * What stands in a machine file: `--machine FILE` of it gives `machine`, apart from `reserved`.
+   */
   readonly keys: MachineKeys;
   readonly state: StartState;
   /** The machine in words, a sentence or row per line. */
@@ -28,7 +31,8 @@ export interface ImportedMachine {
 /** Throws MachineError when the files do not hold a single node with memory. */
 export function importMachine(files: readonly ImportFile[], name: string): ImportedMachine {
   const facts = new Facts();
-  // A snapshot made by hand may list the same thing twice; the order of the names decides, not of the disk.
+  // A snapshot made by hand may list the same thing twice; the order of the names decides, not of
+  // the disk.
   for (const file of [...files].sort((a, b) => (a.path < b.path ? -1 : 1))) importFile(facts, file);
   settleAreas(facts);
   if (facts.nodes.size === 0) throw new MachineError([], 'no NUMA node found in it');
@@ -87,7 +91,9 @@ function managedPageSize(facts: Facts): number | null {
   return null;
 }
 
-/** The SLIT by position; null when no source has one, or a broken one, which the kernel ignores too. */
+/**
+ * The SLIT by position; null when no source has one, or a broken one, which the kernel ignores too.
+ */
 function distances(facts: Facts, nids: readonly number[]): number[][] | null {
   const table = bestTable(facts);
   if (table === null) {
@@ -163,7 +169,10 @@ function bandwidths(facts: Facts, nids: readonly number[]): Pick<MachineKeys, 'b
   return { bandwidth: nids.map((nid) => facts.bandwidth.get(nid)!) };
 }
 
-/** What firmware and the image hold, where a source says it; otherwise customMachine()'s own guess stands. */
+/**
+ * What firmware and the image hold, where a source says it; otherwise customMachine()'s own guess
+ * stands.
+ */
 function reservedRanges(machine: Machine, facts: Facts): Machine {
   if (facts.reserved.length === 0) return machine;
   const ranges = facts.reserved

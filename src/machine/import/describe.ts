@@ -96,8 +96,8 @@ function deviceWords({ devices }: StartState): string[] {
     ({ coherentMask, driver }) => coherentMask > 0 && coherentMask < 64 && driver !== '',
   );
   return [
-    `${plural(devices.length, 'PCI device')}, ${drivers} with a driver, ${homeless} without a node, ` +
-      `IOMMU ${types.size === 0 ? 'none or not known' : [...types].join(' and ')}`,
+    `${plural(devices.length, 'PCI device')}, ${drivers} with a driver, ${homeless} without a ` +
+      `node, IOMMU ${types.size === 0 ? 'none or not known' : [...types].join(' and ')}`,
     ...narrow
       .filter(({ driver }) => driver !== 'pcieport')
       .map(({ name, driver, coherentMask }) => `${name} (${driver}) reaches ${coherentMask} bits`),

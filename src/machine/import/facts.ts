@@ -1,8 +1,9 @@
 /**
  * What the files of a server say, gathered before anything is made of it.
  *
- * Several files may say the same thing; each importer adds what its file knows and overwrites nothing
- * that a better source has said. What is contradictory or missing is put into words, never into a crash.
+ * Several files may say the same thing; each importer adds what its file knows and overwrites
+ * nothing that a better source has said. What is contradictory or missing is put into words, never
+ * into a crash.
  */
 
 export type Range = readonly [start: number, end: number];

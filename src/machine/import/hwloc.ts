@@ -1,8 +1,10 @@
 /**
- * hwloc XML (lstopo --of xml), versions 2 and 3: nodes, CPUs, memory, distances, bandwidth, PCI devices.
+ * hwloc XML (lstopo --of xml), versions 2 and 3: nodes, CPUs, memory, distances, bandwidth, PCI
+ * devices.
  *
- * hwloc places a node's memory beside CPUs that are near, so one CPU may stand in several nodes; the kernel
- * gives it to one, here the first by id. A snapshot of a confined process lacks the nodes it may not use.
+ * hwloc places a node's memory beside CPUs that are near, so one CPU may stand in several nodes;
+ * the kernel gives it to one, here the first by id. A snapshot of a confined process lacks the
+ * nodes it may not use.
  */
 import { type Facts, parseMask } from './facts.js';
 
@@ -198,7 +200,9 @@ function applyDistances(
   });
 }
 
-/** Each CPU to the first node that claims it; nodes of other memory beside the same CPUs have none. */
+/**
+ * Each CPU to the first node that claims it; nodes of other memory beside the same CPUs have none.
+ */
 function assignCpus(facts: Facts, local: ReadonlyMap<number, Set<number>>, file: string): void {
   if (facts.sources.has('CPUs')) return;
   const taken = new Set<number>();

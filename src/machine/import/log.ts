@@ -1,8 +1,8 @@
 /**
  * The kernel's log, command line and name, as far as a machine is concerned.
  *
- * The memory map itself is read by dmesg.ts; here are the page size a hash table gives away, and where CMA
- * areas were reserved. A syslog's host and date before the lines do no harm.
+ * The memory map itself is read by dmesg.ts; here are the page size a hash table gives away, and
+ * where CMA areas were reserved. A syslog's host and date before the lines do no harm.
  */
 import { readKernelLog } from '../dmesg.js';
 import type { Facts, Range } from './facts.js';

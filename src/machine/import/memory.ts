@@ -45,7 +45,9 @@ function whole(ranges: readonly Range[], pageSize: number): Range[] {
   return result;
 }
 
-/** A zone's span, cut to the RAM iomem lists where that gives exactly the pages that are present. */
+/**
+ * A zone's span, cut to the RAM iomem lists where that gives exactly the pages that are present.
+ */
 function zoneRanges(facts: Facts, nid: number, pageSize: number): Range[] {
   const ranges: Range[] = [];
   const ram = whole(facts.ram, pageSize);

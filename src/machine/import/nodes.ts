@@ -1,7 +1,9 @@
 /**
- * Nodes, their CPUs, memory and distances: `numactl -H`, and /sys/devices/system/node as single attributes.
+ * Nodes, their CPUs, memory and distances: `numactl -H`, and /sys/devices/system/node as single
+ * attributes.
  *
- * A row of `distance` has one entry per online node, ascending, so sparse ids need the list of nodes first.
+ * A row of `distance` has one entry per online node, ascending, so sparse ids need the list of
+ * nodes first.
  */
 import { type Facts, parseCpuList, parseMask } from './facts.js';
 

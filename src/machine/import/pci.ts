@@ -1,5 +1,6 @@
 /**
- * Devices: node, DMA masks, IOMMU domain, from the list a capture makes, or from /sys/bus/pci/devices.
+ * Devices: node, DMA masks, IOMMU domain, from the list a capture makes, or from
+ * /sys/bus/pci/devices.
  */
 import type { DeviceFacts, Facts } from './facts.js';
 

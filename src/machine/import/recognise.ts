@@ -1,8 +1,8 @@
 /**
  * Finds out what a file of a server is, by its content, and hands it to whoever reads it.
  *
- * Only attributes of sysfs and debugfs, whose content is a bare number, are known by their path; a listing
- * `path:value` as `grep -r . DIR` prints it is taken for the files it lists.
+ * Only attributes of sysfs and debugfs, whose content is a bare number, are known by their path; a
+ * listing `path:value` as `grep -r . DIR` prints it is taken for the files it lists.
  */
 import { areaAttributes, importAreaAttribute } from './areas.js';
 import type { Facts } from './facts.js';
@@ -64,17 +64,20 @@ function importAttribute(facts: Facts, path: string, value: string, file: string
   return /(?:^|\/)node\d+\//.test(path);
 }
 
-/** `path:value` lines, several for a file of several lines; null when the text is no such listing. */
+/** A PCI address in the path has colons of its own. */
+const pciPart = '(?:[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-9a-f]/)?';
+const listed = new RegExp(`^(\\.{0,2}/?[^\\s:]*/${pciPart}[^:\\s]*):(.*)$`);
+
+/**
+ * `path:value` lines, several for a file of several lines; null when the text is no such listing.
+ */
 function listing(text: string): Map<string, string> | null {
   const files = new Map<string, string>();
   let strange = 0;
   let seen = 0;
   for (const line of text.split('\n')) {
     if (line === '') continue;
-    const match =
-      /^(\.{0,2}\/?[^\s:]*\/(?:[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]\/)?[^:\s]*):(.*)$/.exec(
-        line,
-      );
+    const match = listed.exec(line);
     if (match === null) strange++;
     else if (match[2] !== '') {
       const before = files.get(match[1]!);

@@ -34,8 +34,9 @@ export function startState(facts: Facts, pageSize: number): StartState {
 }
 
 /**
- * Where the areas lie: sysfs has their names and sizes, the boot log their addresses and sizes. An area of
- * a node is matched to a reservation in that node's memory; the default area to one that is left.
+ * Where the areas lie: sysfs has their names and sizes, the boot log their addresses and sizes. An
+ * area of a node is matched to a reservation in that node's memory; the default area to one that is
+ * left.
  */
 function placeAreas(facts: Facts, pageSize: number): void {
   const free = [...facts.reservations];
