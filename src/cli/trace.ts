@@ -109,6 +109,13 @@ export function summaryText(summary: TraceSummary): string[] {
       `${maps.remapped} over one that was never unmapped, ` +
       `${maps.unmatched_unmaps} unmaps of what was mapped before`,
   );
+  if (summary.restarts > 0) {
+    const many = summary.restarts > 1 ? 's begin' : ' begins';
+    lines.push(
+      `${summary.restarts} file${many} before the end of the file before: taken as another boot ` +
+        '(phases of one boot are to be named in order)',
+    );
+  }
   const used = Object.entries(summary.areas_before).filter(([, area]) => area.used > 0);
   for (const [area, row] of used) lines.push(`${area}: ${row.used} pages in use before`);
   if (before.count > 0) {

@@ -146,13 +146,9 @@ export class Reconstruction implements TraceSink {
   #cmaStart(event: TraceEvent): void {
     const task = this.#tasks.of(event.pid);
     this.#settleFree(task);
-    const last = task.attempts[task.attempts.length - 1];
-    // A task that starts over while it holds pages, or asks for another count, is on another
-    // request.
-    if (last !== undefined && (task.granted !== undefined || last.count !== event.count)) {
-      this.#ownPool(event.pid, task);
-    }
-    task.attempts.push(this.#attempt(event));
+    const attempt = this.#attempt(event);
+    if (task.isAnother(attempt)) this.#ownPool(event.pid, task);
+    task.attempts.push(attempt);
     this.memory.areaSeen(event.areaName(), event.available, event.total, event.time);
   }
 

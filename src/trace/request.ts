@@ -112,7 +112,8 @@ export function poolRequest(
 ): DmaRequest {
   const { pageSize, ...rest } = known;
   const last = attempts[attempts.length - 1]!;
-  const holds = last.pfn >= 0 && !last.givenBack;
+  // Given back or not, it was served: without a DMA call nobody's mask refused the pages.
+  const holds = last.pfn >= 0;
   return {
     ...rest,
     api: 'cma_alloc',

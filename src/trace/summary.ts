@@ -51,6 +51,8 @@ export interface TraceSummary {
   readonly page_size: number;
   readonly inputs: readonly InputSummary[];
   readonly requests: number;
+  /** Inputs that begin before the one before them ended: what was live is forgotten there. */
+  readonly restarts: number;
   readonly live_before: { readonly count: number; readonly listed: readonly LiveBefore[] };
   /**
    * Per area: pages in use before its first recorded request, -1 when the release does not print
@@ -104,6 +106,7 @@ export function summarize(
     page_size: 2 ** reconstruction.pageShift,
     inputs,
     requests: reconstruction.requests,
+    restarts: reconstruction.restarts,
     live_before: { count: memory.beforeCount, listed: memory.before },
     areas_before: Object.fromEntries(areasBefore),
     live_at_end: {
@@ -176,6 +179,7 @@ function notesOf(tally: Tally, phase: Phase, names: Names): string[] {
   }
   if (tally.oversize > 0) notes.push(`${plural(tally.oversize, 'line')} over 65536 bytes skipped`);
   if (tally.cutOff) notes.push('the input breaks off before its end');
+  else if (tally.unfinished) notes.push('the last line has no end: it may be incomplete');
   if (tally.lostMarkers > 0) {
     const lost = tally.lostEvents > 0 ? `: ${plural(tally.lostEvents, 'event')} lost` : '';
     notes.push(`${plural(tally.lostMarkers, 'gap')} in the recording${lost}`);

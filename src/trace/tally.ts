@@ -42,6 +42,8 @@ export class Tally {
   oversize = 0;
   /** The input ends within a line, or its compressed stream breaks off. */
   cutOff = false;
+  /** The last line has no line end: it may be whole or not. */
+  unfinished = false;
   /** Event names without a column that is needed were guessed from their fields (perf's JSON). */
   guessedNames = false;
   first = Number.NaN;

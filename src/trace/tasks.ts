@@ -29,6 +29,9 @@ export function openProbe(event: TraceEvent): OpenProbe {
   };
 }
 
+/** Node's areas and the default one, each again with every zone a mask leaves: none has more. */
+const ATTEMPTS_MAX = 8;
+
 export class TaskState {
   /** Attempts of the request under way, oldest first; the last may still be open. */
   attempts: CmaAttempt[] = [];
@@ -38,6 +41,20 @@ export class TaskState {
 
   get idle(): boolean {
     return this.attempts.length === 0 && this.free === null && this.alloc === null;
+  }
+
+  /**
+   * Whether a call of cma_alloc() is no part of the request under way: that holds pages, asked for
+   * another count, or has asked that area before and was not given pages it could not use.
+   */
+  isAnother({ area, count }: CmaAttempt): boolean {
+    const { attempts } = this;
+    return (
+      this.granted !== undefined ||
+      (attempts.length > 0 && attempts[0]!.count !== count) ||
+      attempts.length >= ATTEMPTS_MAX ||
+      attempts.some((before) => before.area === area && !before.givenBack)
+    );
   }
 
   /** The attempt cma_alloc() has not returned from. */

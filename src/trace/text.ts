@@ -45,7 +45,10 @@ export class TextReader implements LineSink {
 
   end(): Tally {
     const events = this.tally.events;
-    if (this.#splitter.end() && this.tally.events === events) this.tally.cutOff = true;
+    if (this.#splitter.end()) {
+      this.tally.unfinished = true;
+      this.tally.cutOff = this.tally.events === events;
+    }
     this.tally.format = this.#format();
     return this.tally;
   }

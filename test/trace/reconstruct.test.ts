@@ -118,6 +118,14 @@ describe('a request and the areas it asked', () => {
     ]);
   });
 
+  test('an area asked twice is asked for two requests, so no task piles attempts up', async () => {
+    const script = new Script();
+    for (let i = 0; i < 20; i++) script.attempt(1, 'numa1', 0, 4, -12);
+    await script.read();
+    expect(script.requests.length).toBe(20);
+    expect(script.requests.every(({ attempts }) => attempts.length === 1)).toBe(true);
+  });
+
   test('an allocation that returns null is refused', async () => {
     const script = new Script();
     script.say(
