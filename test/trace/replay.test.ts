@@ -9,7 +9,7 @@ import { readWhole } from '#cmasim/trace/whole.js';
 import { operationText, replayInline } from '../actors/harness.js';
 
 const folder = new URL('../kernel/oracle/', import.meta.url);
-const recordings = readdirSync(folder).filter((name) => name.endsWith('.jsonl.gz'));
+const recordings = readdirSync(folder).filter((name) => /^[cr]\d.*\.jsonl\.gz$/.test(name));
 const pathOf = (name: string): string => fileURLToPath(new URL(name, folder));
 
 const replayer = new Replayer();
