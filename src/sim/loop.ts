@@ -68,13 +68,11 @@ export class Loop {
   now = 0;
   /** Actor whose event is being handled: the source of what is posted. */
   actor = -1;
-  /** Payload of the event posted last: eight doubles from the offset that post() returned. */
-  readonly out = new Float64Array(PAYLOAD);
   /** Events handled so far. */
   events = 0;
   /** Events at or after this time are never handled. */
   until: number;
-  readonly queue = new EventQueue();
+  readonly queue: EventQueue;
   private readonly actors: number;
   private readonly groupOf: ArrayLike<number>;
   private readonly behaviours: readonly Behaviour[];
@@ -86,6 +84,9 @@ export class Loop {
   private readonly outbox: Outbox | null;
   private readonly rows: Int32Array;
   private end = 0;
+  private readonly scratch = new Float64Array(PAYLOAD);
+  /** Somebody holds `out`, so it may be written at any time. Models without payloads never ask for it. */
+  private hasPayloads = false;
   /** Position of the event posted last, -1 if it went to the outbox, 0 if it is complete. */
   private open = 0;
   /** stop() was called during this event. */
@@ -99,6 +100,7 @@ export class Loop {
     this.actors = actors;
     this.groupOf = groupOf;
     this.behaviours = behaviours;
+    this.queue = new EventQueue(firstWidth(options.lookahead ?? 0));
     this.lookahead = options.lookahead ?? 0;
     this.horizon = options.horizon ?? this.lookahead;
     this.until = options.until ?? Infinity;
@@ -112,18 +114,24 @@ export class Loop {
     }
   }
 
+  /** Payload of the event posted last: eight doubles from the offset that post() returned. */
+  get out(): Float64Array {
+    this.hasPayloads = true;
+    return this.scratch;
+  }
+
   /**
    * Posts an event of `type` (0 to 255) to `dest`, `delay` whole ns from now; lower `priority` (-128 to
    * 127) comes first within one instant. Returns the offset into `out` at which its payload of eight
    * doubles, all zero, may be written before the next call.
    */
   post(dest: number, delay: number, type: number, priority = 0): number {
-    if (this.open !== 0) this.seal();
+    if (this.hasPayloads) this.seal();
     if (
       dest >>> 0 >= this.actors ||
       !(delay >= this.lookahead) ||
-      type >>> 0 > 255 ||
-      (priority + 128) >>> 0 > 255
+      // Both in one comparison: a negative number has high bits too.
+      (type | (priority + 128)) >>> 0 > 255
     ) {
       this.check(dest, delay, type, priority);
     }
@@ -160,7 +168,7 @@ export class Loop {
   /** Lets the model post its first events. */
   start(model: Pick<ShardModel, 'start'>): void {
     model.start(this);
-    this.finishPost();
+    this.seal();
     this.actor = -1;
     for (let actor = 0; actor < this.actors; actor++) {
       if (this.owns(actor) || this.rows[actor * ROW] === 0) continue;
@@ -177,7 +185,7 @@ export class Loop {
 
   /** Handles events before `end` and before `until`, at most `budget`; returns how many it handled. */
   run(end: number = Infinity, budget: number = Infinity): number {
-    this.finishPost();
+    this.seal();
     const { queue, rows, behaviours } = this;
     const { pool, near } = queue;
     this.end = Math.min(end, this.until);
@@ -220,7 +228,8 @@ export class Loop {
       const behaviour = behaviours[rows[row + 3]];
       if ((word & HAS_PAYLOAD) === 0) behaviour.receive(this, actor, type, pool.payload, 0);
       else this.receivePayload(behaviour, actor, type, pool.slots[at >>> 2]);
-      if (this.open !== 0) this.seal();
+      if (this.hasPayloads) this.seal();
+      this.open = 0;
       if (this.stopped) {
         this.stopped = false;
         ready = queue.ready(this.end);
@@ -249,7 +258,7 @@ export class Loop {
 
   /** State between two events; restore() on a fresh loop of the same model goes on like this one. */
   save(): LoopState {
-    this.finishPost();
+    this.seal();
     const actors: number[] = [];
     const rows: number[] = [];
     for (let actor = 0; actor < this.actors; actor++) {
@@ -301,13 +310,9 @@ export class Loop {
     }
   }
 
-  private finishPost(): void {
-    if (this.open !== 0) this.seal();
-  }
-
   /** Completes the event posted last: it gets a payload slot only if something was written. */
   private seal(): void {
-    const out = this.out;
+    const out = this.scratch;
     if (
       out[0] !== 0 ||
       out[1] !== 0 ||
@@ -318,11 +323,17 @@ export class Loop {
       out[6] !== 0 ||
       out[7] !== 0
     ) {
-      if (this.open > 0) this.queue.pool.attach(this.open, out, 0);
-      else this.outbox?.attach(out);
-      for (let i = 0; i < PAYLOAD; i++) out[i] = 0;
+      this.attach();
     }
     this.open = 0;
+  }
+
+  private attach(): void {
+    const out = this.scratch;
+    if (this.open > 0) this.queue.pool.attach(this.open, out, 0);
+    else if (this.open < 0) this.outbox?.attach(out);
+    else throw new Error(`actor ${this.actor} at ${this.now} ns wrote a payload before post()`);
+    for (let i = 0; i < PAYLOAD; i++) out[i] = 0;
   }
 
   private receivePayload(behaviour: Behaviour, actor: number, type: number, slot: number): void {
@@ -369,4 +380,10 @@ export class Loop {
       `actor ${actor} at ${this.now} ns: more than ${INSTANT_MAX} events without time moving on`,
     );
   }
+}
+
+/** A first guess at the width of the queue's buckets: a quarter of the lookahead, as a power of two. */
+function firstWidth(lookahead: number): number {
+  if (!(lookahead >= 4 && lookahead < 2 ** 22)) return 8;
+  return Math.floor(Math.log2(lookahead)) - 2;
 }

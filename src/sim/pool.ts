@@ -81,6 +81,15 @@ export class RecordPool {
     this.spare[this.spareCount++] = at;
   }
 
+  /** Writes a record without payload. */
+  write(at: number, low: number, word: number, order: number, sequence: number): void {
+    const { records } = this;
+    records[at] = low;
+    records[at + 1] = word;
+    records[at + 2] = order;
+    records[at + 3] = sequence;
+  }
+
   /** Gives the record at `at` the payload `from[offset]` and following. */
   attach(at: number, from: Float64Array, offset: number): void {
     let slot = this.freeSlot;

@@ -8,20 +8,10 @@
  */
 
 import { EventHeap } from './heap.js';
+import { Pace } from './pace.js';
 import { CHUNK, HAS_PAYLOAD, RECORD, RecordPool } from './pool.js';
 import { Run, tieAfter } from './sort.js';
-
-const BUCKET_BITS = 10;
-const BUCKETS = 1 << BUCKET_BITS;
-const LEVELS = 4;
-const WORDS = BUCKETS / 32;
-/** Widest bucket: 2^20 ns. Wider ones would only feed the heap. */
-const WIDTH_BITS_MAX = 20;
-/** Events between two looks at the width. */
-const REVIEW = 8192;
-const CROWDED_BUCKET = 8192;
-const THIN_BUCKET = 32;
-const DEEP_HEAP = 32;
+import { BUCKET_BITS, BUCKETS, LEVELS, Wheel } from './wheel.js';
 
 export class EventQueue {
   readonly pool = new RecordPool();
@@ -32,8 +22,10 @@ export class EventQueue {
   private baseLow = 0;
   /** High word of the time, the same for all events of the bucket being served. */
   high = 0;
-  /** Width of the bucket being served if one is, else 0. */
-  private taken = 0;
+  /** Distance of the first bucket that can be appended to: 1 if the base's own is being served, else 0. */
+  private firstOpen = 0;
+  /** Buckets of level 0 from there on. */
+  private span = BUCKETS;
   private widthBits: number;
   readonly run = new Run();
   /** Position in the run of the event that is next; a caller that takes events itself sets it. */
@@ -43,29 +35,19 @@ export class EventQueue {
   private chainLast = 0;
   /** What came into the bucket being served after it was sorted. */
   readonly near = new EventHeap();
-  private readonly head = new Int32Array(LEVELS * BUCKETS);
-  /** Position behind the last record of each bucket; 0 if it is empty. */
-  private readonly tail = new Int32Array(LEVELS * BUCKETS);
-  private readonly occupied = new Int32Array(LEVELS * WORDS);
-  private readonly summary = new Int32Array(LEVELS);
+  private readonly wheel = new Wheel(this.pool);
+  private readonly tail = this.wheel.tail;
   /** Start of the first occupied bucket above level 0. */
   private cascadeAt = Infinity;
   /** Earliest event above level 0; NaN if it must be looked for. */
   private highMin = Infinity;
-  private readonly farTimes: number[] = [];
-  private readonly farAt: number[] = [];
+  /** Events more than 2^31 ns ahead. */
+  private far: { time: number; at: number }[] = [];
   private farMin = Infinity;
-  // What the next review of the width looks at.
-  private served = 0;
-  private activations = 0;
-  private heaped = 0;
-  private heapWork = 0;
-  private spreads = 0;
-  private reviewAfter = REVIEW;
-  private chunksPending = 0;
+  private readonly pace = new Pace();
 
   /** `widthBits`: a first guess at the bucket's width in ns, as a power of two. */
-  constructor(widthBits = 12) {
+  constructor(widthBits = 8) {
     this.widthBits = widthBits;
   }
 
@@ -73,9 +55,22 @@ export class EventQueue {
   push(time: number, word: number, order: number, sequence: number): number {
     const distance = time - this.base;
     const d = distance | 0;
-    if (d !== distance || d < 0) return this.pushFar(time, word, order, sequence);
-    if (d < this.taken) return this.pushNear((this.baseLow + d) | 0, word, order, sequence);
-    return this.place(d, word, order, sequence);
+    // One comparison for: not in the bucket being served, and not beyond level 0. Far events, and times
+    // that are no whole numbers, do not survive the conversion to 32 bits.
+    if (d !== distance || ((d >>> this.widthBits) - this.firstOpen) >>> 0 >= this.span) {
+      return this.pushElsewhere(time, word, order, sequence);
+    }
+    const low = (this.baseLow + d) | 0;
+    const bucket = (low >>> this.widthBits) & (BUCKETS - 1);
+    let at = this.tail[bucket];
+    if ((at & (CHUNK - 1)) === 0) at = this.wheel.extend(bucket, at);
+    this.tail[bucket] = at + RECORD;
+    const { records } = this.pool;
+    records[at] = low;
+    records[at + 1] = word;
+    records[at + 2] = order;
+    records[at + 3] = sequence;
+    return at;
   }
 
   /**
@@ -116,7 +111,7 @@ export class EventQueue {
     if (this.cursor < this.runEnd) first = this.base + this.run.keys[this.cursor];
     if (this.near.size > 0) first = Math.min(first, this.timeOf(this.near.items[0]));
     if (first < Infinity) return first;
-    const distance = this.firstFrom(0);
+    const distance = this.firstOf(0);
     if (distance >= 0) first = this.earliest(((this.baseLow >>> this.widthBits) + distance) & 1023);
     if (Number.isNaN(this.highMin)) this.highMin = this.earliestHigh();
     return Math.min(first, this.highMin, this.farMin);
@@ -124,18 +119,13 @@ export class EventQueue {
 
   /** All pending events in their order: time, and position of the record. */
   pending(): { time: number; at: number }[] {
-    const events = this.farAt.map((at, i) => ({ time: this.farTimes[i], at }));
+    const events = [...this.far];
     const add = (at: number): void => {
       events.push({ time: this.timeOf(at), at });
     };
     for (let i = this.cursor; i < this.runEnd; i++) add(this.run.positions[i]);
     for (let i = 0; i < this.near.size; i++) add(this.near.items[i]);
-    for (let bucket = 0; bucket < this.head.length; bucket++) {
-      for (let at = this.head[bucket]; at !== 0; at = this.pool.after(at)) {
-        const end = this.pool.after(at) === 0 ? this.tail[bucket] : at + CHUNK;
-        for (let i = at; i < end; i += RECORD) add(i);
-      }
-    }
+    for (let bucket = 0; bucket < LEVELS * BUCKETS; bucket++) this.wheel.forEach(bucket, add);
     const { records } = this.pool;
     return events.sort((a, b) => a.time - b.time || (tieAfter(records, a.at, b.at) ? 1 : -1));
   }
@@ -144,19 +134,26 @@ export class EventQueue {
     return this.base + ((this.pool.records[at] - this.baseLow) >>> 0);
   }
 
-  /** Appends to the bucket `d` ns after the base. */
+  private pushElsewhere(time: number, word: number, order: number, sequence: number): number {
+    const distance = time - this.base;
+    const d = distance | 0;
+    if (d !== distance || d < 0) return this.pushFar(time, word, order, sequence);
+    const low = (this.baseLow + d) | 0;
+    const isNear = d >>> this.widthBits < this.firstOpen;
+    return isNear
+      ? this.pushNear(low, word, order, sequence)
+      : this.place(d, word, order, sequence);
+  }
+
+  /** Appends to the bucket `d` ns after the base, on any level. */
   private place(d: number, word: number, order: number, sequence: number): number {
     const low = (this.baseLow + d) | 0;
     const bits = this.widthBits;
     const bucket = d >>> bits < BUCKETS ? (low >>> bits) & (BUCKETS - 1) : this.highBucket(low, d);
     let at = this.tail[bucket];
-    if ((at & (CHUNK - 1)) === 0) at = this.extend(bucket, at);
+    if ((at & (CHUNK - 1)) === 0) at = this.wheel.extend(bucket, at);
     this.tail[bucket] = at + RECORD;
-    const records = this.pool.records;
-    records[at] = low;
-    records[at + 1] = word;
-    records[at + 2] = order;
-    records[at + 3] = sequence;
+    this.pool.write(at, low, word, order, sequence);
     return at;
   }
 
@@ -181,52 +178,17 @@ export class EventQueue {
     return this.base - (this.baseLow & ((1 << shift) - 1)) + distance * (1 << shift);
   }
 
-  /** Gives a bucket whose last chunk is full, or that has none, another one. */
-  private extend(bucket: number, at: number): number {
-    const chunk = this.pool.takeChunk();
-    this.chunksPending++;
-    if (at === 0) {
-      this.head[bucket] = chunk;
-      this.occupied[bucket >>> 5] |= 1 << (bucket & 31);
-      this.summary[bucket >>> BUCKET_BITS] |= 1 << ((bucket >>> 5) & (WORDS - 1));
-    } else {
-      this.pool.link(at - RECORD, chunk);
-    }
-    return chunk;
-  }
-
-  private vacate(bucket: number): void {
-    this.head[bucket] = 0;
-    this.tail[bucket] = 0;
-    const word = bucket >>> 5;
-    this.occupied[word] &= ~(1 << (bucket & 31));
-    if (this.occupied[word] === 0) this.summary[bucket >>> BUCKET_BITS] &= ~(1 << (word & 31));
-  }
-
   /** Distance in buckets from the base to the first occupied bucket of a level, -1 if there is none. */
-  private firstFrom(level: number): number {
-    const summary = this.summary[level];
-    if (summary === 0) return -1;
+  private firstOf(level: number): number {
     const shift = this.widthBits + level * BUCKET_BITS;
-    const from = (this.baseLow >>> shift) & (BUCKETS - 1);
-    const word = from >>> 5;
-    const words = level * WORDS;
-    const here = this.occupied[words + word] & (-1 << (from & 31));
-    if (here !== 0) return ((word << 5) | lowestBit(here)) - from;
-    const above = word === 31 ? 0 : summary & (-1 << (word + 1));
-    // Wrapped round: the part of this word below `from` comes last, so the lowest bit is right.
-    const found = lowestBit(above !== 0 ? above : summary);
-    const bucket = (found << 5) | lowestBit(this.occupied[words + found]);
-    return (bucket - from) & (BUCKETS - 1);
+    return this.wheel.firstFrom(level, (this.baseLow >>> shift) & (BUCKETS - 1));
   }
 
   private earliest(bucket: number): number {
     let first = Infinity;
-    const tail = this.tail[bucket];
-    for (let at = this.head[bucket]; at !== 0; at = this.pool.after(at)) {
-      const end = this.pool.after(at) === 0 ? tail : at + CHUNK;
-      for (let i = at; i < end; i += RECORD) first = Math.min(first, this.timeOf(i));
-    }
+    this.wheel.forEach(bucket, (at) => {
+      first = Math.min(first, this.timeOf(at));
+    });
     return first;
   }
 
@@ -234,7 +196,7 @@ export class EventQueue {
     let first = Infinity;
     let shift = this.widthBits + BUCKET_BITS;
     for (let level = 1; level < LEVELS && shift < 32; level++, shift += BUCKET_BITS) {
-      const distance = this.firstFrom(level);
+      const distance = this.firstOf(level);
       if (distance < 0 || this.start(shift, distance) >= first) continue;
       const bucket = ((this.baseLow >>> shift) + distance) & (BUCKETS - 1);
       first = Math.min(first, this.earliest(level * BUCKETS + bucket));
@@ -280,9 +242,12 @@ export class EventQueue {
       this.pool.giveChain(this.chainFirst, this.chainLast);
       this.chainFirst = 0;
     }
-    if (this.served + this.heaped > this.reviewAfter) this.review();
+    if (this.pace.isDue()) {
+      const bits = this.pace.review(this.widthBits, this.wheel);
+      if (bits !== this.widthBits) this.setWidth(bits);
+    }
     for (;;) {
-      const distance = this.firstFrom(0);
+      const distance = this.firstOf(0);
       const start = distance < 0 ? Infinity : this.base + distance * (1 << this.widthBits);
       const first = Math.min(start, this.cascadeAt);
       if (Math.min(first, this.farMin) >= limit) return false;
@@ -300,40 +265,35 @@ export class EventQueue {
     this.base = time - into;
     this.baseLow = this.base | 0;
     this.high = (this.base * 2 ** -32) | 0;
-    this.taken = 0;
+    this.firstOpen = 0;
+    this.span = BUCKETS;
   }
 
   private activate(start: number): void {
     this.moveTo(start);
-    const bits = this.widthBits;
-    const bucket = (this.baseLow >>> bits) & (BUCKETS - 1);
-    const { pool, run, baseLow } = this;
-    const records = pool.records;
-    const tail = this.tail[bucket];
-    let count = 0;
-    let chunks = 0;
-    let last = 0;
-    for (let at = this.head[bucket]; at !== 0; at = pool.after(at)) {
+    const { pool, run } = this;
+    const bucket = (this.baseLow >>> this.widthBits) & (BUCKETS - 1);
+    const first = this.wheel.head[bucket];
+    let last = first;
+    let chunks = 1;
+    for (let at = pool.after(first); at !== 0; at = pool.after(at)) {
       last = at;
       chunks++;
-      run.reserve(count + CHUNK / RECORD);
-      const end = pool.after(at) === 0 ? tail : at + CHUNK;
-      const { keys, positions } = run;
-      for (let i = at; i < end; i += RECORD) {
-        keys[count] = (records[i] - baseLow) | 0;
-        positions[count++] = i;
-      }
     }
-    run.sort(count, bits, records);
+    const tail = this.tail[bucket];
+    const count = (chunks - 1) * (CHUNK / RECORD) + (tail - last) / RECORD;
+    run.reserve(count);
+    run.fill(pool, first, count, { low: this.baseLow, bits: this.widthBits });
     this.cursor = 0;
     this.runEnd = count;
-    this.chainFirst = this.head[bucket];
+    this.chainFirst = first;
     this.chainLast = last;
-    this.chunksPending -= chunks;
-    this.vacate(bucket);
-    this.taken = 1 << bits;
-    this.served += count;
-    this.activations++;
+    this.wheel.chunks -= chunks;
+    this.wheel.vacate(bucket);
+    this.firstOpen = 1;
+    this.span = BUCKETS - 1;
+    this.pace.served += count;
+    this.pace.activations++;
   }
 
   /** Spreads the first occupied bucket above level 0 over the levels below it. */
@@ -342,10 +302,10 @@ export class EventQueue {
     let shift = this.widthBits + BUCKET_BITS;
     for (let level = 1; level < LEVELS && shift < 32; level++, shift += BUCKET_BITS) {
       const bucket = level * BUCKETS + ((this.baseLow >>> shift) & (BUCKETS - 1));
-      const first = this.head[bucket];
+      const first = this.wheel.head[bucket];
       if (first === 0) continue;
       const tail = this.tail[bucket];
-      this.vacate(bucket);
+      this.wheel.vacate(bucket);
       this.spread(first, tail);
     }
     this.highMin = Number.NaN;
@@ -356,7 +316,7 @@ export class EventQueue {
     this.cascadeAt = Infinity;
     let shift = this.widthBits + BUCKET_BITS;
     for (let level = 1; level < LEVELS && shift < 32; level++, shift += BUCKET_BITS) {
-      const distance = this.firstFrom(level);
+      const distance = this.firstOf(level);
       if (distance < 0) continue;
       this.cascadeAt = Math.min(this.cascadeAt, this.start(shift, distance));
     }
@@ -371,8 +331,8 @@ export class EventQueue {
       const end = after === 0 ? tail : at + CHUNK;
       for (let i = at; i < end; i += RECORD) this.move(i, (pool.records[i] - this.baseLow) >>> 0);
       pool.giveChain(at, at);
-      this.spreads += (end - at) / RECORD;
-      this.chunksPending--;
+      this.pace.spreads += (end - at) / RECORD;
+      this.wheel.chunks--;
       at = after;
     }
   }
@@ -384,59 +344,28 @@ export class EventQueue {
     if ((word & HAS_PAYLOAD) !== 0) this.pool.slots[at >>> 2] = this.pool.slots[from >>> 2];
   }
 
-  /**
-   * Fits the width of a bucket to what was seen since the last review. An event that reaches its bucket
-   * in two steps costs more than a large bucket does, and the heap more than either.
-   */
-  private review(): void {
-    const events = this.served + this.heaped;
-    const perBucket = events / Math.max(1, this.activations);
-    const heapDepth = this.heaped === 0 ? 0 : this.heapWork / this.heaped;
-    const heapDeep = this.heaped > events / 4 && heapDepth > DEEP_HEAP;
-    let bits = this.widthBits;
-    if (perBucket > CROWDED_BUCKET) bits -= 1;
-    else if (heapDeep && perBucket > THIN_BUCKET) bits -= 2;
-    else if (!heapDeep && perBucket < CROWDED_BUCKET / 4) {
-      if (perBucket < THIN_BUCKET / 4 || this.spreads > events / 4) bits += 2;
-      else if (perBucket < THIN_BUCKET) bits += 1;
-      else if (this.spreads > events / 32) bits += 1;
-    }
-    this.served = 0;
-    this.heaped = 0;
-    this.heapWork = 0;
-    this.activations = 0;
-    this.spreads = 0;
-    this.reviewAfter = Math.max(REVIEW, this.chunksPending * (CHUNK / RECORD));
-    bits = Math.max(0, Math.min(WIDTH_BITS_MAX, bits));
-    if (bits !== this.widthBits) this.setWidth(bits);
-  }
-
   private setWidth(bits: number): void {
     const chains: number[] = [];
-    for (let bucket = 0; bucket < this.head.length; bucket++) {
-      if (this.head[bucket] === 0) continue;
-      chains.push(this.head[bucket], this.tail[bucket]);
-      this.vacate(bucket);
+    for (let bucket = 0; bucket < this.wheel.head.length; bucket++) {
+      if (this.wheel.head[bucket] === 0) continue;
+      chains.push(this.wheel.head[bucket], this.tail[bucket]);
+      this.wheel.vacate(bucket);
     }
     this.widthBits = bits;
     this.cascadeAt = Infinity;
     this.highMin = Infinity;
     this.moveTo(this.base);
     for (let i = 0; i < chains.length; i += 2) this.spread(chains[i], chains[i + 1]);
-    this.spreads = 0;
+    this.pace.spreads = 0;
   }
 
   private pushNear(low: number, word: number, order: number, sequence: number): number {
     const pool = this.pool;
     const at = pool.takeSpare();
-    const records = pool.records;
-    records[at] = low;
-    records[at + 1] = word;
-    records[at + 2] = order;
-    records[at + 3] = sequence;
-    this.heaped++;
-    this.heapWork += this.near.size;
-    this.near.push(at, records);
+    this.pool.write(at, low, word, order, sequence);
+    this.pace.heaped++;
+    this.pace.heapWork += this.near.size;
+    this.near.push(at, this.pool.records);
     return at;
   }
 
@@ -445,13 +374,8 @@ export class EventQueue {
       throw new RangeError(`event at ${time} ns: expected a whole number from ${this.base} on`);
     }
     const at = this.pool.takeSpare();
-    const records = this.pool.records;
-    records[at] = 0;
-    records[at + 1] = word;
-    records[at + 2] = order;
-    records[at + 3] = sequence;
-    this.farTimes.push(time);
-    this.farAt.push(at);
+    this.pool.write(at, 0, word, order, sequence);
+    this.far.push({ time, at });
     this.farMin = Math.min(this.farMin, time);
     return at;
   }
@@ -459,26 +383,18 @@ export class EventQueue {
   /** Moves to `time`, before which nothing is pending, and places what has come within 2^31 ns. */
   private fetchFar(time: number): void {
     this.moveTo(time);
-    let kept = 0;
+    const far = this.far;
+    this.far = [];
     this.farMin = Infinity;
-    for (let i = 0; i < this.farAt.length; i++) {
-      const at = this.farAt[i];
-      const distance = this.farTimes[i] - this.base;
+    for (const event of far) {
+      const distance = event.time - this.base;
       if (distance < 2 ** 31) {
-        this.move(at, distance);
-        this.pool.giveSpare(at);
-        continue;
+        this.move(event.at, distance);
+        this.pool.giveSpare(event.at);
+      } else {
+        this.far.push(event);
+        this.farMin = Math.min(this.farMin, event.time);
       }
-      this.farAt[kept] = at;
-      this.farTimes[kept++] = this.farTimes[i];
-      this.farMin = Math.min(this.farMin, this.farTimes[i]);
     }
-    this.farAt.length = kept;
-    this.farTimes.length = kept;
   }
-}
-
-/** Position of the lowest bit that is set. */
-function lowestBit(word: number): number {
-  return 31 - Math.clz32(word & -word);
 }

@@ -7,6 +7,8 @@
  * ties costs n log n and not n squared.
  */
 
+import { CHUNK, RECORD, type RecordPool } from './pool.js';
+
 const SMALL = 20;
 const CROWDED = 32;
 const SLOT_BITS_MAX = 14;
@@ -17,6 +19,12 @@ export function tieAfter(records: Int32Array, a: number, b: number): boolean {
   // Sequences wrap at 2^32, so their difference is compared. Orders span 32 bits, so they are not.
   if (order === 0) return ((records[a + 3] - records[b + 3]) | 0) > 0;
   return order > 0;
+}
+
+/** A bucket: low word of its start, and its width as a power of two. */
+export interface BucketRange {
+  readonly low: number;
+  readonly bits: number;
 }
 
 /** A growing list of (offset, position of the record), sorted in place. */
@@ -42,23 +50,40 @@ export class Run {
     this.sparePositions = new Int32Array(length);
   }
 
-  /** Sorts the first `count` entries; offsets are below 2^bits. */
-  sort(count: number, bits: number, records: Int32Array): void {
-    if (count > SMALL) this.distribute(count, bits, records);
-    this.insert(0, count, records);
+  /** Lists the `count` records of the chain that begins at `first`, sorted. */
+  fill(pool: RecordPool, first: number, count: number, bucket: BucketRange): void {
+    if (count <= SMALL) this.collect(pool, first, count, bucket.low);
+    else this.distribute(pool, first, count, bucket);
+    this.insert(0, count, pool.records);
   }
 
-  private distribute(count: number, bits: number, records: Int32Array): void {
+  private collect(pool: RecordPool, first: number, count: number, low: number): void {
+    const { keys, positions } = this;
+    const { records } = pool;
+    let i = 0;
+    for (let chunk = first; i < count; chunk = pool.after(chunk)) {
+      const end = Math.min(count, i + CHUNK / RECORD);
+      for (let at = chunk; i < end; at += RECORD) {
+        keys[i] = (records[at] - low) | 0;
+        positions[i++] = at;
+      }
+    }
+  }
+
+  /** Reads the chain twice, to count and to place: cheaper than to list it first. */
+  private distribute(pool: RecordPool, first: number, count: number, bucket: BucketRange): void {
+    const { low, bits } = bucket;
     const slotBits = Math.min(bits, 31 - Math.clz32(count), SLOT_BITS_MAX);
     const shift = bits - slotBits;
     const slotCount = 1 << slotBits;
-    const slots = this.slots;
-    const keys = this.keys;
-    const positions = this.positions;
-    const outKeys = this.spareKeys;
-    const outPositions = this.sparePositions;
+    const { slots, keys, positions } = this;
+    const { records } = pool;
     slots.fill(0, 0, slotCount);
-    for (let i = 0; i < count; i++) slots[keys[i] >>> shift]++;
+    for (let chunk = first, rest = count; rest > 0; chunk = pool.after(chunk)) {
+      const end = chunk + Math.min(rest * RECORD, CHUNK);
+      for (let at = chunk; at < end; at += RECORD) slots[((records[at] - low) | 0) >>> shift]++;
+      rest -= CHUNK / RECORD;
+    }
     let sum = 0;
     let crowd = 0;
     for (let s = 0; s < slotCount; s++) {
@@ -67,20 +92,23 @@ export class Run {
       slots[s] = sum;
       sum += n;
     }
-    for (let i = 0; i < count; i++) {
-      const key = keys[i];
-      const to = slots[key >>> shift]++;
-      outKeys[to] = key;
-      outPositions[to] = positions[i];
+    for (let chunk = first, rest = count; rest > 0; chunk = pool.after(chunk)) {
+      const end = chunk + Math.min(rest * RECORD, CHUNK);
+      for (let at = chunk; at < end; at += RECORD) {
+        const key = (records[at] - low) | 0;
+        const to = slots[key >>> shift]++;
+        keys[to] = key;
+        positions[to] = at;
+      }
+      rest -= CHUNK / RECORD;
     }
-    this.keys = outKeys;
-    this.positions = outPositions;
-    this.spareKeys = keys;
-    this.sparePositions = positions;
-    if (crowd <= CROWDED) return;
+    if (crowd > CROWDED) this.mergeSlots(slotCount, records);
+  }
+
+  private mergeSlots(slotCount: number, records: Int32Array): void {
     let from = 0;
     for (let s = 0; s < slotCount; s++) {
-      const to = slots[s];
+      const to = this.slots[s];
       if (to - from > CROWDED) this.merge(from, to, records);
       from = to;
     }

@@ -117,7 +117,7 @@ class Wheel {
   }
 }
 
-function simulate({ plan, thread, threads, control, mail }) {
+export function simulate({ plan, thread, threads, control, mail }) {
   const { n, k, remote, t, seed } = plan;
   const end = Math.floor(t * 1e6 + 0.5);
   const endWindow = Math.floor(end / LOOK);
