@@ -1,5 +1,5 @@
 /**
- * hwloc XML (lstopo --of xml), versions 2 and 3: nodes, CPUs, memory, distances, bandwidth, PCI
+ * hwloc XML (lstopo --of xml), versions 1 to 3: nodes, CPUs, memory, distances, bandwidth, PCI
  * devices.
  *
  * hwloc places a node's memory beside CPUs that are near, so one CPU may stand in several nodes;
@@ -50,42 +50,198 @@ interface Distances {
 }
 
 export function importHwloc(facts: Facts, xml: string, file: string): void {
-  const byGp = new Map<number, number>();
-  const local = new Map<number, Set<number>>();
-  /** Nodes whose locality holds the object at hand: its parents' nodesets. */
-  const nodesets: string[] = [];
-  let distances: Distances | null = null;
-  let memattr = '';
-  for (const tag of tags(xml)) {
+  const reader = new HwlocReader(facts, file);
+  for (const tag of tags(xml)) reader.take(tag);
+  reader.finish();
+}
+
+class HwlocReader {
+  readonly #facts: Facts;
+  readonly #file: string;
+  readonly #byGp = new Map<number, number>();
+  /** CPUs near each node, in the order of the tree. */
+  readonly #local = new Map<number, Set<number>>();
+  /** Nodesets of the objects around the one at hand. */
+  readonly #nodesets: string[] = [];
+  #machine: ReadonlyMap<string, string> = new Map();
+  #distances: Distances | null = null;
+  /** Version 1: factors of `latency_base`, before the objects they are about. */
+  #factors: { readonly size: number; readonly base: number; readonly values: number[] } | null =
+    null;
+  #memattr = '';
+
+  constructor(facts: Facts, file: string) {
+    this.#facts = facts;
+    this.#file = file;
+  }
+
+  take(tag: Tag): void {
     const { name, attributes } = tag;
-    if (name === 'object') {
-      if (tag.closes) nodesets.pop();
-      else {
-        hwlocObject(facts, attributes, { file, nodesets, byGp, local });
-        if (tag.opens) nodesets.push(attributes.get('nodeset') ?? nodesets.at(-1) ?? '');
+    switch (name) {
+      case 'object':
+        if (tag.closes) this.#nodesets.pop();
+        else this.#object(tag);
+        break;
+      case 'page_type': {
+        const size = Number(attributes.get('size'));
+        // Pages of 4, 16 or 64 KiB; the others are huge.
+        if (size >= 4_096 && size <= 65_536) this.#facts.pageSize ??= size;
+        break;
       }
-    } else if (name === 'page_type') {
-      const size = Number(attributes.get('size'));
-      // Pages of 4, 16 or 64 KiB; the others are huge.
-      if (size >= 4_096 && size <= 65_536) facts.pageSize ??= size;
-    } else if (name === 'info' && !tag.closes) hwlocInfo(facts, attributes);
-    else if (name === 'distances2') {
-      if (tag.closes && distances !== null) {
-        applyDistances(facts, distances, byGp, file);
-        distances = null;
-      } else if (tag.opens) distances = openDistances(attributes);
-    } else if (name === 'indexes' && distances !== null && tag.opens) {
-      distances.indexes.push(...numbers(tag.text));
-    } else if (name === 'u64values' && distances !== null && tag.opens) {
-      distances.values.push(...numbers(tag.text));
-    } else if (name === 'memattr') memattr = tag.closes ? '' : (attributes.get('name') ?? '');
-    else if (name === 'memattr_value' && memattr === 'Bandwidth') {
-      const nid = byGp.get(Number(attributes.get('target_obj_gp_index')));
-      const value = Number(attributes.get('value'));
-      if (nid !== undefined && value > 0) facts.bandwidth.set(nid, value / 1_000);
+      case 'info':
+        this.#info(attributes);
+        break;
+      case 'memattr':
+        this.#memattr = tag.closes ? '' : (attributes.get('name') ?? '');
+        break;
+      case 'memattr_value':
+        this.#bandwidth(attributes);
+        break;
+      default:
+        this.#matrix(tag);
     }
   }
-  assignCpus(facts, local, file);
+
+  /** After the last tag: what needs all nodes. */
+  finish(): void {
+    const facts = this.#facts;
+    if (this.#local.size === 0) this.#single();
+    const nids = [...this.#local.keys()];
+    const factors = this.#factors;
+    if (factors !== null && factors.size === nids.length && factors.size > 0) {
+      const values = factors.values.map((value) => Math.round(value * factors.base));
+      this.#table(nids, values);
+    }
+    if (facts.sources.has('CPUs') || nids.length === 0) return;
+    // Each CPU to the first node that claims it: nodes of other memory beside it have none.
+    const taken = new Set<number>();
+    for (const nid of [...nids].sort((a, b) => a - b)) {
+      const cpus = [...this.#local.get(nid)!].filter((cpu) => !taken.has(cpu));
+      for (const cpu of cpus) taken.add(cpu);
+      const node = facts.node(nid);
+      if (node !== null) node.cpus = new Set(cpus);
+    }
+    facts.from('CPUs', this.#file);
+  }
+
+  /** Version 1 shows no node where there is only one. */
+  #single(): void {
+    if (this.#machine.size === 0) return;
+    this.#node(new Map([...this.#machine, ['os_index', '0']]));
+  }
+
+  #object({ attributes, opens }: Tag): void {
+    const type = attributes.get('type');
+    if (type === 'NUMANode') this.#node(attributes);
+    else if (type === 'Machine') {
+      this.#machine = attributes;
+      this.#absentNodes(attributes);
+    } else if (type === 'PCIDev' || (type === 'Bridge' && attributes.has('pci_busid'))) {
+      this.#pci(attributes);
+    }
+    if (opens) this.#nodesets.push(attributes.get('nodeset') ?? this.#nodesets.at(-1) ?? '');
+  }
+
+  #node(attributes: ReadonlyMap<string, string>): void {
+    const nid = Number(attributes.get('os_index'));
+    const node = this.#facts.node(nid);
+    if (node === null) return;
+    this.#byGp.set(Number(attributes.get('gp_index')), nid);
+    const cpuset = attributes.get('complete_cpuset') ?? attributes.get('cpuset') ?? '';
+    this.#local.set(nid, parseMask(cpuset));
+    const bytes = Number(attributes.get('local_memory') ?? 0);
+    if (node.total === null && bytes >= 0) node.total = bytes;
+    this.#facts.from('memory sizes', this.#file);
+  }
+
+  #absentNodes(attributes: ReadonlyMap<string, string>): void {
+    const shown = parseMask(attributes.get('nodeset') ?? '');
+    const absent = [...parseMask(attributes.get('complete_nodeset') ?? '')].filter(
+      (nid) => !shown.has(nid),
+    );
+    if (absent.length === 0) return;
+    const which = absent.join(',');
+    this.#facts.warn(`${this.#file}: made in a cpuset without nodes ${which}: they are not in it`);
+  }
+
+  #pci(attributes: ReadonlyMap<string, string>): void {
+    const device = this.#facts.device(attributes.get('pci_busid') ?? '');
+    const ids = /^([0-9a-f]{4}) \[([0-9a-f]{4}):([0-9a-f]{4})\]/.exec(
+      attributes.get('pci_type') ?? '',
+    );
+    if (ids !== null) {
+      device.pciClass ||= `0x${ids[1]}00`;
+      device.vendor ||= `0x${ids[2]}`;
+      device.device ||= `0x${ids[3]}`;
+    }
+    // Beside the whole machine means no node; beside one node, that one.
+    const near = parseMask(this.#nodesets.findLast((set) => set !== '') ?? '');
+    if (device.node === null) device.node = near.size === 1 ? [...near][0]! : -1;
+    this.#facts.from('devices', this.#file);
+  }
+
+  #info(attributes: ReadonlyMap<string, string>): void {
+    const facts = this.#facts;
+    const value = attributes.get('value') ?? '';
+    switch (attributes.get('name')) {
+      case 'Architecture':
+        facts.arch ||= value;
+        break;
+      case 'CPUVendor':
+      case 'CPUModel':
+        if (/GenuineIntel|AuthenticAMD|Intel|AMD|Xeon|Opteron|EPYC/.test(value)) {
+          facts.arch ||= 'x86_64';
+        }
+        break;
+      case 'DMIProductName':
+        facts.product ||= value.trim();
+        break;
+      case 'OSRelease':
+        facts.release ||= value;
+        break;
+    }
+  }
+
+  #bandwidth(attributes: ReadonlyMap<string, string>): void {
+    if (this.#memattr !== 'Bandwidth') return;
+    const nid = this.#byGp.get(Number(attributes.get('target_obj_gp_index')));
+    const value = Number(attributes.get('value'));
+    if (nid !== undefined && value > 0) this.#facts.bandwidth.set(nid, value / 1_000);
+  }
+
+  /** Distances: `distances2` with its indexes and values, version 1's `distances` with `latency`. */
+  #matrix({ name, attributes, opens, closes, text }: Tag): void {
+    if (name === 'distances2') {
+      if (closes) this.#closeDistances();
+      else this.#distances = openDistances(attributes);
+    } else if (name === 'indexes' && opens) this.#distances?.indexes.push(...numbers(text));
+    else if (name === 'u64values' && opens) this.#distances?.values.push(...numbers(text));
+    else if (name === 'distances' && opens) {
+      const size = Number(attributes.get('nbobjs'));
+      this.#factors = { size, base: Number(attributes.get('latency_base')), values: [] };
+    } else if (name === 'latency' && !closes) {
+      this.#factors?.values.push(Number(attributes.get('value')));
+    }
+  }
+
+  #closeDistances(): void {
+    const distances = this.#distances;
+    this.#distances = null;
+    if (distances === null || !distances.use) return;
+    const { indexing, indexes, values } = distances;
+    const nids = indexing === 'gp' ? indexes.map((gp) => this.#byGp.get(gp) ?? -1) : indexes;
+    this.#table(nids, values);
+  }
+
+  #table(nids: readonly number[], values: readonly number[]): void {
+    const size = nids.length;
+    if (values.length !== size * size) return;
+    const table = this.#facts.distanceTable('hwloc', this.#file);
+    table.order = nids;
+    nids.forEach((nid, row) => {
+      table.rows.set(nid, values.slice(row * size, (row + 1) * size));
+    });
+  }
 }
 
 const numbers = (text: string): number[] =>
@@ -104,113 +260,4 @@ function openDistances(attributes: ReadonlyMap<string, string>): Distances {
     indexes: [],
     values: [],
   };
-}
-
-function hwlocObject(
-  facts: Facts,
-  attributes: ReadonlyMap<string, string>,
-  state: {
-    file: string;
-    nodesets: readonly string[];
-    byGp: Map<number, number>;
-    local: Map<number, Set<number>>;
-  },
-): void {
-  const type = attributes.get('type');
-  if (type === 'NUMANode') {
-    const nid = Number(attributes.get('os_index'));
-    const node = facts.node(nid);
-    if (node === null) return;
-    state.byGp.set(Number(attributes.get('gp_index')), nid);
-    const cpuset = attributes.get('complete_cpuset') ?? attributes.get('cpuset') ?? '';
-    state.local.set(nid, parseMask(cpuset));
-    const bytes = Number(attributes.get('local_memory') ?? 0);
-    if (node.total === null) node.total = bytes;
-    facts.from('memory sizes', state.file);
-  } else if (type === 'Machine') {
-    absentNodes(facts, attributes, state.file);
-  } else if (type === 'PCIDev' || (type === 'Bridge' && attributes.has('pci_busid'))) {
-    hwlocPci(facts, attributes, state);
-  }
-}
-
-function hwlocPci(
-  facts: Facts,
-  attributes: ReadonlyMap<string, string>,
-  { file, nodesets }: { file: string; nodesets: readonly string[] },
-): void {
-  const device = facts.device(attributes.get('pci_busid') ?? '');
-  const ids = /^([0-9a-f]{4}) \[([0-9a-f]{4}):([0-9a-f]{4})\]/.exec(
-    attributes.get('pci_type') ?? '',
-  );
-  if (ids !== null) {
-    device.pciClass ||= `0x${ids[1]}00`;
-    device.vendor ||= `0x${ids[2]}`;
-    device.device ||= `0x${ids[3]}`;
-  }
-  // Beside the whole machine means no node; beside one node, that one.
-  const near = parseMask(nodesets.findLast((set) => set !== '') ?? '');
-  if (device.node === null) device.node = near.size === 1 ? [...near][0]! : -1;
-  facts.from('devices', file);
-}
-
-function hwlocInfo(facts: Facts, attributes: ReadonlyMap<string, string>): void {
-  const value = attributes.get('value') ?? '';
-  switch (attributes.get('name')) {
-    case 'Architecture':
-      facts.arch ||= value;
-      break;
-    case 'CPUVendor':
-    case 'CPUModel':
-      if (/GenuineIntel|AuthenticAMD|Intel|AMD|Xeon|Opteron|EPYC/.test(value))
-        facts.arch ||= 'x86_64';
-      break;
-    case 'DMIProductName':
-      facts.product ||= value.trim();
-      break;
-    case 'OSRelease':
-      facts.release ||= value;
-      break;
-  }
-}
-
-function absentNodes(facts: Facts, attributes: ReadonlyMap<string, string>, file: string): void {
-  const shown = parseMask(attributes.get('nodeset') ?? '');
-  const absent = [...parseMask(attributes.get('complete_nodeset') ?? '')].filter(
-    (nid) => !shown.has(nid),
-  );
-  if (absent.length > 0) {
-    facts.warn(`${file}: made in a cpuset without nodes ${absent.join(',')}: they are not in it`);
-  }
-}
-
-function applyDistances(
-  facts: Facts,
-  { use, indexing, indexes, values }: Distances,
-  byGp: ReadonlyMap<number, number>,
-  file: string,
-): void {
-  const size = indexes.length;
-  if (!use || values.length !== size * size) return;
-  const nids = indexing === 'gp' ? indexes.map((gp) => byGp.get(gp) ?? -1) : indexes;
-  const table = facts.distanceTable('hwloc', file);
-  table.order = nids;
-  nids.forEach((nid, row) => {
-    table.rows.set(nid, values.slice(row * size, (row + 1) * size));
-  });
-}
-
-/**
- * Each CPU to the first node that claims it; nodes of other memory beside the same CPUs have none.
- */
-function assignCpus(facts: Facts, local: ReadonlyMap<number, Set<number>>, file: string): void {
-  if (facts.sources.has('CPUs')) return;
-  const taken = new Set<number>();
-  for (const nid of [...local.keys()].sort((a, b) => a - b)) {
-    const cpus = [...local.get(nid)!].filter((cpu) => !taken.has(cpu));
-    for (const cpu of cpus) taken.add(cpu);
-    const node = facts.node(nid);
-    if (node !== null) node.cpus = new Set(cpus);
-  }
-  if (local.size > 0) facts.from('CPUs', file);
 }

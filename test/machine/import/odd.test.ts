@@ -118,6 +118,35 @@ describe('odd firmware', () => {
   });
 });
 
+describe('hwloc XML of version 1', () => {
+  const node = (nid: number, cpus: string) =>
+    `<object type="NUMANode" os_index="${nid}" cpuset="${cpus}" local_memory="1073741824"/>`;
+
+  test('has factors of a base for distances, in the order of the tree', () => {
+    const { machine } = from({
+      'old.xml': `<topology><object type="Machine" cpuset="0x0000000f">
+        <distances nbobjs="2" relative_depth="1" latency_base="10.000000">
+        <latency value="1.000000"/><latency value="2.100000"/>
+        <latency value="3.000000"/><latency value="1.000000"/></distances>
+        ${node(1, '0x0000000c')}${node(0, '0x00000003')}</object></topology>`,
+    });
+    expect(machine.nodes.map(({ cpus }) => cpus)).toEqual([2, 2]);
+    expect(machine.distance).toEqual([
+      [10, 30],
+      [21, 10],
+    ]);
+  });
+
+  test('shows no node where there is one', () => {
+    const { machine } = from({
+      'old.xml':
+        '<topology><object type="Machine" cpuset="0x0000000f" local_memory="1073741824">' +
+        '</object></topology>',
+    });
+    expect(machine.nodes).toMatchObject([{ nid: 0, cpus: 4 }]);
+  });
+});
+
 describe('areas', () => {
   const nodes = numactl([{ nid: 0, cpus: '0', mb: 4096 }]);
 
