@@ -9,6 +9,8 @@ const TEXT_MAX = 1 << 16;
 
 /** Calls of the walk, in the order of the text. `depth` 1 is inside the outermost brackets. */
 export interface JsonSink {
+  /** Whether texts at this depth are asked for; others arrive empty. */
+  wants(depth: number): boolean;
   key(depth: number, text: string): void;
   value(depth: number, text: string): void;
   /** `[` or `{` was opened; `depth` is inside of it. */
@@ -33,7 +35,7 @@ const isSpace = (c: number): boolean => c === 32 || c === 9 || c === 10 || c ===
 
 export class JsonWalker {
   readonly #sink: JsonSink;
-  readonly #text = new Uint8Array(TEXT_MAX);
+  readonly #text = Buffer.alloc(TEXT_MAX);
   #length = 0;
   #depth = 0;
   #state: 'between' | 'string' | 'escape' | 'bare' = 'between';
@@ -57,6 +59,8 @@ export class JsonWalker {
 
   push(chunk: Uint8Array): void {
     for (let i = 0; i < chunk.length; i++) {
+      if (this.#state === 'string') i = this.#string(chunk, i);
+      if (i >= chunk.length) return;
       const c = chunk[i]!;
       this.#column++;
       if (c === 10) {
@@ -64,17 +68,25 @@ export class JsonWalker {
         this.#column = 0;
       }
       if (this.#state === 'string') {
-        if (c === QUOTE) {
-          this.#state = 'between';
-          this.#waiting = true;
-        } else if (c === BACKSLASH) this.#state = 'escape';
-        else this.#put(c);
+        this.#state = c === QUOTE ? 'between' : 'escape';
+        this.#waiting = c === QUOTE;
       } else if (this.#state === 'escape') {
         this.#put(c === 110 ? 10 : c === 116 ? 9 : c);
         this.#state = 'string';
       } else if (this.#state === 'bare' && isBare(c)) this.#put(c);
-      else this.#between(c, chunk, i);
+      else if (this.#state === 'bare' || !isSpace(c)) this.#between(c, chunk, i);
     }
+  }
+
+  /** Takes the plain part of a string at once; returns where its quote or backslash stands. */
+  #string(chunk: Uint8Array, from: number): number {
+    let to = from;
+    while (to < chunk.length && chunk[to] !== QUOTE && chunk[to] !== BACKSLASH) to++;
+    const take = Math.min(to - from, TEXT_MAX - this.#length);
+    for (let i = 0; i < take; i++) this.#text[this.#length + i] = chunk[from + i]!;
+    this.#length += take;
+    this.#column += to - from;
+    return to;
   }
 
   #put(c: number): void {
@@ -110,7 +122,8 @@ export class JsonWalker {
 
   #taken(): string {
     this.#waiting = false;
-    return Buffer.from(this.#text.subarray(0, this.#length)).toString('utf8');
+    if (!this.#sink.wants(this.#depth)) return '';
+    return this.#text.toString('utf8', 0, this.#length);
   }
 
   #fail(chunk: Uint8Array, at: number): never {

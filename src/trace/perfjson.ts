@@ -68,6 +68,10 @@ export class PerfJsonReader implements JsonSink {
     return this.tally;
   }
 
+  wants(depth: number): boolean {
+    return depth === 1 || (this.#samples > 0 && depth === this.#samples + 1);
+  }
+
   key(depth: number, text: string): void {
     if (depth === 1 || depth === this.#samples + 1) this.#key = text;
   }
