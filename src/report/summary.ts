@@ -68,9 +68,7 @@ function compareText(a: string, b: string): number {
 }
 
 /** `nic0@2` before `nic0@10`. */
-function compareNatural(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
-}
+const compareNatural = new Intl.Collator('en', { numeric: true }).compare;
 
 const sources = ['device', 'node', 'default', 'buddy'] as const;
 

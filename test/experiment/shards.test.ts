@@ -116,6 +116,18 @@ describe('random machines, devices and disturbances', () => {
     );
   });
 
+  test('a run that checks itself says the same, and finds nothing broken', async () => {
+    await fc.assert(
+      fc.asyncProperty(scenarios, async (text) => {
+        const plain = await simulate(only(text), { inline: true });
+        expect(said(await simulate(only(text), { inline: true, check: true }))).toEqual(
+          said(plain),
+        );
+      }),
+      { numRuns: 20 },
+    );
+  });
+
   test('another seed gives another fingerprint', async () => {
     const text = {
       machine: { nodes: 2, memory: '1G' },
