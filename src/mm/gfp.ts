@@ -48,8 +48,8 @@ export const gfpNames: Readonly<Record<string, number>> = {
   RECLAIMABLE: GFP_RECLAIMABLE,
 };
 
-export const GFP_KERNEL = gfpNames['KERNEL']!;
-export const GFP_ATOMIC = gfpNames['ATOMIC']!;
+export const GFP_KERNEL = gfpNames.KERNEL!;
+export const GFP_ATOMIC = gfpNames.ATOMIC!;
 
 /** `KERNEL|DMA32`, `GFP_KERNEL|__GFP_NOWARN` -> bits; undefined names are returned for the message. */
 export function parseGfp(text: string): { bits: number; unknown: readonly string[] } {

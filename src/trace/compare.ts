@@ -5,7 +5,7 @@
  * the recording. Free counts of zones drift (per-CPU lists, background work) and are left out likewise.
  */
 
-import type { Attempt, AreaState, LogData, ZoneState } from '../actors/log.js';
+import type { AreaState, Attempt, LogData, ZoneState } from '../actors/log.js';
 import { attemptsById } from '../actors/log.js';
 import * as op from '../actors/operations.js';
 import { operation, outcome } from '../actors/operations.js';
@@ -89,7 +89,7 @@ function comparable(row: Row): Row {
       return row[6] === 'buddy' ? replaced(row, 7, ANY) : row;
     case 'free':
       if (row[7] === 'buddy') return replaced(row, 8, ANY);
-      return row[7] === 'buddy-leak' ? row.slice(0, 10) as unknown as Row : row;
+      return row[7] === 'buddy-leak' ? (row.slice(0, 10) as unknown as Row) : row;
     case 'state':
       return ['state', (row[1] as unknown[][]).map((area) => area.slice(0, 6))];
     case 'zones':
