@@ -26,12 +26,15 @@ import { InFlight, ticket } from './inflight.js';
 import { type Freed, Ledger } from './ledger.js';
 import { CONTIG_DONE, contigDone, release } from './messages.js';
 import { type AllocMutex, mutexes } from './mutex.js';
+import type { HeldAtStart } from './timed.js';
 import { alignOrder, asker, grant, leaveArea, pagesAsked, stepArea, toBuddy } from './walk.js';
 import { between, type Wiring } from './wiring.js';
 import type { Zones } from './zones.js';
 
 /** Owner of what boot took: no request. */
 const ATOMIC_POOL = -1;
+/** Owner of what was in use before a recording. */
+const HELD_AT_START = -2;
 
 /** One area when the run has ended. Pages; peaks over the whole run. */
 export interface AreaEnd {
@@ -102,6 +105,17 @@ export class Areas {
       if (errno !== 0) continue;
       this.#ledger.granted(area, pfn, 2 ** order, ATOMIC_POOL);
       this.#zones.takeCma(area.nid, area.zone, 2 ** order);
+    }
+  }
+
+  /** Pages that somebody holds when the run begins, at their place and not where a search leads. */
+  hold(held: readonly HeldAtStart[]): void {
+    for (const { area: index, pfn, pages } of held) {
+      const area = this.owned[index];
+      if (!area) continue;
+      cma.cmaClaim(area, (pfn - area.basePfn) / 2 ** area.orderPerBit, pages);
+      this.#ledger.granted(area, pfn, pages, HELD_AT_START);
+      this.#zones.takeCma(area.nid, area.zone, pages);
     }
   }
 

@@ -49,3 +49,6 @@ export const observe = { id: 0, from: 1 } as const;
 /** Answers BUSY, UNBUSY, OBSERVE_*. `value`: 0 or a positive errno. */
 export const OBSERVED = 20;
 export const observed = { id: 0, value: 1 } as const;
+
+/** A replayer tells itself that the next recorded request is due. */
+export const TIME_HAS_COME = 21;

@@ -17,6 +17,7 @@ import { Node } from './node.js';
 import { Observer } from './observer.js';
 import { actorNumbers, type Disturbance, type Plan, wiringOf } from './plan.js';
 import { Replayer } from './replayer.js';
+import { TraceReplayer } from './traceReplayer.js';
 import type { Wiring } from './wiring.js';
 import { Zones } from './zones.js';
 
@@ -45,6 +46,7 @@ const build: BuildShard = (data, shard): ShardModel => {
   const zones = new Zones(wiring, owns, plan.watermarks);
   const areas = new Areas(wiring, zones, owns, (name) => streams.stream(`area.${name}`));
   areas.reserveAtomicPools(plan.atomicPools);
+  if (plan.replay && 'held' in plan.replay) areas.hold(plan.replay.held);
   const observer = new Observer(wiring, areas, zones);
   const controllers = new Controllers(wiring, plan.machine);
   const host = new DeviceHost({
@@ -58,10 +60,7 @@ const build: BuildShard = (data, shard): ShardModel => {
     streams,
     interpreted: plan.interpreted,
   });
-  const replayer =
-    plan.replay && owns(numbers.replayer)
-      ? new Replayer(wiring, plan.replay.operations, plan.replay.cpuNode)
-      : null;
+  const replayer = owns(numbers.replayer) ? replayerOf(plan, wiring, numbers.replayer) : null;
   const behaviours: Behaviour[] = [];
   behaviours[NODE] = new Node(wiring, { areas, zones, controllers, observer });
   behaviours[COORDINATOR] = new Coordinator({ areas, observer });
@@ -93,6 +92,16 @@ const build: BuildShard = (data, shard): ShardModel => {
     progress: () => host.settled,
   };
 };
+
+function replayerOf(
+  { replay }: Plan,
+  wiring: Wiring,
+  actor: number,
+): Replayer | TraceReplayer | null {
+  if (replay === null) return null;
+  if ('held' in replay) return new TraceReplayer(wiring, replay, actor);
+  return new Replayer(wiring, replay.operations, replay.cpuNode);
+}
 
 /** The actor that an event of the timeline befalls posts it to itself, on the shard that owns it. */
 function disturb(

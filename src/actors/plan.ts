@@ -14,6 +14,7 @@ import { type WatermarkOptions, zoneIndex } from '../mm/zones.js';
 import type { Groups } from '../sim/partition.js';
 import { RunLog } from './log.js';
 import type { ReleaseRules } from './rules.js';
+import type { TimedReplay } from './timed.js';
 import type { Wiring } from './wiring.js';
 
 /** Something that happens to a device at a time, in ns: its attribute is written, or it gets an event. */
@@ -42,6 +43,12 @@ export interface MemoryDisturbance {
 
 export type Disturbance = DeviceDisturbance | MemoryDisturbance;
 
+/** Operations that are issued when the one before has settled. */
+export interface SerialReplay {
+  readonly operations: Float64Array;
+  readonly cpuNode: number;
+}
+
 export interface Plan {
   readonly seed: number;
   readonly machine: Machine;
@@ -60,8 +67,11 @@ export interface Plan {
   readonly devices: readonly PlannedDevice[];
   readonly interpreted: boolean;
   readonly timeline: readonly Disturbance[];
-  /** Operations of a replay (operations.ts) and the node of the CPU that begins it. */
-  readonly replay: { readonly operations: Float64Array; readonly cpuNode: number } | null;
+  /**
+   * Operations of a replay, one after the other (operations.ts) or each at its time (timed.ts), and
+   * the node of the CPU that begins it.
+   */
+  readonly replay: SerialReplay | TimedReplay | null;
   readonly keepAttempts: boolean;
   /** Check invariants at every step, not only at the end. */
   readonly checks: boolean;
