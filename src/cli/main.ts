@@ -20,6 +20,7 @@ import { complain, ignoreClosedPipes, packageVersion } from './output.js';
 import { replayCommand } from './replay.js';
 import { runCommand } from './run.js';
 import { schemaCommand } from './schema.js';
+import { sweepCommand } from './sweep.js';
 import { traceCommand } from './trace.js';
 import { UsageError } from './usage.js';
 
@@ -30,6 +31,7 @@ function program(): Command {
   const commands = [
     runCommand(),
     bootCommand(),
+    sweepCommand(),
     replayCommand(),
     traceCommand(),
     importCommand(),

@@ -1,0 +1,96 @@
+/**
+ * How far a sweep is, on standard error: one line that changes on a terminal, a line now and then where
+ * there is none, or one JSON document per event for scripts.
+ */
+
+import type { Made } from '../experiment/engine.js';
+import { type PlannedRun, variantText } from '../experiment/study.js';
+import type { SweepState } from '../experiment/sweep.js';
+import { timeText } from '../report/table.js';
+
+const redrawMs = 100;
+const lineMs = 10_000;
+const clearLine = '\r\u001b[K';
+
+/** `sizes: 431 of 1000 runs, 212 runs/s, 2.7 s left, 1 failed, 2 threads` */
+export function sweepText(name: string, state: SweepState, elapsedMs: number): string {
+  const { there, planned, made, failed, redone } = state;
+  const atLeast = state.isFinal ? '' : 'at least ';
+  const parts = [`${name}: ${there} of ${atLeast}${planned} runs`];
+  if (made > 0 && elapsedMs > 0) {
+    const rate = (made / elapsedMs) * 1000;
+    parts.push(`${Number(rate.toPrecision(3))} runs/s`);
+    const left = (planned - there - failed) / rate;
+    if (left > 0) parts.push(`${atLeast}${timeText(left * 1e9)} left`);
+  }
+  if (failed > 0) parts.push(`${failed} failed`);
+  if (redone > 0) parts.push(`${redone} redone`);
+  parts.push(state.engine);
+  return parts.join(', ');
+}
+
+export class SweepProgress {
+  private readonly name: string;
+  private readonly events: boolean;
+  private readonly active = process.stderr.isTTY === true && process.env.TERM !== 'dumb';
+  private readonly startMs = performance.now();
+  private shownMs: number;
+  private last: SweepState | null = null;
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(name: string, { events }: { events: boolean }) {
+    this.name = name;
+    this.events = events;
+    this.shownMs = this.active ? 0 : this.startMs;
+    // A queue without workers tells so, though nothing happens.
+    this.timer = setInterval(() => this.show(), 1000);
+    this.timer.unref();
+  }
+
+  state(state: SweepState): void {
+    this.last = state;
+    this.show();
+  }
+
+  run({ run, variant, replication, seed }: PlannedRun, made: Made): void {
+    const known = { run, variant: variant.index, replication, seed };
+    if ('record' in made) this.event('run', { ...known, wall_ms: Number(made.wallMs.toFixed(3)) });
+    else {
+      this.event('failure', { ...known, kind: made.kind, error: made.error });
+      if (!this.events) this.line(`${variantText(variant)} seed ${seed}: ${made.error}`);
+    }
+  }
+
+  event(event: string, fields: Record<string, unknown>): void {
+    if (this.events) process.stderr.write(`${JSON.stringify({ event, ...fields })}\n`);
+  }
+
+  /** A line that stays. */
+  line(text: string): void {
+    if (this.events) return;
+    process.stderr.write(`${this.active ? clearLine : ''}${text}\n`);
+  }
+
+  end(): void {
+    clearInterval(this.timer);
+    const { last } = this;
+    if (last === null) return;
+    this.event('end', this.figures(last));
+    this.line(sweepText(this.name, last, performance.now() - this.startMs));
+  }
+
+  private show(): void {
+    const now = performance.now();
+    const pause = this.active ? redrawMs : lineMs;
+    if (this.last === null || now - this.shownMs < pause) return;
+    this.shownMs = now;
+    const text = sweepText(this.name, this.last, now - this.startMs);
+    if (this.events) this.event('progress', this.figures(this.last));
+    else process.stderr.write(this.active ? `${clearLine}${text}` : `${text}\n`);
+  }
+
+  private figures({ there, planned, isFinal, made, failed, redone, engine }: SweepState) {
+    const elapsed = Math.round(performance.now() - this.startMs);
+    return { there, planned, final: isFinal, made, failed, redone, engine, elapsed_ms: elapsed };
+  }
+}
