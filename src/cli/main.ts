@@ -16,13 +16,16 @@ import { devicesCommand } from './devices.js';
 import { importCommand } from './import.js';
 import { kernelsCommand } from './kernels.js';
 import { machinesCommand } from './machines.js';
+import { mergeCommand } from './merge.js';
 import { complain, ignoreClosedPipes, packageVersion } from './output.js';
+import { queryCommand } from './query.js';
 import { replayCommand } from './replay.js';
 import { runCommand } from './run.js';
 import { schemaCommand } from './schema.js';
 import { sweepCommand } from './sweep.js';
 import { traceCommand } from './trace.js';
 import { UsageError } from './usage.js';
+import { workerCommand } from './worker.js';
 
 const wrongInput = 2;
 const ourBug = 3;
@@ -32,6 +35,9 @@ function program(): Command {
     runCommand(),
     bootCommand(),
     sweepCommand(),
+    workerCommand(),
+    mergeCommand(),
+    queryCommand(),
     replayCommand(),
     traceCommand(),
     importCommand(),

@@ -8,7 +8,7 @@ import { type Engine, EngineError } from '../experiment/engine.js';
 import type { Journal } from '../experiment/journal.js';
 import { Ledger, type Shard } from '../experiment/ledger.js';
 import { loadStudy } from '../experiment/loadStudy.js';
-import { finishResults, openResults, summarize } from '../experiment/results.js';
+import { finishResults, openResults, summarize, takeIn } from '../experiment/results.js';
 import { type Study, variantText } from '../experiment/study.js';
 import { studyDocument, studyText } from '../experiment/studyText.js';
 import type { VariantSummary } from '../experiment/summary.js';
@@ -156,16 +156,13 @@ async function sweepInto(directory: string, sweeping: Sweeping): Promise<void> {
 async function report(
   directory: string,
   { study, journal, options }: Sweeping,
-  { ledger, failures, interrupted, state }: SweepOutcome,
+  { failures, interrupted, state }: SweepOutcome,
 ): Promise<void> {
   const { shard: part } = options;
-  const whole = !interrupted && failures.length === 0;
-  const complete = whole && (part === undefined || isComplete(study, journal));
-  const summaries = complete
-    ? await finishResults(directory, study, { ledger, journal })
-    : await summarize(study, ledger.runs(), journal);
+  const { summaries, lacking } = await results(directory, study, journal);
+  const complete = lacking === 0;
   if (interrupted) complain(`interrupted: ${journal.size} runs are kept in ${directory}`);
-  if (whole && !complete && part) {
+  else if (!complete && part) {
     complain(
       `shard ${part.index + 1}/${part.count} is done: cmasim merge puts the shards together`,
     );
@@ -176,15 +173,24 @@ async function report(
   process.exitCode = interrupted ? interruptedCode : failureCode(failures);
 }
 
+/** Writes the tables if no run is lacking. */
+export async function results(
+  directory: string,
+  study: Study,
+  journal: Journal,
+): Promise<{ summaries: VariantSummary[]; ledger: Ledger; lacking: number }> {
+  const ledger = new Ledger(study);
+  const lacking = await takeIn(ledger, journal);
+  const summaries =
+    lacking === 0
+      ? await finishResults(directory, study, { ledger, journal })
+      : await summarize(study, ledger.runs(), journal);
+  return { summaries, ledger, lacking };
+}
+
 function failureCode(failures: SweepOutcome['failures']): number {
   if (failures.some(({ kind }) => kind === 'bug')) return 3;
   return failures.length > 0 ? 2 : 0;
-}
-
-/** Whether all runs of the study are there, of whichever shard. */
-export function isComplete(study: Study, journal: Journal): boolean {
-  if (study.until.length > 0) return false;
-  return [...new Ledger(study).runs()].every(({ run }) => journal.has(run));
 }
 
 /** The table, or the document, of a study. */

@@ -78,8 +78,12 @@ export class Journal {
   }
 
   async read(run: string): Promise<RunRecord> {
-    const line = (await this.line(run)).toString('utf8');
-    return parseRecord(line.slice(lineStart), run);
+    return parseRecord(await this.readText(run), run);
+  }
+
+  /** The record as add() was given it. */
+  async readText(run: string): Promise<string> {
+    return (await this.line(run)).toString('utf8').slice(lineStart, -1);
   }
 
   /** Resolves when the record is on the disk. Rejects with StorageError; what came before stays. */

@@ -71,6 +71,17 @@ export function sameStudy(a: Study, b: Study): boolean {
   return canonical(a) === canonical(b);
 }
 
+/** Takes in every run that is there; resolves to the number of those known to be lacking. */
+export async function takeIn(ledger: Ledger, journal: Journal): Promise<number> {
+  let lacking = 0;
+  for (let planned = ledger.next(); planned !== undefined; planned = ledger.next()) {
+    const { run } = planned;
+    if (journal.has(run)) ledger.take(planned, ledger.reads ? await journal.read(run) : null);
+    else lacking++;
+  }
+  return lacking;
+}
+
 /** The replications of every variant, as far as they are there. */
 export async function summarize(
   study: Study,

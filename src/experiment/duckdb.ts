@@ -1,0 +1,71 @@
+/**
+ * SQL over the tables of results directories, through DuckDB where it is installed.
+ *
+ * DuckDB is an optional peer: a native library of tens of megabytes that nothing else needs.
+ */
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ScenarioError } from '../scenario/error.js';
+import { runsTable, summaryTable } from './results.js';
+
+export class DuckDbMissing extends Error {
+  constructor() {
+    super('DuckDB is not installed: npm install @duckdb/node-api');
+    this.name = 'DuckDbMissing';
+  }
+}
+
+/** DuckDB does not take the statement; the message is its own. */
+export class QueryError extends Error {
+  override readonly name = 'QueryError';
+}
+
+export interface QueryResult {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly unknown[])[];
+}
+
+/** Views of a query: `runs` and `summary`, of one directory or of several together. */
+export async function query(sql: string, directories: readonly string[]): Promise<QueryResult> {
+  const duckdb = await load();
+  const instance = await duckdb.DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  try {
+    for (const [view, file] of [
+      ['runs', runsTable],
+      ['summary', summaryTable],
+    ] as const) {
+      const files = directories.map((directory) => tableFile(directory, file));
+      const list = files.map((path) => `'${path.replaceAll("'", "''")}'`).join(', ');
+      await connection.run(
+        `create view ${view} as select * from read_parquet([${list}], union_by_name = true)`,
+      );
+    }
+    const reader = await connection.runAndReadAll(sql);
+    return { columns: reader.columnNames(), rows: reader.getRowsJson() };
+  } catch (error) {
+    if (error instanceof ScenarioError) throw error;
+    throw new QueryError((error as Error).message.split('\n').slice(0, 4).join('\n'));
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
+
+function tableFile(directory: string, file: string): string {
+  const path = join(directory, file);
+  if (existsSync(path)) return path;
+  const what = existsSync(join(directory, 'study.json'))
+    ? 'the study is not finished: run the same sweep again'
+    : 'no results directory';
+  throw new ScenarioError({ file: directory }, what);
+}
+
+async function load(): Promise<typeof import('@duckdb/node-api')> {
+  try {
+    return await import('@duckdb/node-api');
+  } catch {
+    throw new DuckDbMissing();
+  }
+}
