@@ -22,11 +22,16 @@ import { coherentOk, NO_AREA, optimalGfpMask, releaseOwner } from '../mm/contigu
 import { GFP_DMA, GFP_DMA32 } from '../mm/gfp.js';
 import type { Loop } from '../sim/model.js';
 import type { Stream } from '../sim/random.js';
-import { InFlight, ticket } from './inflight.js';
+import { ContigRange } from './contig.js';
+import type { Controllers } from './controllers.js';
+import { InFlight, part, ticket } from './inflight.js';
 import { type Freed, Ledger } from './ledger.js';
-import { CONTIG_DONE, contigDone, release } from './messages.js';
+import { Locks } from './locks.js';
+import { contigDone, release, TARGETED } from './messages.js';
+import type { Movable } from './movable.js';
 import { type AllocMutex, mutexes } from './mutex.js';
 import type { HeldAtStart } from './timed.js';
+import type { Timing } from './timing.js';
 import { alignOrder, asker, grant, leaveArea, pagesAsked, stepArea, toBuddy } from './walk.js';
 import { between, type Wiring } from './wiring.js';
 import type { Zones } from './zones.js';
@@ -46,6 +51,14 @@ export interface AreaEnd {
   readonly allocPagesFail: number;
 }
 
+export interface AreaParts {
+  owns(actor: number): boolean;
+  readonly movable: Movable;
+  readonly controllers: Controllers;
+  readonly timing: Timing;
+  stream(name: string): Stream;
+}
+
 export class Areas {
   readonly #wiring: Wiring;
   readonly #zones: Zones;
@@ -55,26 +68,29 @@ export class Areas {
   readonly #ledger: Ledger;
   /** Area -> its state; undefined where another shard owns it. */
   readonly owned: readonly (cma.CmaArea | undefined)[];
-  /** Area -> stream of its lru_cache_disable() draws. */
-  readonly #lru: readonly (Stream | undefined)[];
+  /** Area -> cma->lock. */
+  readonly #locks: Locks;
+  readonly #contig: ContigRange;
+  readonly #controllers: Controllers;
+  readonly #timing: Timing;
 
-  constructor(
-    wiring: Wiring,
-    zones: Zones,
-    owns: (actor: number) => boolean,
-    stream: (name: string) => Stream,
-  ) {
+  constructor(wiring: Wiring, zones: Zones, parts: AreaParts) {
+    const { owns, movable, controllers, timing, stream } = parts;
     this.#wiring = wiring;
     this.#zones = zones;
+    this.#controllers = controllers;
+    this.#timing = timing;
     this.#ledger = new Ledger(wiring.log, wiring.checks);
     const { areas } = wiring.layout;
     const here = (index: number): boolean => owns(wiring.areaOwner[index]!);
     this.owned = areas.map((area) => (here(area.index) ? cma.cmaAreaFromLayout(area) : undefined));
-    this.#lru = areas.map((area) =>
-      here(area.index) ? stream(`${area.index}.${area.name}.lru`) : undefined,
-    );
-    this.#mutex = new mutexes[wiring.rules.mutex](wiring, (loop, actor, row) =>
-      this.#contigRange(loop, actor, row),
+    const { costs, latency: ways, rules } = wiring;
+    this.#locks = new Locks(areas.length, { costs, ways, isMutex: rules.areaMutex });
+    const area = (index: number): cma.CmaArea => this.area(index);
+    const slab = (actor: number): InFlight => this.#slab(actor);
+    this.#contig = new ContigRange(wiring, { slab, movable, controllers, timing, area, stream });
+    this.#mutex = new mutexes[rules.mutex](wiring, (loop, _actor, row, way) =>
+      this.#contigRange(loop, row, way),
     );
   }
 
@@ -148,7 +164,14 @@ export class Areas {
     rows[row + ticket.area] = index;
     rows[row + ticket.count] = count;
     rows[row + ticket.align] = align;
+    rows[row + ticket.entered] = loop.now;
     this.#search(loop, row, 0);
+  }
+
+  /** TARGETS and TARGETED: pages on other nodes to migrate to. */
+  targets(loop: Loop, type: number, m: Float64Array, at: number): void {
+    if (type === TARGETED) this.#contig.targeted(loop, m, at);
+    else this.#contig.passTargets(loop, this.#wiring.nidOf[loop.actor]!, m, at);
   }
 
   /** A mutex message for an actor of this shard. */
@@ -158,12 +181,18 @@ export class Areas {
 
   /** Looks for the next window from bit `start` and claims it, or leaves the area. */
   #search(loop: Loop, row: number, start: number): void {
-    const { rows } = this.#slab(loop.actor);
+    const slab = this.#slab(loop.actor);
+    const { rows } = slab;
     const area = this.area(rows[row + ticket.area]!);
     const count = rows[row + ticket.count]!;
     const bit = cma.cmaSearch(area, count, rows[row + ticket.align]!, start);
     const end = bit < 0 ? area.bitmap.size : bit;
-    const work = rows[row + ticket.work]! + this.#wiring.costs.search(end - start);
+    const spent = this.#wiring.costs.search(end - start);
+    const place = this.#placeOf(rows[row + request.id]!);
+    const wait = this.#locks.take(area.index, loop.now, place, spent);
+    this.#waited(loop, row, wait);
+    slab.spend(row, part.search, spent);
+    const work = rows[row + ticket.work]! + wait + spent;
     if (bit === cma.NO_WINDOW) {
       this.#leave(loop, row, area, work);
       return;
@@ -173,49 +202,52 @@ export class Areas {
     rows[row + ticket.bit] = bit;
     rows[row + ticket.work] = work;
     rows[row + ticket.since] = loop.now;
-    this.#mutex.acquire(loop, loop.actor, area.index, row);
+    this.#mutex.acquire(loop, loop.actor, area.index, row, place);
   }
 
-  /** alloc_contig_range() under the mutex: takes its time, then says whether a page was in the way. */
-  #contigRange(loop: Loop, actor: number, row: number): void {
+  /** Position of the node whose CPU made a request. */
+  #placeOf(id: number): number {
+    return this.#wiring.place[asker(id)]!;
+  }
+
+  #waited(loop: Loop, row: number, ns: number): void {
+    this.#slab(loop.actor).rows[row + request.extra]! += ns;
+    this.#slab(loop.actor).spend(row, part.lock, ns);
+  }
+
+  /** alloc_contig_range() under the mutex, whose line arrives in `way` ns. */
+  #contigRange(loop: Loop, row: number, way: number): void {
     const { rows } = this.#slab(loop.actor);
-    const index = rows[row + ticket.area]!;
-    const area = this.area(index);
-    const bit = rows[row + ticket.bit]!;
-    const count = rows[row + ticket.count]!;
-    rows[row + request.extra]! += loop.now - rows[row + ticket.since]!;
-    const isBusy = cma.cmaWindowBusy(area, bit, count);
-    const { costs, cpus } = this.#wiring;
-    const draw = this.#lru[index]!.logNormal(costs.drainLru, costs.drainLruSigma);
-    const pfn = area.basePfn + bit * 2 ** area.orderPerBit;
-    const time = isBusy
-      ? costs.contigBusy(pfn, count, cpus, draw)
-      : costs.contigRange(pfn, count, cpus, draw);
-    const out = loop.post(actor, rows[row + ticket.work]! + time, CONTIG_DONE);
-    rows[row + ticket.work] = 0;
-    loop.out[out + contigDone.ticket] = row;
-    loop.out[out + contigDone.busy] = isBusy ? 1 : 0;
+    const { mutexSpin, mutexWake, lockContended } = this.#wiring.costs;
+    const queued = loop.now - rows[row + ticket.since]!;
+    const handOff = queued > mutexSpin ? mutexWake : queued > 0 ? lockContended : 0;
+    this.#waited(loop, row, queued + handOff + way);
+    rows[row + ticket.work]! += handOff + way;
+    this.#contig.begin(loop, row);
   }
 
   contigDone(loop: Loop, m: Float64Array, at: number): void {
     const row = m[at + contigDone.ticket]!;
-    const isBusy = m[at + contigDone.busy] === 1;
+    const errno = m[at + contigDone.errno]!;
     const { rows } = this.#slab(loop.actor);
     const area = this.area(rows[row + ticket.area]!);
+    this.#contig.end(area.index, row);
     this.#mutex.release(loop, loop.actor, area.index);
     this.#ledger.claimed(area.index, -rows[row + ticket.count]!);
     const bit = rows[row + ticket.bit]!;
     const count = rows[row + ticket.count]!;
-    if (isBusy) {
+    if (errno !== 0) {
       rows[row + ticket.retries]! += 1;
       const next = cma.cmaAbandon(area, bit, count, rows[row + ticket.align]!);
-      this.#search(loop, row, next);
+      // Only -EBUSY goes on to the next window.
+      if (errno === cma.EBUSY) this.#search(loop, row, next);
+      else this.#leave(loop, row, area, 0, errno);
       return;
     }
     const pfn = cma.cmaCommit(area, bit, count);
     this.#ledger.granted(area, pfn, count, rows[row + request.id]!);
     this.#zones.takeCma(area.nid, area.zone, count);
-    this.#log(loop, row, 0);
+    this.#returned(loop, row, 0, 0);
     this.#place(loop, row, area, pfn);
     this.#slab(loop.actor).close(row);
   }
@@ -235,7 +267,9 @@ export class Areas {
       return;
     }
     const zone = wiring.zoneIndex(area.zone);
-    grant(wiring, loop, rows, row, 0, { pfn, pages, source: area.index, nid: area.nid, zone });
+    const zero = coherent ? this.#controllers.zero(loop, rows, row, area.nid, pages) : 0;
+    const page = { pfn, pages, source: area.index, nid: area.nid, zone, zero };
+    grant(wiring, loop, rows, row, 0, page);
   }
 
   /** dma_free_contiguous() inside the call; returns its time. The policy's free list may miss the area. */
@@ -258,26 +292,37 @@ export class Areas {
     return Math.round(pages * wiring.costs.pageRelease);
   }
 
-  #leave(loop: Loop, row: number, area: cma.CmaArea, work: number): void {
+  /** cma_alloc() returns NULL after `work` more ns. `errno`: of the last window; 0 if none was found. */
+  #leave(loop: Loop, row: number, area: cma.CmaArea, work: number, errno = 0): void {
     const { rows } = this.#slab(loop.actor);
     cma.cmaFail(area, rows[row + ticket.count]!);
     const tried = rows[row + ticket.retries]! > 0;
-    this.#log(loop, row, tried ? -cma.EBUSY : -this.#wiring.rules.emptySearchErrno);
+    const searched = tried ? cma.EBUSY : this.#wiring.rules.emptySearchErrno;
+    this.#returned(loop, row, errno === 0 ? searched : errno, work);
     leaveArea(this.#wiring, loop, rows, row, work);
     this.#slab(loop.actor).close(row);
   }
 
-  #log(loop: Loop, row: number, err: number): void {
-    const { rows } = this.#slab(loop.actor);
+  /** Writes down what cma_alloc() returns and what its time was spent on. `work`: ns still to come. */
+  #returned(loop: Loop, row: number, errno: number, work: number): void {
+    const slab = this.#slab(loop.actor);
+    const { rows } = slab;
+    const id = rows[row + request.id]!;
+    const area = rows[row + ticket.area]!;
+    const count = rows[row + ticket.count]!;
+    const retries = rows[row + ticket.retries]!;
     this.#wiring.log.attempt(
-      rows[row + request.id]!,
+      id,
       loop.now,
-      rows[row + ticket.area]!,
-      rows[row + ticket.count]!,
+      area,
+      count,
       rows[row + ticket.align]!,
-      err,
-      rows[row + ticket.retries]!,
+      errno === 0 ? 0 : -errno,
+      retries,
     );
+    this.#wiring.log.spent(id, loop.now, area, rows, row + ticket.parts);
+    const ns = loop.now - rows[row + ticket.entered]! + work;
+    this.#timing.cmaAlloc(asker(id), slab, row, ns, errno);
   }
 
   /** cma_release() at the area that owns the pages, or __free_pages() of pages nobody released. */
@@ -290,7 +335,9 @@ export class Areas {
     if (leakedFrom === NO_AREA) this.#release(area, pfn, pages, { id, time: loop.now });
     else this.#leak(area, pfn, pages, { id, time: loop.now });
     const { costs } = this.#wiring;
-    const work = Math.round(costs.bitmapLock + pages * costs.pageRelease);
+    // free_contig_range() first, then the bits under the lock: it is taken as if at once.
+    const wait = this.#locks.take(area.index, loop.now, this.#placeOf(id), costs.bitmapLock);
+    const work = Math.round(wait + costs.bitmapLock + pages * costs.pageRelease);
     const source = leakedFrom === NO_AREA ? area.index : LEAKED;
     answerFreed(this.#wiring, loop, m, at, work, source, area.nid);
   }

@@ -18,6 +18,7 @@ import {
   MUTEX_TOKEN,
   OBSERVE_AREAS,
   RELEASE,
+  TARGETED,
   UNBUSY,
 } from './messages.js';
 import type { Observer } from './observer.js';
@@ -43,6 +44,8 @@ export class Coordinator implements Behaviour {
       case MUTEX_PASS:
       case MUTEX_TOKEN:
         return this.#areas.mutexMessage(loop, actor, type, m, at);
+      case TARGETED:
+        return this.#areas.targets(loop, type, m, at);
       case BUSY:
       case UNBUSY:
         return this.#observer.pin(loop, type, m, at);

@@ -4,6 +4,31 @@
  * A ticket is a row; rows are reused. No object per request: a rack has tens of thousands at once.
  */
 
+/** What one cma_alloc() spends its time on, in ns; positions from `ticket.parts` on. */
+export const partNames = [
+  'lock', // cma->lock and the allocation mutex: waiting, not holding
+  'search', // bitmap_find_next_zero_area_off()
+  'isolate', // start_isolate_page_range()
+  'drain_pcp', // drain_all_pages()
+  'drain_lru', // lru_cache_disable()
+  'migrate', // migrate_pages(), tries on pages that stay among it
+  'drop', // reclaim_clean_pages_from_list()
+  'freeze', // test_pages_isolated(), isolate_freepages_range()
+  'undo', // undo_isolate_page_range()
+] as const;
+export const PARTS = partNames.length;
+export const part = {
+  lock: 0,
+  search: 1,
+  isolate: 2,
+  drainPcp: 3,
+  drainLru: 4,
+  migrate: 5,
+  drop: 6,
+  freeze: 7,
+  undo: 8,
+} as const;
+
 /** Row: the eight doubles of the request, then what the attempt in hand adds. */
 export const ticket = {
   area: 8,
@@ -16,8 +41,23 @@ export const ticket = {
   since: 13,
   /** End of the time already spent here but not yet waited for, ns after `now`. */
   work: 14,
+  /** When cma_alloc() was entered, ns. */
+  entered: 15,
+  /** Page of the area up to which this request has moved everything out of its way. */
+  emptied: 16,
+  /** Of the window in hand: pages to copy elsewhere and clean ones to drop, before anything that stays. */
+  copies: 17,
+  drops: 18,
+  /** Page of the area that does not go away, or -1. */
+  stuck: 19,
+  /** Pages copied to this node, while others are asked for the rest. */
+  local: 20,
+  /** Isolated pageblocks [from, to), counted from pfn 0. */
+  blockFrom: 21,
+  blockTo: 22,
+  parts: 23,
 } as const;
-const WIDTH = 15;
+const WIDTH = ticket.parts + PARTS;
 
 export class InFlight {
   rows = new Float64Array(WIDTH * 16);
@@ -34,6 +74,11 @@ export class InFlight {
 
   close(row: number): void {
     this.#free.push(row);
+  }
+
+  /** Adds to a part of what a request has spent. */
+  spend(row: number, which: number, ns: number): void {
+    this.rows[row + ticket.parts + which]! += ns;
   }
 
   /** Requests begun and not ended. */

@@ -5,6 +5,8 @@
  * Attempts are columns that grow; nothing is kept unless it was asked for.
  */
 
+import { PARTS, partNames } from './inflight.js';
+
 /** One cma_alloc() call as the tracepoints tell it. `area` -1: called with no area. */
 export interface Attempt {
   readonly id: number;
@@ -53,11 +55,22 @@ export interface ZoneState {
 }
 
 const ATTEMPT_WIDTH = 7;
+const SPENT_WIDTH = 3 + PARTS;
+
+/** What one cma_alloc() call spent its time on, in ns, by the names of inflight.ts. */
+export interface Spent {
+  readonly id: number;
+  /** When it returned. */
+  readonly time: number;
+  readonly area: number;
+  readonly parts: Readonly<Record<(typeof partNames)[number], number>>;
+}
 
 /** What a shard hands over at the end: plain data. */
 export interface LogData {
   readonly attempts: Float64Array;
   readonly returned: Float64Array;
+  readonly spent: Float64Array;
   readonly findings: readonly Finding[];
   readonly areaStates: readonly AreaState[];
   readonly zoneStates: readonly ZoneState[];
@@ -91,6 +104,7 @@ class Rows {
 export class RunLog {
   readonly #attempts = new Rows();
   readonly #returned = new Rows();
+  readonly #spent = new Rows();
   readonly findings: Finding[] = [];
   readonly areaStates: AreaState[] = [];
   readonly zoneStates: ZoneState[] = [];
@@ -129,10 +143,22 @@ export class RunLog {
     this.#returned.data.set([id, area, pfn, pages], at);
   }
 
+  /** The parts of a cma_alloc() that has returned, from `parts` on in `rows`. */
+  spent(id: number, time: number, area: number, rows: Float64Array, parts: number): void {
+    if (!this.keepsAttempts) return;
+    const at = this.#spent.push(SPENT_WIDTH);
+    const { data } = this.#spent;
+    data[at] = id;
+    data[at + 1] = time;
+    data[at + 2] = area;
+    for (let i = 0; i < PARTS; i++) data[at + 3 + i] = rows[parts + i]!;
+  }
+
   take(): LogData {
     return {
       attempts: this.#attempts.take(),
       returned: this.#returned.take(),
+      spent: this.#spent.take(),
       findings: this.findings,
       areaStates: this.areaStates,
       zoneStates: this.zoneStates,
@@ -158,6 +184,23 @@ export function attemptsById(logs: readonly LogData[]): Map<number, Attempt[]> {
       const attempt = { id, time, area, count, align, err, retries };
       if (list) list.push(attempt);
       else byId.set(id, [attempt]);
+    }
+  }
+  for (const list of byId.values()) list.sort((a, b) => a.time - b.time);
+  return byId;
+}
+
+/** What the cma_alloc() calls of all shards spent their time on, by request, in the order they returned. */
+export function spentById(logs: readonly LogData[]): Map<number, Spent[]> {
+  const byId = new Map<number, Spent[]>();
+  for (const { spent } of logs) {
+    for (let at = 0; at < spent.length; at += SPENT_WIDTH) {
+      const [id, time, area] = spent.subarray(at, at + 3) as unknown as [number, number, number];
+      const named = partNames.map((name, i) => [name, spent[at + 3 + i]!] as const);
+      const parts = Object.fromEntries(named) as Spent['parts'];
+      const list = byId.get(id);
+      if (list) list.push({ id, time, area, parts });
+      else byId.set(id, [{ id, time, area, parts }]);
     }
   }
   for (const list of byId.values()) list.sort((a, b) => a.time - b.time);

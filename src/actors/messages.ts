@@ -25,7 +25,15 @@ export const release = {
 
 /** alloc_contig_range() of the request in slot `ticket` of this actor has ended. */
 export const CONTIG_DONE = 10;
-export const contigDone = { ticket: 0, busy: 1 } as const;
+export const contigDone = { ticket: 0, errno: 1 } as const;
+
+/**
+ * Pages on other nodes that a migration may copy to: from node to node down the zonelist of `nid`, then back to
+ * the actor that asked. `left` more are wanted, `got` have been found.
+ */
+export const TARGETS = 22;
+export const TARGETED = 23;
+export const targets = { ticket: 0, left: 1, got: 2, nid: 3, walk: 4, replyTo: 5 } as const;
 
 /** The allocation mutex, a token: asker -> coordinator -> last holder -> asker. */
 export const MUTEX_ACQUIRE = 11;

@@ -13,10 +13,12 @@ import { Controllers } from './controllers.js';
 import { Coordinator } from './coordinator.js';
 import type { LogData } from './log.js';
 import { GIVE_MEMORY, memory, TAKE_MEMORY } from './messages.js';
+import { Movable } from './movable.js';
 import { Node } from './node.js';
 import { Observer } from './observer.js';
 import { actorNumbers, type Disturbance, type Plan, wiringOf } from './plan.js';
 import { Replayer } from './replayer.js';
+import { Timing } from './timing.js';
 import { TraceReplayer } from './traceReplayer.js';
 import type { Wiring } from './wiring.js';
 import { Zones } from './zones.js';
@@ -44,11 +46,17 @@ const build: BuildShard = (data, shard): ShardModel => {
   const streams = new Streams(plan.seed);
   const recorder = new Recorder();
   const zones = new Zones(wiring, owns, plan.watermarks);
-  const areas = new Areas(wiring, zones, owns, (name) => streams.stream(`area.${name}`));
+  const controllers = new Controllers(wiring, plan.machine);
+  const timing = new Timing(recorder);
+  const movable = new Movable(wiring, zones, (index) => areas.area(index));
+  const stream = (name: string) => streams.stream(`area.${name}`);
+  const areas = new Areas(wiring, zones, { owns, movable, controllers, timing, stream });
   areas.reserveAtomicPools(plan.atomicPools);
   if (plan.replay && 'held' in plan.replay) areas.hold(plan.replay.held);
   const observer = new Observer(wiring, areas, zones);
-  const controllers = new Controllers(wiring, plan.machine);
+  for (const pressure of plan.pressure) {
+    if (owns(wiring.nodeOf[pressure.nid]!)) movable.begin(pressure);
+  }
   const host = new DeviceHost({
     planned: plan.devices,
     firstActor: numbers.firstDevice,
@@ -62,7 +70,7 @@ const build: BuildShard = (data, shard): ShardModel => {
   });
   const replayer = owns(numbers.replayer) ? replayerOf(plan, wiring, numbers.replayer) : null;
   const behaviours: Behaviour[] = [];
-  behaviours[NODE] = new Node(wiring, { areas, zones, controllers, observer });
+  behaviours[NODE] = new Node(wiring, { areas, zones, controllers, observer, movable, timing });
   behaviours[COORDINATOR] = new Coordinator({ areas, observer });
   behaviours[REPLAYER] = replayer ?? nobody;
   behaviours[DEVICE] = host;

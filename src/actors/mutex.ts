@@ -2,19 +2,23 @@
  * The mutex around alloc_contig_range(): none (5.11 to 5.18), one for all areas, or one per area (6.15+).
  *
  * The global one is a token that stays with its last holder until the coordinator recalls it: an uncontended
- * hand-off costs asker -> coordinator -> holder -> asker, the three hops of a cache line owned elsewhere.
- * Left out: sleeping and waking; a waiter is served as soon as the token is there.
+ * hand-off costs asker -> coordinator -> holder -> asker, the three hops of a cache line owned elsewhere. A
+ * mutex per area stays with the area; its line travels between the nodes whose CPUs hold it. What waking a
+ * sleeper costs is added by whoever waited (areas.ts). Left out: stealing by those who spin.
  */
 import type { Loop } from '../sim/model.js';
 import { MUTEX_ACQUIRE, MUTEX_PASS, MUTEX_TOKEN, mutex } from './messages.js';
 import { sendNumber, type Wiring } from './wiring.js';
 
-/** `start` runs the allocation whose ticket holds the mutex. */
-export type StartHolding = (loop: Loop, actor: number, ticket: number) => void;
+/** `start` runs the allocation whose ticket holds the mutex, once its line has travelled for `way` ns. */
+export type StartHolding = (loop: Loop, actor: number, ticket: number, way: number) => void;
 
 export interface AllocMutex {
-  /** `ticket` wants the mutex for `area`; `start` runs at once or when its turn comes. */
-  acquire(loop: Loop, actor: number, area: number, ticket: number): void;
+  /**
+   * `ticket` wants the mutex for `area`, for a CPU of node `place`; `start` runs at once or when its turn
+   * comes.
+   */
+  acquire(loop: Loop, actor: number, area: number, ticket: number, place: number): void;
   release(loop: Loop, actor: number, area: number): void;
   /** A token message. */
   receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void;
@@ -26,34 +30,49 @@ class NoMutex implements AllocMutex {
     this.#start = start;
   }
   acquire(loop: Loop, actor: number, _area: number, ticket: number): void {
-    this.#start(loop, actor, ticket);
+    this.#start(loop, actor, ticket, 0);
   }
   release(): void {}
   receive(): void {}
 }
 
+/** Who wants an area's mutex, as pairs [ticket, place], first come first. */
+interface AreaQueue {
+  readonly waiters: number[];
+  isHeld: boolean;
+  /** Node whose CPU held it last. */
+  place: number;
+}
+
 class AreaMutex implements AllocMutex {
+  readonly #wiring: Wiring;
   readonly #start: StartHolding;
-  /** Area -> tickets that wait; present while the mutex is held. */
-  readonly #held = new Map<number, number[]>();
-  constructor(_wiring: Wiring, start: StartHolding) {
+  readonly #queues: AreaQueue[] = [];
+  constructor(wiring: Wiring, start: StartHolding) {
+    this.#wiring = wiring;
     this.#start = start;
   }
-  acquire(loop: Loop, actor: number, area: number, ticket: number): void {
-    const waiters = this.#held.get(area);
-    if (waiters) {
-      waiters.push(ticket);
-      return;
-    }
-    this.#held.set(area, []);
-    this.#start(loop, actor, ticket);
+  acquire(loop: Loop, actor: number, area: number, ticket: number, place: number): void {
+    this.#queues[area] ??= { waiters: [], isHeld: false, place };
+    const queue = this.#queues[area]!;
+    queue.waiters.push(ticket, place);
+    if (!queue.isHeld) this.#serve(loop, actor, queue);
   }
   release(loop: Loop, actor: number, area: number): void {
-    const next = this.#held.get(area)?.shift();
-    if (next === undefined) this.#held.delete(area);
-    else this.#start(loop, actor, next);
+    const queue = this.#queues[area]!;
+    queue.isHeld = false;
+    if (queue.waiters.length > 0) this.#serve(loop, actor, queue);
   }
   receive(): void {}
+
+  #serve(loop: Loop, actor: number, queue: AreaQueue): void {
+    const [ticket, place] = queue.waiters.splice(0, 2) as [number, number];
+    const from = queue.place;
+    queue.isHeld = true;
+    queue.place = place;
+    const way = from === place ? 0 : 2 * this.#wiring.latency.oneWay(from, place);
+    this.#start(loop, actor, ticket, way);
+  }
 }
 
 /** One actor's end of the global mutex. */
@@ -82,7 +101,7 @@ class GlobalMutex implements AllocMutex {
     const end = this.#end(actor);
     if (end.token === 'idle') {
       end.token = 'held';
-      this.#start(loop, actor, ticket);
+      this.#start(loop, actor, ticket, 0);
       return;
     }
     end.waiters.push(ticket);
@@ -138,7 +157,7 @@ class GlobalMutex implements AllocMutex {
     const ticket = end.waiters.shift();
     if (ticket !== undefined) {
       end.token = 'held';
-      this.#start(loop, actor, ticket);
+      this.#start(loop, actor, ticket, 0);
     } else if (end.next >= 0) {
       this.#pass(loop, actor, end);
     }

@@ -49,10 +49,14 @@ import {
   RELEASE,
   release,
   TAKE_MEMORY,
+  TARGETED,
+  TARGETS,
   UNBUSY,
 } from './messages.js';
+import type { Movable } from './movable.js';
 import type { Observer } from './observer.js';
-import { advance, grant, leaveNode, refuse, stepArea, toBuddy, walkRound } from './walk.js';
+import type { Timing } from './timing.js';
+import { advance, asker, grant, leaveNode, refuse, stepArea, toBuddy, walkRound } from './walk.js';
 import { between, type Wiring } from './wiring.js';
 import type { Zones } from './zones.js';
 
@@ -62,17 +66,28 @@ export class Node implements Behaviour {
   readonly #zones: Zones;
   readonly #controllers: Controllers;
   readonly #observer: Observer;
+  readonly #movable: Movable;
+  readonly #timing: Timing;
   readonly #request = new Float64Array(8);
 
   constructor(
     wiring: Wiring,
-    parts: { areas: Areas; zones: Zones; controllers: Controllers; observer: Observer },
+    parts: {
+      areas: Areas;
+      zones: Zones;
+      controllers: Controllers;
+      observer: Observer;
+      movable: Movable;
+      timing: Timing;
+    },
   ) {
     this.#wiring = wiring;
     this.#areas = parts.areas;
     this.#zones = parts.zones;
     this.#controllers = parts.controllers;
     this.#observer = parts.observer;
+    this.#movable = parts.movable;
+    this.#timing = parts.timing;
   }
 
   receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
@@ -96,6 +111,9 @@ export class Node implements Behaviour {
       case MUTEX_PASS:
       case MUTEX_TOKEN:
         return this.#areas.mutexMessage(loop, actor, type, m, at);
+      case TARGETS:
+      case TARGETED:
+        return this.#areas.targets(loop, type, m, at);
       case TAKE_MEMORY:
         return this.#zones.take(this.#wiring.nidOf[actor]!, m[at + memory.pages]!);
       case GIVE_MEMORY:
@@ -143,13 +161,14 @@ export class Node implements Behaviour {
     }
     const nid = wiring.nidOf[actor]!;
     const gfp = m[at + request.gfp]!;
+    this.#movable.settle(nid, loop.now);
     const zone = this.#zones.alloc(nid, order, gfp, walkRound(wiring, m, at));
     if (zone < 0) {
       leaveNode(wiring, loop, m, at, costs.zoneSkip);
       return;
     }
     const pfn = this.#zones.allocated;
-    const work = costs.buddyAlloc(order);
+    const work = this.#zoneLock(loop, m, at, nid, zone, order);
     const mask = originMask(m[at + request.origin]!);
     const coherent = planMode(m[at + request.plan]!) === MODE_COHERENT;
     if (coherent && !coherentOk(pfn, m[at + request.size]!, directory.pageShift, mask)) {
@@ -159,7 +178,27 @@ export class Node implements Behaviour {
       else toBuddy(wiring, loop, m, at, next, work);
       return;
     }
-    grant(wiring, loop, m, at, work, { pfn, pages: 2 ** order, source: BUDDY, nid, zone });
+    const pages = 2 ** order;
+    const zero = coherent ? this.#controllers.zero(loop, m, at, nid, pages) : 0;
+    grant(wiring, loop, m, at, work, { pfn, pages, source: BUDDY, nid, zone, zero });
+  }
+
+  /** Time of a block that a zone has: single pages come from a per-CPU list, others take zone->lock. */
+  #zoneLock(
+    loop: Loop,
+    m: Float64Array,
+    at: number,
+    nid: number,
+    zone: number,
+    order: number,
+  ): number {
+    const { costs, place } = this.#wiring;
+    const work = costs.buddyAlloc(order);
+    if (order === 0) return work;
+    const by = asker(m[at + request.id]!);
+    const wait = this.#zones.lock(nid, zone, loop.now, place[by]!, work);
+    this.#timing.zoneLock(by, wait);
+    return wait + work;
   }
 
   /** dma_free_contiguous(): whom the policy asks, and where the pages go. */

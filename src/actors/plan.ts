@@ -13,6 +13,7 @@ import { lowerPolicy, type PolicyRow } from '../mm/policy.js';
 import { type WatermarkOptions, zoneIndex } from '../mm/zones.js';
 import type { Groups } from '../sim/partition.js';
 import { RunLog } from './log.js';
+import type { MovablePressure } from './movable.js';
 import type { ReleaseRules } from './rules.js';
 import type { TimedReplay } from './timed.js';
 import type { Wiring } from './wiring.js';
@@ -67,6 +68,8 @@ export interface Plan {
   readonly devices: readonly PlannedDevice[];
   readonly interpreted: boolean;
   readonly timeline: readonly Disturbance[];
+  /** Movable pages of programs, at most once per node. */
+  readonly pressure: readonly MovablePressure[];
   /**
    * Operations of a replay, one after the other (operations.ts) or each at its time (timed.ts), and
    * the node of the CPU that begins it.
@@ -123,13 +126,12 @@ export function wiringOf(plan: Plan): Wiring {
     area.index === layout.defaultArea ? numbers.coordinator : nodeOf[area.nid]!,
   );
   const pageSize = 2 ** layout.pageShift;
-  const memory = { pageblockOrder: layout.pageblockOrder, pageSize };
   return {
     layout,
     directory: areaDirectory(layout),
     limits: plan.limits,
     rules: plan.rules,
-    costs: new CostModel(costsWith({ ...machine.cost, ...plan.cost }), memory),
+    costs: new CostModel(costsWith({ ...machine.cost, ...plan.cost }), { pageSize }),
     policies: plan.policies.map((row) => lowerPolicy(row, pageSize)),
     latency: new LatencyTable(machine),
     log: new RunLog(plan.keepAttempts),

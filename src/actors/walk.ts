@@ -6,12 +6,10 @@
  */
 
 import {
-  BUDDY,
   GRANTED,
   granted,
   ID_SPAN,
   MODE_CMA,
-  MODE_COHERENT,
   MODE_PAGES,
   originMask,
   originNode,
@@ -254,21 +252,18 @@ export function asker(id: number): number {
   return Math.floor(id / ID_SPAN);
 }
 
-/** Tells the asker where its pages are; the CPU that asked clears them first unless it was cma_alloc(). */
+/** Tells the asker where its pages are, once the CPU that asked has cleared them for `zero` ns. */
 export function grant(
   wiring: Wiring,
   loop: Loop,
   m: Float64Array,
   at: number,
   work: number,
-  page: { pfn: number; pages: number; source: number; nid: number; zone: number },
+  page: { pfn: number; pages: number; source: number; nid: number; zone: number; zero: number },
 ): void {
   const id = m[at + request.id]!;
   const to = asker(id);
-  const local = page.nid === originNode(m[at + request.origin]!);
-  const coherent = planMode(m[at + request.plan]!) === MODE_COHERENT;
-  const zero = coherent ? wiring.costs.zero(page.pages, local) : 0;
-  const delay = work + zero + between(wiring, loop.actor, to);
+  const delay = work + page.zero + between(wiring, loop.actor, to);
   const lockWait = m[at + request.extra]!;
   const out = loop.post(to, delay, GRANTED);
   loop.out[out + granted.id] = id;
@@ -277,7 +272,8 @@ export function grant(
   loop.out[out + granted.source] = page.source;
   loop.out[out + granted.nid] = page.nid;
   loop.out[out + granted.zone] = page.zone;
-  loop.out[out + granted.lockWait] = page.source === BUDDY ? 0 : lockWait;
+  loop.out[out + granted.lockWait] = lockWait;
+  loop.out[out + granted.zero] = page.zero;
 }
 
 export function refuse(

@@ -15,11 +15,12 @@ import {
   zonesFromLayout,
   zoneTakeCma,
 } from '../mm/zones.js';
+import { Locks } from './locks.js';
 import type { ZoneState } from './log.js';
 import type { Wiring } from './wiring.js';
 
-/** A block that a timeline holds. */
-interface Taken {
+/** A block that somebody outside the model's requests holds: a timeline, movable pages. */
+export interface Taken {
   readonly zone: Zone;
   readonly pfn: number;
   readonly order: number;
@@ -30,6 +31,8 @@ export class Zones {
   /** nid -> zones, highest first. */
   readonly #zones = new Map<number, readonly Zone[]>();
   readonly #taken = new Map<number, Taken[]>();
+  /** zone->lock: four per node, by position. */
+  readonly #locks: Locks;
   /** Zone -> pages its buddy had at the start less what requests and the timeline hold. */
   readonly #expected = new Map<Zone, number>();
   /** First pfn of the block that alloc() took last. */
@@ -38,6 +41,8 @@ export class Zones {
   constructor(wiring: Wiring, owns: (actor: number) => boolean, options: WatermarkOptions) {
     this.#wiring = wiring;
     const kept = minFree(wiring.layout, options);
+    const { costs, latency: ways } = wiring;
+    this.#locks = new Locks(4 * wiring.nidOf.length, { costs, ways, isMutex: false });
     for (const { nid } of wiring.layout.nodes) {
       const actor = wiring.nodeOf[nid]!;
       if (!owns(actor)) continue;
@@ -58,6 +63,11 @@ export class Zones {
     this.allocated = zoneAlloc(zone, order);
     this.#expect(zone, -(2 ** order));
     return zone.index;
+  }
+
+  /** A CPU of node `place` takes the lock of a zone for `hold` ns: ns until it has it. */
+  lock(nid: number, zone: number, now: number, place: number, hold: number): number {
+    return this.#locks.take(4 * this.#wiring.nodeOf[nid]! + zone, now, place, hold);
   }
 
   free(nid: number, pfn: number, order: number): void {
@@ -84,34 +94,69 @@ export class Zones {
     zoneGiveCma(this.#named(nid, zone), count);
   }
 
-  /** Takes up to `pages` pages of a node away, largest blocks first; watermarks do not protect them. */
+  /** A timeline takes up to `pages` pages of a node away. */
   take(nid: number, pages: number): void {
-    let left = pages;
     const taken = this.#taken.get(nid) ?? [];
     this.#taken.set(nid, taken);
-    for (let order = this.#wiring.layout.maxPageOrder; order >= 0; order--) {
-      for (const zone of this.of(nid)) {
-        while (left >= 2 ** order) {
-          const pfn = zoneAlloc(zone, order);
-          if (pfn < 0) break;
-          taken.push({ zone, pfn, order });
-          this.#expect(zone, -(2 ** order));
-          left -= 2 ** order;
-        }
-      }
-    }
+    this.hold(nid, pages, taken);
   }
 
   /** Gives back up to `pages` pages of what take() holds, in whole blocks, last taken first. */
   give(nid: number, pages: number): void {
     const taken = this.#taken.get(nid) ?? [];
     let left = pages;
-    while (taken.length > 0 && left >= 2 ** taken.at(-1)!.order) {
-      const { zone, pfn, order } = taken.pop()!;
-      zoneFree(zone, pfn, order);
-      this.#expect(zone, 2 ** order);
-      left -= 2 ** order;
+    while (taken.length > 0 && left >= 2 ** taken.at(-1)!.order) left -= this.#letGo(taken);
+  }
+
+  /**
+   * Takes up to `pages` pages out of the buddy into `held`, largest blocks first; watermarks do not protect
+   * them. Returns how many it got.
+   */
+  hold(nid: number, pages: number, held: Taken[]): number {
+    let left = pages;
+    for (let order = this.#wiring.layout.maxPageOrder; order >= 0; order--) {
+      for (const zone of this.of(nid)) {
+        while (left >= 2 ** order) {
+          const pfn = zoneAlloc(zone, order);
+          if (pfn < 0) break;
+          held.push({ zone, pfn, order });
+          this.#expect(zone, -(2 ** order));
+          left -= 2 ** order;
+        }
+      }
     }
+    return pages - left;
+  }
+
+  /** Gives exactly `pages` of the pages in `held` back. */
+  drop(nid: number, pages: number, held: Taken[]): void {
+    let left = pages;
+    while (left > 0) left -= this.#letGo(held);
+    // The last block was larger than what had to go.
+    if (left < 0) this.hold(nid, -left, held);
+  }
+
+  #letGo(held: Taken[]): number {
+    const { zone, pfn, order } = held.pop()!;
+    zoneFree(zone, pfn, order);
+    this.#expect(zone, 2 ** order);
+    return 2 ** order;
+  }
+
+  /** Pages free outside CMA areas, and the low watermarks, of all zones of a node. */
+  freeOther(nid: number): number {
+    return this.of(nid).reduce((sum, zone) => sum + zone.buddy.free, 0);
+  }
+
+  lowMark(nid: number): number {
+    return this.of(nid).reduce((sum, zone) => sum + zone.watermark.low, 0);
+  }
+
+  /** Movable users take `count` free pages of an area, or leave them (negative). */
+  borrowCma(nid: number, name: string, count: number): void {
+    const zone = this.#named(nid, name);
+    zone.freeCma -= count;
+    zone.borrowedCma += count;
   }
 
   /** What a recording's `zones` row says of a node, without the number of the row. */

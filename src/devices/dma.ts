@@ -48,7 +48,10 @@ export const granted = {
   source: 3,
   nid: 4,
   zone: 5,
+  /** Waits for cma->lock and the allocation mutex, in all areas it was in, ns. */
   lockWait: 6,
+  /** Clearing the pages, ns. */
+  zero: 7,
 } as const;
 /** REFUSED (-> device). `errno` positive. */
 export const refused = { id: 0, errno: 1, lockWait: 6 } as const;

@@ -3,6 +3,7 @@
  * rows of the plan.
  */
 
+import type { MovablePressure } from '../actors/movable.js';
 import type { Disturbance, Plan } from '../actors/plan.js';
 import { releaseRules } from '../actors/rules.js';
 import type { Machine } from '../machine/machine.js';
@@ -13,7 +14,7 @@ import type { Kconfig } from '../mm/kconfig.js';
 import { type Kernel, kernelOf, type Release } from '../mm/release.js';
 import { fallbackOrders } from '../mm/zonelist.js';
 import { machineBoot } from '../scenario/bootinput.js';
-import type { Scenario, TimelineEntry } from '../scenario/scenario.js';
+import type { Pressure, Scenario, TimelineEntry } from '../scenario/scenario.js';
 
 export interface PlannedRun {
   readonly plan: Plan;
@@ -55,7 +56,7 @@ export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
       machine: { ...machine, distance: [], parameters: [], reserved: [] },
       layout,
       limits: limitsOf(machine, kernel.release, config),
-      rules: releaseRules(kernel.release),
+      rules: releaseRules(kernel.release, layout),
       policies: [scenario.policyRow],
       cost: scenario.cost,
       watermarks: {
@@ -68,6 +69,7 @@ export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
       devices: scenario.devices,
       interpreted: options.interpreted,
       timeline: scenario.timeline.flatMap((entry) => disturbances(entry, pageSize)),
+      pressure: scenario.pressure.map((entry) => movablePressure(entry, pageSize)),
       replay: null,
       keepAttempts: options.keepAttempts,
       checks: options.checks,
@@ -106,6 +108,12 @@ function fallbackOf(
       nodeLoad: release.zonelistLoad,
     },
   );
+}
+
+function movablePressure(entry: Pressure, pageSize: number): MovablePressure {
+  const { nid, movable, cma: cmaShare, clean, pinned, renewNs, pinNs } = entry;
+  const pages = Math.floor(movable / pageSize);
+  return { nid, pages, cmaShare, clean, pinned, renewNs, pinNs };
 }
 
 function disturbances(entry: TimelineEntry, pageSize: number): Disturbance[] {

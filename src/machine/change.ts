@@ -39,6 +39,7 @@ export function changedPreset(name: string, keys: MachineKeys): Machine {
     latency: keys.latency ?? preset.latency,
     onDie: keys.on_die ?? preset.onDie,
     bandwidth: perNode(keys.bandwidth, 'bandwidth', size) ?? preset.bandwidth,
+    linkBandwidth: perNode(keys.link_bandwidth, 'link_bandwidth', size) ?? preset.linkBandwidth,
   };
   return checkMachine({ ...changed, parameters: changedParameters(changed, keys) });
 }
@@ -67,6 +68,7 @@ function changedParameters(machine: Machine, keys: MachineKeys): Parameter[] {
     page: machine.pageSize,
     on_die: machine.onDie,
     bandwidth: Math.max(...machine.bandwidth),
+    link_bandwidth: Math.max(...machine.linkBandwidth),
   };
   return machine.parameters.flatMap((parameter): Parameter[] => {
     const [, key = '', distance] = parameter.name.split('.');

@@ -136,14 +136,16 @@ function checkLatency({ latency, nodes, onDie }: Machine): void {
 
 function checkPerNode(machine: Machine): void {
   const size = machine.nodes.length;
-  if (machine.bandwidth.length !== size) {
-    const found = machine.bandwidth.length;
-    throw new MachineError(['bandwidth'], `length ${found}, expected ${size}, one number per node`);
+  const rates = { bandwidth: machine.bandwidth, link_bandwidth: machine.linkBandwidth };
+  for (const [key, values] of Object.entries(rates)) {
+    const found = values.length;
+    if (found !== size) {
+      throw new MachineError([key], `length ${found}, expected ${size}, one number per node`);
+    }
+    values.forEach((value, i) => {
+      if (!(value > 0)) throw new MachineError([key, i], `${value} GB/s, expected more than 0`);
+    });
   }
-  machine.bandwidth.forEach((value, i) => {
-    if (!(value > 0))
-      throw new MachineError(['bandwidth', i], `${value} GB/s, expected more than 0`);
-  });
   if (machine.nodes.every((node) => node.cpus === 0)) {
     throw new MachineError(['cpus'], 'no node has a CPU');
   }

@@ -42,6 +42,8 @@ export interface Machine {
   readonly onDie: number;
   /** Memory controller bandwidth per node in bytes per ns (= GB/s). */
   readonly bandwidth: readonly number[];
+  /** Bandwidth of all links into a node together, likewise: what remote accesses share. */
+  readonly linkBandwidth: readonly number[];
   /** Group of nodes that share a chassis or a socket, per position: shards are cut between them. */
   readonly chassis: readonly number[];
   readonly parameters: readonly Parameter[];

@@ -41,6 +41,8 @@ export interface PresetRow {
   readonly onDie: Classed;
   /** GB/s per node. */
   readonly bandwidth: Classed;
+  /** GB/s of all links into a node together. */
+  readonly linkBandwidth: Classed;
   /** Where the memory map and the number of CPUs come from. */
   readonly layoutClass: Omit<Classed, 'value'>;
   /** Ranges firmware and kernel image hold at boot, in bytes. */
@@ -86,6 +88,7 @@ export function buildPreset(row: PresetRow): Machine {
     latency,
     onDie: row.onDie.value,
     bandwidth: nodes.map(() => row.bandwidth.value),
+    linkBandwidth: nodes.map(() => row.linkBandwidth.value),
     chassis: row.nodes.map(({ chassis }) => chassis ?? 0),
     parameters: presetParameters(row),
     reserved: row.reserved,
@@ -122,5 +125,6 @@ function presetParameters(row: PresetRow): Parameter[] {
     ),
     classed('on_die', 'ns', row.onDie),
     classed('bandwidth', 'GB/s', row.bandwidth),
+    classed('link_bandwidth', 'GB/s', row.linkBandwidth),
   ];
 }

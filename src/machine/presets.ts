@@ -86,6 +86,7 @@ const kunpeng: PresetRow = {
     source: 'CMD_SYNC on a local queue, 240 ns: 3.5 transfers and execution (June 2020 patch)',
   },
   bandwidth: { value: 75, class: 'assumed', source: '4 x DDR4-2933 per die, 80 % of peak' },
+  linkBandwidth: { value: 60, class: 'assumed', source: 'Hydra links of a socket, 60 GB/s class' },
   layoutClass: typicalMap,
   reserved: armReserved(0),
 };
@@ -105,6 +106,7 @@ const epyc: PresetRow = {
   ],
   onDie: onDieEstimate,
   bandwidth: { value: 41, class: 'assumed', source: '2 x DDR4-3200 per quadrant, 80 % of 51' },
+  linkBandwidth: { value: 41, class: 'assumed', source: "as the quadrant's own memory" },
   layoutClass: typicalMap,
   reserved: pcReserved,
 };
@@ -124,6 +126,11 @@ const xeon2: PresetRow = {
   ],
   onDie: onDieEstimate,
   bandwidth: { value: 69, class: 'assumed', source: 'MLC 69.3 GB/s on an older 2-socket Xeon' },
+  linkBandwidth: {
+    value: 34,
+    class: 'assumed',
+    source: 'MLC, remote 34.4 GB/s where local is 69.3',
+  },
   layoutClass: typicalMap,
   reserved: pcReserved,
 };
@@ -203,6 +210,7 @@ const ft2500: PresetRow = {
   ],
   onDie: onDieEstimate,
   bandwidth: { value: 17, class: 'assumed', source: 'one DDR4-2666 channel per node, 80 %' },
+  linkBandwidth: { value: 9, class: 'assumed', source: 'half of the local one' },
   layoutClass: typicalMap,
   reserved: armReserved(2 * GiB),
 };
@@ -224,6 +232,7 @@ const altra: PresetRow = {
   ],
   onDie: onDieEstimate,
   bandwidth: { value: 160, class: 'assumed', source: '8 x DDR4-3200 per socket, 80 %' },
+  linkBandwidth: { value: 80, class: 'assumed', source: 'half of the local one' },
   layoutClass: typicalMap,
   reserved: armReserved(2 * GiB),
 };
@@ -265,6 +274,7 @@ const grace: PresetRow = {
   ],
   onDie: onDieEstimate,
   bandwidth: { value: 400, class: 'assumed', source: 'LPDDR5X, 80 % of 500' },
+  linkBandwidth: { value: 200, class: 'assumed', source: 'half of the local one; C2C is faster' },
   layoutClass: typicalMap,
   reserved: armReserved(2 * GiB),
 };
@@ -288,6 +298,7 @@ const rpi4: PresetRow = {
   latency: [{ distance: 10, ns: 130, class: 'assumed', source: 'LPDDR4 on Cortex-A72' }],
   onDie: { value: 60, class: 'assumed', source: 'estimate' },
   bandwidth: { value: 4, class: 'assumed', source: 'measured by users at 4-5 GB/s' },
+  linkBandwidth: { value: 4, class: 'assumed', source: 'one node: no links' },
   layoutClass: { class: 'assumed', source: '4 GiB board, 76 MiB for the GPU' },
   reserved: armReserved(0),
 };
@@ -302,6 +313,7 @@ const embedded: PresetRow = {
   latency: [{ distance: 10, ns: 130, class: 'assumed', source: 'LPDDR4' }],
   onDie: { value: 60, class: 'assumed', source: 'estimate' },
   bandwidth: { value: 4, class: 'assumed', source: 'estimate' },
+  linkBandwidth: { value: 4, class: 'assumed', source: 'one node: no links' },
   layoutClass: typicalMap,
   reserved: armReserved(GiB),
 };

@@ -126,6 +126,14 @@ export function cmaWindowBusy(area: CmaArea, window: number, count: number): boo
   return bitmapWeight(area.pinned, window << area.orderPerBit, count) !== 0;
 }
 
+/** First pinned page of the `count` from the area's page `first` on, counted likewise; -1 if none. */
+export function cmaFirstPinned(area: CmaArea, first: number, count: number): number {
+  if (bitmapWeight(area.pinned, first, count) === 0) return -1;
+  let page = first;
+  while (bitmapTest(area.pinned, page) === 0) page += 1;
+  return page;
+}
+
 /**
  * Gives a claimed window up after -EBUSY; returns where the search goes on. One alignment step, not
  * the window's length: windows overlapping the busy page are tried again.

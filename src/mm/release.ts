@@ -93,6 +93,10 @@ export interface Release {
   readonly atomicPools: AtomicPools;
   /** Who may run alloc_contig_range() at the same time as whom. */
   readonly mutex: 'global' | 'none' | 'area';
+  /** cma->lock around the bitmap: a mutex up to 5.12. */
+  readonly areaLock: 'mutex' | 'spinlock';
+  /** What alloc_contig_range() rounds its range out to before it isolates it. */
+  readonly isolates: 'largest order' | 'pageblock';
   /** Error a search that found no window ends with. */
   readonly noWindowErrno: 'ENOMEM' | 'EBUSY';
   /** A request larger than the area's free pages stops before the bitmap is looked at. */
@@ -159,6 +163,8 @@ const r57: Release = {
   hugetlb: hugetlb57,
   atomicPools: { pools: 'one', fromCma: 'always', dma: 'configured', dma32: 'configured' },
   mutex: 'global',
+  areaLock: 'mutex',
+  isolates: 'largest order',
   noWindowErrno: 'ENOMEM',
   availableCount: false,
   releaseTest: 'first page',
@@ -211,6 +217,7 @@ const r516: Release = {
   arm64NodesShift: 4,
   hugetlb: hugetlb516,
   mutex: 'none',
+  areaLock: 'spinlock',
   zonelistLoad: 'remaining added',
   messages: messages516,
   trace: trace516,
@@ -224,6 +231,7 @@ const r61: Release = {
   minAlignment: 'pageblock',
   atomicPools: { ...r516.atomicPools, dma: 'managed' },
   mutex: 'global',
+  isolates: 'pageblock',
   zonelistLoad: 'one',
 };
 

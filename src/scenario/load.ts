@@ -23,6 +23,7 @@ import {
   expandDevices,
   resolveExpect,
   resolveKernel,
+  resolvePressure,
   resolveTimeline,
 } from './resolve.js';
 import type { Scenario } from './scenario.js';
@@ -87,6 +88,7 @@ function resolved(source: Source, name: string): Scenario {
     cmdline: keys.cmdline ?? '',
     devices,
     timeline: resolveTimeline(source, { keys, machine, devices }),
+    pressure: resolvePressure(source, { keys, machine }),
     seed: keys.seed ?? 1,
     stopNs: keys.stop ?? 10e6,
     expect: resolveExpect(source, { keys, devices }),

@@ -14,8 +14,8 @@ import { placeText } from './error.js';
 import { type Expression, ExpressionError, parseExpression } from './expect.js';
 import { explain } from './explain.js';
 import { unknownName } from './names.js';
-import type { Expectation, ScenarioDevice, TimelineEntry } from './scenario.js';
-import { type DeviceKeys, deviceKeys, type ScenarioKeys } from './schema.js';
+import type { Expectation, Pressure, ScenarioDevice, TimelineEntry } from './scenario.js';
+import { type DeviceKeys, deviceKeys, type PressureKeys, type ScenarioKeys } from './schema.js';
 import { didYouMean } from './suggest.js';
 
 /** Kernel ids `--kernel` takes: releases, and policies that name the release they sit on. */
@@ -174,7 +174,32 @@ function attribute(
   return nid;
 }
 
-/** Entries in order of time; `pressure` is memory taken at 0, before all of them. */
+/** Programs' movable memory, node by node; a node's own entry comes before that of `all`. */
+export function resolvePressure(
+  source: Source,
+  { keys, machine }: { keys: ScenarioKeys; machine: Machine },
+): Pressure[] {
+  const all = pressureOn(keys.pressure?.all);
+  return machine.nodes.flatMap(({ nid, memory }): Pressure[] => {
+    const own = pressureOn(keys.pressure?.[nid]) ?? all;
+    if (!own) return [];
+    const bytes = memory.reduce((sum, [start, end]) => sum + end - start, 0);
+    const { movable = 0, cma = null, clean = 0, renew: renewNs = 0, pinned = 0 } = own;
+    if (movable > bytes) {
+      const path = ['pressure', keys.pressure?.[nid] ? String(nid) : 'all', 'movable'];
+      throw source.error(path, `${movable} bytes, more than node ${nid} has (${bytes})`);
+    }
+    // A share is at most 1, and nobody asks for a single byte.
+    const wanted = movable <= 1 ? Math.round(movable * bytes) : movable;
+    return [{ nid, movable: wanted, cma, clean, pinned, renewNs, pinNs: own.pin ?? 1e6 }];
+  });
+}
+
+function pressureOn(value: number | PressureKeys | undefined): PressureKeys | undefined {
+  return typeof value === 'object' ? value : undefined;
+}
+
+/** Entries in order of time; a plain `pressure` is memory taken at 0, before all of them. */
 export function resolveTimeline(
   source: Source,
   {
@@ -187,10 +212,12 @@ export function resolveTimeline(
     devices: readonly ScenarioDevice[];
   },
 ): TimelineEntry[] {
-  const list = Object.entries(keys.pressure ?? {}).flatMap(([name, size]): TimelineEntry[] => {
+  const list = Object.entries(keys.pressure ?? {}).flatMap(([name, value]): TimelineEntry[] => {
     const nids = name === 'all' ? machine.nodes.map(({ nid }) => nid) : [Number(name)];
     for (const nid of nids)
       checkNode(source, { path: ['pressure', name], nid, machine, key: true });
+    const size = typeof value === 'number' ? value : (value.unmovable ?? 0);
+    if (size === 0) return [];
     return nids.map((nid) => ({ at: 0, do: 'take', nid, size }));
   });
   keys.timeline?.forEach((entry, i) => {

@@ -27,6 +27,8 @@ export interface Scenario {
   readonly devices: readonly ScenarioDevice[];
   /** Ascending `at`; at the same instant in the order of the file. */
   readonly timeline: readonly TimelineEntry[];
+  /** Movable pages of programs; at most one entry per node. */
+  readonly pressure: readonly Pressure[];
   /** 0 to 2^32 - 1. */
   readonly seed: number;
   /** The run ends here, in ns. */
@@ -56,6 +58,21 @@ export interface ScenarioDevice {
   readonly maskBits: number;
   /** As the kind's schema returned it; devices of one declaration share the object. */
   readonly config: unknown;
+}
+
+/** What programs of a node hold that can be moved. */
+export interface Pressure {
+  readonly nid: number;
+  /** Bytes. */
+  readonly movable: number;
+  /** Share of the node's CMA pages they hold at the start; null: by the kernel's rule. */
+  readonly cma: number | null;
+  /** Shares of those pages. */
+  readonly clean: number;
+  readonly pinned: number;
+  /** ns; 0: never renewed. */
+  readonly renewNs: number;
+  readonly pinNs: number;
 }
 
 /** `devices`: positions in Scenario.devices. */

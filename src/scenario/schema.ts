@@ -107,6 +107,9 @@ export const machineKeys = z.strictObject({
   bandwidth: perNode(positive('GB/s'), 'GB/s')
     .optional()
     .describe('GB/s of each memory controller; 40.'),
+  link_bandwidth: perNode(positive('GB/s'), 'GB/s')
+    .optional()
+    .describe('GB/s of all links into a node together; half of its bandwidth unless given.'),
   chassis: z
     .strictObject({
       count: whole('a number of chassis', 1, 1024).describe('Chassis, all alike.'),
@@ -192,6 +195,32 @@ const timelineEntry = z.discriminatedUnion(
   expected('do: write, send, take or give'),
 );
 
+const aShare = expected('a share such as 30% or 0.3');
+/** 0 to 1. */
+const share = z
+  .union([z.string().regex(/^[0-9]+(\.[0-9]+)?(e-[0-9]+)?%$/, aShare), z.number(aShare)], aShare)
+  .transform((value) => (typeof value === 'number' ? value : Number.parseFloat(value) / 100))
+  .refine((value) => value >= 0 && value <= 1, 'expected a share from 0 to 100%');
+
+const movablePages = z.strictObject({
+  unmovable: size.optional().describe('What cannot be moved: kernel, drivers, page tables.'),
+  movable: z
+    .union([share, size], expected('a size such as 16G, or a share such as 60%'))
+    .optional()
+    .describe("Page cache and anonymous memory; a share is one of the node's memory."),
+  cma: share
+    .optional()
+    .describe(
+      "Share of the node's CMA pages they hold at the start; by the kernel's rule unless given.",
+    ),
+  clean: share.optional().describe('Share that is clean page cache: dropped, not copied. None.'),
+  renew: time
+    .optional()
+    .describe('Mean time until such a page is freed and another asked for; never unless given.'),
+  pinned: share.optional().describe('Share that is pinned at any time; none unless given.'),
+  pin: time.optional().describe('How long a pin lasts on average; 1ms unless given.'),
+});
+
 const policyKeys = z.strictObject({
   alloc: z
     .array(text)
@@ -236,10 +265,13 @@ export const scenarioKeys = z.strictObject({
     .optional()
     .describe('The devices, by name.'),
   pressure: z
-    .record(z.string().regex(/^([0-9]+|all)$/, 'expected a node id or all'), size)
+    .record(
+      z.string().regex(/^([0-9]+|all)$/, 'expected a node id or all'),
+      z.union([size, movablePages], expected('a size such as 64K, 16M, 1G, or keys')),
+    )
     .optional()
     .describe(
-      'Memory of a node (or of `all`) that programs hold from the start; what `take` does at 0.',
+      'Memory of a node (or of `all`) that programs hold: a size that stays, or what of it moves.',
     ),
   timeline: z.array(timelineEntry).optional().describe('What happens from outside, and when.'),
   seed: whole('0 to 4294967295', 0, 2 ** 32 - 1)
@@ -252,6 +284,7 @@ export const scenarioKeys = z.strictObject({
     .describe('What must hold at the end: `smmu.cmd_sync_ns within 5% of 240ns`, `refused == 0`.'),
 });
 
+export type PressureKeys = z.output<typeof movablePages>;
 export type ScenarioKeys = z.output<typeof scenarioKeys>;
 export type MachineDocument = z.output<typeof machineKeys>;
 export type DeviceKeys = z.output<typeof deviceKeys>;

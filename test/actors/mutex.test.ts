@@ -41,7 +41,7 @@ function holds(kind: MutexKind, actors: number, wants: readonly Want[]): Hold[] 
   const behaviour: Behaviour = {
     receive(loop, actor, type, m, at) {
       const ticket = m[at];
-      if (type === WANT) lock.acquire(loop, actor, wants[ticket].area, ticket);
+      if (type === WANT) lock.acquire(loop, actor, wants[ticket].area, ticket, actor);
       else if (type === DONE) {
         running.get(ticket)!.to = loop.now;
         lock.release(loop, actor, wants[ticket].area);

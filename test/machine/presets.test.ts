@@ -39,7 +39,15 @@ describe.each(presets)('$name', (row) => {
         expect(named.get(`machine.latency.${distance}`)?.value).toBe(machine.latency[a]![b]);
       });
     });
-    for (const key of ['nodes', 'cpus', 'memory', 'page', 'on_die', 'bandwidth']) {
+    for (const key of [
+      'nodes',
+      'cpus',
+      'memory',
+      'page',
+      'on_die',
+      'bandwidth',
+      'link_bandwidth',
+    ]) {
       expect(named.has(`machine.${key}`), key).toBe(true);
     }
   });

@@ -29,6 +29,7 @@ export function machineUnderTest(m: MachineUnderTest): Machine {
     latency: square(100, 200),
     onDie: 60,
     bandwidth: new Array<number>(size).fill(50),
+    linkBandwidth: new Array<number>(size).fill(25),
     chassis: new Array<number>(size).fill(0),
     parameters: [],
     reserved: m.reserved ?? [],

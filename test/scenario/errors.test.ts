@@ -124,7 +124,7 @@ describe('values', () => {
     [with2('seed: -1'), 's.yaml:3:7: seed: -1, expected 0 to 4294967295'],
     [
       with2('pressure: { 1: 16X }'),
-      's.yaml:3:16: pressure.1: 16X, expected a size such as 64K, 16M, 1G',
+      's.yaml:3:16: pressure.1: 16X, expected a size such as 64K, 16M, 1G, or keys',
     ],
     [
       with2('pressure: { 4: 16M }'),

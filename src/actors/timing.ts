@@ -1,0 +1,78 @@
+/**
+ * What the actors record of one request's time: a distribution per part, and refusals by reason.
+ *
+ * Everything is recorded for the actor that asked, on the shard where it happened; the merge adds up.
+ */
+import type { Recorder, Statistic } from '../sim/statistics.js';
+import { counter, histogram } from '../sim/statistics.js';
+import { type InFlight, part, ticket } from './inflight.js';
+
+const ofCall = 'per cma_alloc(), all its windows together.';
+const time = (name: string, of: 'calibrated' | 'assumed', help: string): Statistic =>
+  histogram(name, { unit: 'ns', class: of, help });
+
+const cmaAlloc = time('cma_alloc_ns', 'calibrated', 'cma_alloc() from call to return, locks too.');
+const always: readonly (readonly [which: number, statistic: Statistic])[] = [
+  [part.search, time('cma_search_ns', 'assumed', `Bitmap search and its lock, ${ofCall}`)],
+  [part.isolate, time('contig_isolate_ns', 'assumed', `Isolating pageblocks, ${ofCall}`)],
+  [part.drainPcp, time('contig_drain_pcp_ns', 'assumed', `drain_all_pages(), ${ofCall}`)],
+  [part.drainLru, time('contig_drain_lru_ns', 'calibrated', `lru_cache_disable(), ${ofCall}`)],
+  [part.freeze, time('contig_freeze_ns', 'calibrated', `Taking free pages, ${ofCall}`)],
+  [part.undo, time('contig_undo_ns', 'assumed', `Putting pageblocks back, ${ofCall}`)],
+];
+const sometimes: typeof always = [
+  [
+    part.migrate,
+    time('contig_migrate_ns', 'calibrated', `Moving pages away, where any, ${ofCall}`),
+  ],
+  [part.drop, time('contig_drop_ns', 'assumed', `Dropping clean page cache, where any, ${ofCall}`)],
+];
+const zoneLock = time('zone_lock_wait_ns', 'assumed', 'Waiting for zone->lock, per alloc_pages().');
+const count = (name: string, help: string): Statistic =>
+  counter(name, { unit: '1', class: 'exact', help });
+
+const succeeded = count('cma_alloc_success', 'Calls of cma_alloc() that returned pages.');
+const failed = {
+  12: count('cma_alloc_fail.ENOMEM', 'Calls of cma_alloc() that failed and print ret: -12.'),
+  16: count('cma_alloc_fail.EBUSY', 'Calls of cma_alloc() that failed and print ret: -16.'),
+} as const;
+
+/** Why a window was given up. */
+export const giveUps = ['collision', 'stuck', 'target'] as const;
+export type GiveUp = (typeof giveUps)[number];
+const gaveUp: Readonly<Record<GiveUp, Statistic>> = {
+  collision: count('cma_window_lost.collision', 'Windows lost to another isolator of a pageblock.'),
+  stuck: count('cma_window_lost.stuck', 'Windows lost to a page that is pinned.'),
+  target: count('cma_window_lost.target', 'Windows lost because migration found no free page.'),
+};
+
+export class Timing {
+  readonly #recorder: Recorder;
+
+  constructor(recorder: Recorder) {
+    this.#recorder = recorder;
+  }
+
+  /** A cma_alloc() has ended, `ns` after it was called. `errno`: 0 or positive. */
+  cmaAlloc(asker: number, inFlight: InFlight, row: number, ns: number, errno: number): void {
+    const recorder = this.#recorder;
+    recorder.record(cmaAlloc, asker, ns);
+    recorder.add(errno === 0 ? succeeded : failed[errno as 12 | 16], asker);
+    const parts = row + ticket.parts;
+    for (const [which, statistic] of always) {
+      recorder.record(statistic, asker, inFlight.rows[parts + which]!);
+    }
+    for (const [which, statistic] of sometimes) {
+      const spent = inFlight.rows[parts + which]!;
+      if (spent > 0) recorder.record(statistic, asker, spent);
+    }
+  }
+
+  gaveUp(asker: number, why: GiveUp): void {
+    this.#recorder.add(gaveUp[why], asker);
+  }
+
+  zoneLock(asker: number, ns: number): void {
+    this.#recorder.record(zoneLock, asker, ns);
+  }
+}
