@@ -7,12 +7,13 @@
  * Threads exchange (window, offset, process) records through shared memory, with two barriers per window.
  */
 
-import { isMainThread, parentPort, Worker } from 'node:worker_threads';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
 
 const LOOK = 100_000;
 const BUCKETS = 128;
 const MAIL = 1 << 18;
 const NONE = 0x7fffffff;
+const ROLE = 'phold-yardstick';
 
 function fmix(z) {
   z ^= z >>> 16;
@@ -218,7 +219,7 @@ export function simulate({ plan, thread, threads, control, mail }) {
 /** Threads that stay warm between runs. */
 export class Yardstick {
   constructor() {
-    this.workers = [0, 1].map(() => new Worker(new URL(import.meta.url)));
+    this.workers = [0, 1].map(() => new Worker(new URL(import.meta.url), { workerData: ROLE }));
   }
 
   /** Runs a plan of phold.mjs on 1 or 2 threads. */
@@ -250,6 +251,7 @@ export class Yardstick {
   }
 }
 
-if (!isMainThread && parentPort !== null && import.meta.url.includes('phold-yardstick')) {
-  parentPort.on('message', (task) => parentPort?.postMessage(simulate(task)));
+// The engine's threads load this file too, with the model; they are not for this.
+if (workerData === ROLE) {
+  parentPort?.on('message', (task) => parentPort?.postMessage(simulate(task)));
 }
