@@ -187,6 +187,11 @@ export class Areas {
     const count = rows[row + ticket.count]!;
     const bit = cma.cmaSearch(area, count, rows[row + ticket.align]!, start);
     const end = bit < 0 ? area.bitmap.size : bit;
+    const { watch } = this.#wiring.log;
+    if (watch.isOn(rows[row + request.id]!)) {
+      const found = { start, bit, count, align: rows[row + ticket.align]! };
+      watch.searched(rows[row + request.id]!, loop.now, area, found);
+    }
     const spent = this.#wiring.costs.search(end - start);
     const place = this.#placeOf(rows[row + request.id]!);
     const wait = this.#locks.take(area.index, loop.now, place, spent);

@@ -6,6 +6,7 @@
  */
 
 import { PARTS, partNames } from './inflight.js';
+import { nothingWatched, Watch, type WatchData, type WatchOptions } from './watch.js';
 
 /** One cma_alloc() call as the tracepoints tell it. `area` -1: called with no area. */
 export interface Attempt {
@@ -74,6 +75,7 @@ export interface LogData {
   readonly findings: readonly Finding[];
   readonly areaStates: readonly AreaState[];
   readonly zoneStates: readonly ZoneState[];
+  readonly watch: WatchData;
 }
 
 /** A column store of fixed-width rows. */
@@ -110,9 +112,15 @@ export class RunLog {
   readonly zoneStates: ZoneState[] = [];
   /** Attempts are kept only for a replay or for `why`. */
   readonly keepsAttempts: boolean;
+  readonly watch: Watch;
 
-  constructor(keepsAttempts: boolean) {
+  constructor(keepsAttempts: boolean, watch: WatchOptions = nothingWatched) {
     this.keepsAttempts = keepsAttempts;
+    this.watch = new Watch(watch);
+  }
+
+  #keeps(id: number): boolean {
+    return this.keepsAttempts || this.watch.isOn(id);
   }
 
   attempt(
@@ -124,7 +132,7 @@ export class RunLog {
     err: number,
     retries: number,
   ): void {
-    if (!this.keepsAttempts) return;
+    if (!this.#keeps(id)) return;
     const at = this.#attempts.push(ATTEMPT_WIDTH);
     const { data } = this.#attempts;
     data[at] = id;
@@ -138,14 +146,14 @@ export class RunLog {
 
   /** A CMA range given back inside dma_alloc_coherent() because the mask does not reach it. */
   gaveBack(id: number, area: number, pfn: number, pages: number): void {
-    if (!this.keepsAttempts) return;
+    if (!this.#keeps(id)) return;
     const at = this.#returned.push(4);
     this.#returned.data.set([id, area, pfn, pages], at);
   }
 
   /** The parts of a cma_alloc() that has returned, from `parts` on in `rows`. */
   spent(id: number, time: number, area: number, rows: Float64Array, parts: number): void {
-    if (!this.keepsAttempts) return;
+    if (!this.#keeps(id)) return;
     const at = this.#spent.push(SPENT_WIDTH);
     const { data } = this.#spent;
     data[at] = id;
@@ -162,6 +170,7 @@ export class RunLog {
       findings: this.findings,
       areaStates: this.areaStates,
       zoneStates: this.zoneStates,
+      watch: this.watch.take(),
     };
   }
 }

@@ -138,7 +138,8 @@ export class Node implements Behaviour {
 
   /** dma_alloc_attrs(): what the direct mapping asks for, then the first attempt. */
   #alloc(loop: Loop, m: Float64Array, at = 0): void {
-    const { directory, limits, costs } = this.#wiring;
+    const { directory, limits, costs, log } = this.#wiring;
+    log.watch.asked(loop.now, m, at);
     if (planMode(m[at + request.plan]!) === MODE_COHERENT) {
       // The caller's zone flags are dropped: the mask alone decides.
       const gfp = m[at + request.gfp]! & ~(GFP_DMA | GFP_DMA32 | GFP_HIGHMEM);
@@ -162,7 +163,12 @@ export class Node implements Behaviour {
     const nid = wiring.nidOf[actor]!;
     const gfp = m[at + request.gfp]!;
     this.#movable.settle(nid, loop.now);
-    const zone = this.#zones.alloc(nid, order, gfp, walkRound(wiring, m, at));
+    const round = walkRound(wiring, m, at);
+    const zone = this.#zones.alloc(nid, order, gfp, round);
+    const id = m[at + request.id]!;
+    if (wiring.log.watch.isOn(id)) {
+      wiring.log.watch.buddy({ id, time: loop.now, nid, order, round, zone });
+    }
     if (zone < 0) {
       leaveNode(wiring, loop, m, at, costs.zoneSkip);
       return;

@@ -16,6 +16,7 @@ import { RunLog } from './log.js';
 import type { MovablePressure } from './movable.js';
 import type { ReleaseRules } from './rules.js';
 import type { TimedReplay } from './timed.js';
+import type { WatchOptions } from './watch.js';
 import type { Wiring } from './wiring.js';
 
 /** Something that happens to a device at a time, in ns: its attribute is written, or it gets an event. */
@@ -76,6 +77,8 @@ export interface Plan {
    */
   readonly replay: SerialReplay | TimedReplay | null;
   readonly keepAttempts: boolean;
+  /** Requests that are watched, for `why`. */
+  readonly watch: WatchOptions;
   /** Check invariants at every step, not only at the end. */
   readonly checks: boolean;
 }
@@ -134,7 +137,7 @@ export function wiringOf(plan: Plan): Wiring {
     costs: new CostModel(costsWith({ ...machine.cost, ...plan.cost }), { pageSize }),
     policies: plan.policies.map((row) => lowerPolicy(row, pageSize)),
     latency: new LatencyTable(machine),
-    log: new RunLog(plan.keepAttempts),
+    log: new RunLog(plan.keepAttempts, plan.watch),
     checks: plan.checks,
     coordinator: numbers.coordinator,
     place: placesOf(plan, positionOf),

@@ -38,6 +38,7 @@ import {
 } from '../mm/contiguous.js';
 import type { Loop } from '../sim/model.js';
 import { ATTEMPT } from './messages.js';
+import { REFUSED_SOURCE } from './watch.js';
 import { between, forward, startNode, type Wiring } from './wiring.js';
 
 /** Alignment order of a request: min(get_order(size), CONFIG_CMA_ALIGNMENT); what was asked for MODE_CMA. */
@@ -264,6 +265,7 @@ export function grant(
   const id = m[at + request.id]!;
   const to = asker(id);
   const delay = work + page.zero + between(wiring, loop.actor, to);
+  wiring.log.watch.answered(id, loop.now + delay, page);
   const lockWait = m[at + request.extra]!;
   const out = loop.post(to, delay, GRANTED);
   loop.out[out + granted.id] = id;
@@ -276,6 +278,8 @@ export function grant(
   loop.out[out + granted.zero] = page.zero;
 }
 
+const nowhere = { source: REFUSED_SOURCE, pfn: -1, pages: 0, nid: -1, zero: 0 } as const;
+
 export function refuse(
   wiring: Wiring,
   loop: Loop,
@@ -286,7 +290,9 @@ export function refuse(
   const id = m[at + request.id]!;
   const to = asker(id);
   const lockWait = m[at + request.extra]!;
-  const out = loop.post(to, work + between(wiring, loop.actor, to), REFUSED);
+  const delay = work + between(wiring, loop.actor, to);
+  wiring.log.watch.answered(id, loop.now + delay, nowhere);
+  const out = loop.post(to, delay, REFUSED);
   loop.out[out + refused.id] = id;
   loop.out[out + refused.errno] = 12;
   loop.out[out + refused.lockWait] = lockWait;

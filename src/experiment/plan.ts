@@ -6,6 +6,7 @@
 import type { MovablePressure } from '../actors/movable.js';
 import type { Disturbance, Plan } from '../actors/plan.js';
 import { releaseRules } from '../actors/rules.js';
+import { nothingWatched, type WatchOptions } from '../actors/watch.js';
 import type { Machine } from '../machine/machine.js';
 import { type BootReport, boot, memoryLayout } from '../mm/boot.js';
 import type { DmaLimits } from '../mm/contiguous.js';
@@ -29,6 +30,8 @@ export interface PlanOptions {
   readonly keepAttempts: boolean;
   /** Check invariants at every step, not only at the end. */
   readonly checks: boolean;
+  /** Requests to watch; none unless given. */
+  readonly watch?: WatchOptions;
 }
 
 /** The boot of this scenario does not come to its end: the kernel's doing, and the user's answer. */
@@ -73,6 +76,7 @@ export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
       replay: null,
       keepAttempts: options.keepAttempts,
       checks: options.checks,
+      watch: options.watch ?? nothingWatched,
     },
   };
 }

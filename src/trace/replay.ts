@@ -6,6 +6,7 @@ import type { ShardResult } from '../actors/model.js';
 import { groupsOf, type Plan } from '../actors/plan.js';
 import { releaseRules } from '../actors/rules.js';
 import { ShardPool } from '../actors/shards.js';
+import { nothingWatched } from '../actors/watch.js';
 import type { Machine } from '../machine/machine.js';
 import { kernelOf } from '../mm/release.js';
 import { type Comparison, compareReplay } from './compare.js';
@@ -69,6 +70,7 @@ export function replayPlan(file: OperationFile, kernel: ReplayKernel = DEFAULT_K
     replay: { operations: file.operations, cpuNode: file.cpuNode },
     keepAttempts: true,
     checks: false,
+    watch: nothingWatched,
   };
 }
 
