@@ -22,6 +22,7 @@ import { queryCommand } from './query.js';
 import { replayCommand } from './replay.js';
 import { runCommand } from './run.js';
 import { schemaCommand } from './schema.js';
+import { sizeCommand } from './size.js';
 import { sweepCommand } from './sweep.js';
 import { traceCommand } from './trace.js';
 import { UsageError } from './usage.js';
@@ -34,6 +35,7 @@ function program(): Command {
   const commands = [
     runCommand(),
     bootCommand(),
+    sizeCommand(),
     sweepCommand(),
     workerCommand(),
     mergeCommand(),

@@ -106,13 +106,13 @@ export async function usable(work: () => Promise<void>): Promise<void> {
 }
 
 export async function openEngine(
-  study: Study,
+  { model }: Pick<Study, 'model'>,
   { engine, jobs }: { engine?: string; jobs?: number },
 ): Promise<Engine> {
   if (engine === undefined) return new Threads(jobs === undefined ? {} : { jobs });
   // Loaded on demand: nothing else needs it, and it is large.
   const { RedisQueue } = await import('../experiment/queue.js');
-  return RedisQueue.connect(engine, study);
+  return RedisQueue.connect(engine, { model });
 }
 
 interface Sweeping {
