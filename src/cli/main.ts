@@ -26,6 +26,7 @@ import { sizeCommand } from './size.js';
 import { sweepCommand } from './sweep.js';
 import { traceCommand } from './trace.js';
 import { UsageError } from './usage.js';
+import { whyCommand } from './why.js';
 import { workerCommand } from './worker.js';
 
 const wrongInput = 2;
@@ -34,6 +35,7 @@ const ourBug = 3;
 function program(): Command {
   const commands = [
     runCommand(),
+    whyCommand(),
     bootCommand(),
     sizeCommand(),
     sweepCommand(),

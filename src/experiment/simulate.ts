@@ -55,7 +55,8 @@ export async function simulate(
   return resultOf(scenario, planned, outcome, wallMs);
 }
 
-function shardRun(scenario: Scenario, plan: Plan, options: SimulateOptions): ShardRun {
+/** What the shards of a scenario are run with. */
+export function shardRun(scenario: Scenario, plan: Plan, options: SimulateOptions): ShardRun {
   const { stopNs } = scenario;
   const { onProgress, signal } = options;
   return {
