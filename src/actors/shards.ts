@@ -22,7 +22,14 @@ import {
   type Partition,
   partition,
 } from '../sim/partition.js';
-import { Control, OtherShardFailed, type Progress, STOP, windowMemory } from '../sim/window.js';
+import {
+  Control,
+  OtherShardFailed,
+  PAUSE,
+  type Progress,
+  STOP,
+  windowMemory,
+} from '../sim/window.js';
 import { runAuto } from './auto.js';
 import { hostShards, type ThreadResult, type ThreadTask } from './host.js';
 
@@ -119,8 +126,8 @@ export class ShardPool {
     return this.pool;
   }
 
-  /** Starts a run on `shards` shards. */
-  async launch(run: ShardRun, shards: number): Promise<Launch> {
+  /** Starts a run on `shards` shards; `paused`: builds it, and waits for the command to go. */
+  async launch(run: ShardRun, shards: number, paused = false): Promise<Launch> {
     const cut = cutFor(run, shards);
     const cores = availableParallelism();
     const threads = run.inline ? 1 : Math.min(cut.shards, run.threads ?? cores);
@@ -142,6 +149,7 @@ export class ShardPool {
         until: run.until,
       };
     });
+    if (paused) control.command(PAUSE);
     const stop = (): void => control.command(STOP);
     run.signal?.addEventListener('abort', stop, { once: true });
     if (run.signal?.aborted) stop();

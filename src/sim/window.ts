@@ -18,6 +18,8 @@ export const FAILED = 3;
 
 /** Words of a line of control memory: two cache lines, so that neighbours are not fetched along. */
 const LINE = 32;
+/** Word of a thread's line, after its arrivals and its sleepers: it has built its shards. */
+const READY = 2;
 /** Loads before a thread goes to sleep, about 2 ms: waking it costs more than most windows take. */
 const SPINS = 300_000;
 /** A sleeper looks whether another thread has failed this often, in ms. */
@@ -80,10 +82,10 @@ export class Control {
     this.doubles = new Float64Array(memory.control);
   }
 
-  /** RUN, PAUSE or STOP; obeyed at the next border of a window. A failure stays. */
+  /** RUN, PAUSE or STOP; obeyed at the next border of a window. A stop and a failure stay. */
   command(command: number): void {
     const was = Atomics.load(this.words, 0);
-    if (was !== FAILED) Atomics.compareExchange(this.words, 0, was, command);
+    if (was === RUN || was === PAUSE) Atomics.compareExchange(this.words, 0, was, command);
     Atomics.notify(this.words, 0);
   }
 
@@ -92,6 +94,14 @@ export class Control {
     Atomics.store(this.words, 0, FAILED);
     Atomics.notify(this.words, 0);
     for (let t = 0; t < this.memory.threads; t++) Atomics.notify(this.words, (1 + t) * LINE);
+  }
+
+  /** True once every thread has built its shards and entered runWindows(). */
+  isReady(): boolean {
+    for (let thread = 0; thread < this.memory.threads; thread++) {
+      if (Atomics.load(this.words, (1 + thread) * LINE + READY) === 0) return false;
+    }
+    return true;
   }
 
   progress(): Progress {
@@ -199,6 +209,7 @@ export function runWindows(
   const words = new Int32Array(memory.control);
   const doubles = new Float64Array(memory.control);
   const barrier = new Barrier(memory, thread);
+  Atomics.store(words, (1 + thread) * LINE + READY, 1);
   let windows = 0;
   for (let round = 0; ; round++) {
     const parity = round & 1;

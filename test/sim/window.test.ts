@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { runAuto } from '#cmasim/actors/auto.js';
 import { ShardPool, type ShardsOutcome } from '#cmasim/actors/shards.js';
 import { cells, checksum, phold } from '../bench/phold.mjs';
 import { walkers } from './walkers.mjs';
@@ -102,6 +103,24 @@ test('PHOLD arrives at its check value on 1 and 2 shards and with auto', async (
     prints.add(outcome.fingerprint);
   }
   expect(prints.size).toBe(1);
+});
+
+test('auto computes the same whether its trial on all cores is kept or given up', async () => {
+  const wide = new ShardPool();
+  const plan = { ...cells.C!.plan, t: 400 };
+  const one = await pool.run({ ...phold(plan), shards: 1 });
+  // Threads that are there already: the run on one shard must not end before the trial begins.
+  await wide.run({ ...phold(cells.C!.plan), shards: 2 });
+  const rules = { remainingMs: 0, eventsPerWindow: 0, idle: -1, measureMs: 10 };
+  for (const [gain, shards] of [
+    [0, 2],
+    [Number.POSITIVE_INFINITY, 1],
+  ] as const) {
+    const outcome = await runAuto(phold(plan), pool, wide, { ...rules, gain });
+    expect(outcome.fingerprint).toBe(one.fingerprint);
+    expect(outcome).toMatchObject({ shards, events: one.events, interrupted: false });
+  }
+  await wide.close();
 });
 
 describe('what goes wrong in a shard', () => {
