@@ -143,6 +143,7 @@ function hostWiring(wiring: Wiring): HostWiring {
     nodeActor: (nid) => nodeOf[nid]!,
     oneWay: (from, to) => latency.oneWay(nodeOf[from]!, nodeOf[to]!),
     areaKind: (area) => areaKinds[layout.areas[area]!.role],
+    defaultArea: layout.defaultArea,
     policy: 0,
   };
 }

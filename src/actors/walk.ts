@@ -120,8 +120,10 @@ export function advance(
   const plan = m[at + request.plan]!;
   const mode = planMode(plan);
   if (mode === MODE_CMA) {
-    if (from > 0) refuse(wiring, loop, m, at, work);
-    else forward(wiring, loop, wiring.areaOwner[m[at + request.devArea]!]!, ATTEMPT, work, m, at);
+    // cma_alloc(NULL) returns at once.
+    const area = m[at + request.devArea]!;
+    if (from > 0 || area === NO_AREA) refuse(wiring, loop, m, at, work);
+    else forward(wiring, loop, wiring.areaOwner[area]!, ATTEMPT, work, m, at);
     return;
   }
   const { alloc } = wiring.policies[planPolicy(plan)]!;

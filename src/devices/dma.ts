@@ -104,12 +104,19 @@ export interface DmaApi {
   /** alloc_pages_node() into `handle` from the device's node, never CMA; answered likewise. */
   allocPages(handle: number, size: number): void;
   /**
+   * cma_alloc() of `pages` pages, aligned to 2^align, into `handle`: from the device's own area, else
+   * from the default one; answered likewise.
+   */
+  cmaAlloc(handle: number, pages: number, align: number): void;
+  /**
    * Frees what `handle` holds; answered by `freed`. Returns false, and sends nothing, if it is
    * empty.
    */
   free(handle: number): boolean;
   /** True while `handle` holds memory. */
   holds(handle: number): boolean;
+  /** True while nothing is held, asked for or being freed under `handle`. */
+  isEmpty(handle: number): boolean;
   /** Node on which the memory of `handle` lies, -1 if it is empty. */
   nodeOf(handle: number): number;
   /** One access by the device or its CPU to the memory of `handle`; answered by `accessed`. */

@@ -17,6 +17,7 @@ import {
   type DmaApi,
   FREE,
   ID_SPAN,
+  MODE_CMA,
   MODE_COHERENT,
   MODE_PAGES,
   packOrigin,
@@ -34,6 +35,8 @@ export interface HostWiring {
   oneWay(from: number, to: number): number;
   /** Whose an area is, as far as it serves this machine's devices. */
   areaKind(area: number): 'device' | 'node' | 'default';
+  /** dma_contiguous_default_area, or -1. */
+  readonly defaultArea: number;
   /** Policy in force, as requests name it (packPlan). */
   readonly policy: number;
 }
@@ -80,18 +83,26 @@ export class Driver implements DmaApi {
     this.#ask(handle, size, GFP_KERNEL, MODE_PAGES);
   }
 
+  cmaAlloc(handle: number, pages: number, align: number): void {
+    this.#ask(handle, pages, GFP_KERNEL, MODE_CMA, align);
+  }
+
   free(handle: number): boolean {
     const { handles } = this.#roster;
     const slot = this.#slot(handle);
     if (handles.state[slot] !== HELD) return false;
     handles.state[slot] = FREEING;
-    const at = this.#request(FREE, handle, slot);
+    const at = this.#request(FREE, handle, slot, 0);
     this.loop.out[at + request.extra] = handles.pfn(slot);
     return true;
   }
 
   holds(handle: number): boolean {
     return this.#roster.handles.state[this.#slot(handle)] === HELD;
+  }
+
+  isEmpty(handle: number): boolean {
+    return this.#roster.handles.state[this.#slot(handle)] === EMPTY;
   }
 
   nodeOf(handle: number): number {
@@ -148,29 +159,32 @@ export class Driver implements DmaApi {
     return this.#draws().exponential(mean);
   }
 
-  #ask(handle: number, size: number, gfp: number, mode: number): void {
+  #ask(handle: number, size: number, gfp: number, mode: number, align = 0): void {
     const { handles, planned } = this.#roster;
     const slot = this.#slot(handle);
     if (handles.state[slot] !== EMPTY) {
       throw new Error(`${planned[this.device]!.name}: handle ${handle} is in use`);
     }
     handles.ask(slot, size, mode, this.loop.now);
-    const at = this.#request(ALLOC, handle, slot);
+    const at = this.#request(ALLOC, handle, slot, align);
     this.loop.out[at + request.gfp] = gfp;
   }
 
   /** What ALLOC and FREE have in common. */
-  #request(type: number, handle: number, slot: number): number {
+  #request(type: number, handle: number, slot: number, align: number): number {
     const roster = this.#roster;
-    const { nid, maskBits, area = -1 } = roster.planned[this.device]!;
+    const { nid, maskBits, area: own = -1 } = roster.planned[this.device]!;
     const { handles } = roster;
+    const mode = handles.mode[slot]!;
+    // dev_get_cma_area(): raw calls know no node's area.
+    const area = mode === MODE_CMA && own < 0 ? this.#wiring.defaultArea : own;
     const at = this.loop.post(this.#wiring.nodeActor(nid), 0, type);
     const { out } = this.loop;
     out[at + request.id] = roster.actor(this.device) * ID_SPAN + this.#sequence(handle);
     out[at + request.size] = handles.size[slot]!;
     out[at + request.devNode] = roster.numaNode[this.device]!;
     out[at + request.devArea] = area;
-    out[at + request.plan] = packPlan(this.#wiring.policy, 0, handles.mode[slot]!, 0);
+    out[at + request.plan] = packPlan(this.#wiring.policy, 0, mode, align);
     out[at + request.origin] = packOrigin(nid, maskBits);
     return at;
   }

@@ -17,7 +17,7 @@ export class Handles {
   readonly state: Uint8Array;
   /** MODE_* of dma.ts. */
   readonly mode: Uint8Array;
-  /** Bytes, as asked for. */
+  /** Bytes, as asked for; pages of a raw cma_alloc(). */
   readonly size: Uint32Array;
   readonly nid: Int16Array;
   /** Area index, or BUDDY. */

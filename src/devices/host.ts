@@ -42,6 +42,11 @@ const lockWait = histogram('cma_lock_wait_ns', {
   class: 'assumed',
   help: 'Part of an allocation spent waiting for locks of CMA, of requests that reached an area.',
 });
+const zeroing = histogram('zero_ns', {
+  unit: 'ns',
+  class: 'assumed',
+  help: 'Part of a coherent allocation spent clearing its pages.',
+});
 const refused = counter('refused', {
   unit: '1',
   class: 'exact',
@@ -272,8 +277,17 @@ export class DeviceHost implements Behaviour {
     const source = m[at + granted.source]!;
     const since = handles.grant(slot, m[at + granted.pfn]!, nid, source);
     this.#settled++;
-    if (handles.mode[slot] === dma.MODE_PAGES) this.#countPool(device, nid, pages);
-    else this.#recordGrant(device, slot, loop.now - since, m[at + granted.lockWait]!);
+    const mode = handles.mode[slot]!;
+    if (mode === dma.MODE_PAGES) this.#countPool(device, nid, pages);
+    else {
+      const waited = m[at + granted.lockWait]!;
+      const actor = this.#roster.actor(device);
+      if (source !== dma.BUDDY || waited > 0) this.#recorder.record(lockWait, actor, waited);
+      if (mode !== dma.MODE_CMA) {
+        this.#recordGrant(device, slot, loop.now - since);
+        this.#recorder.record(zeroing, actor, m[at + granted.zero]!);
+      }
+    }
     kind.numbers[number.granted.handle] = handle;
     kind.numbers[number.granted.pages] = pages;
     kind.numbers[number.granted.nid] = nid;
@@ -286,7 +300,7 @@ export class DeviceHost implements Behaviour {
     this.#recorder.add(poolPages[local]!, this.#roster.actor(device), pages);
   }
 
-  #recordGrant(device: number, slot: number, elapsed: number, waited: number): void {
+  #recordGrant(device: number, slot: number, elapsed: number): void {
     const { handles, planned } = this.#roster;
     const actor = this.#roster.actor(device);
     const local = handles.nid[slot] === planned[device]!.nid ? 1 : 0;
@@ -294,7 +308,6 @@ export class DeviceHost implements Behaviour {
     const from = source === dma.BUDDY ? 'buddy' : this.#wiring.areaKind(source);
     this.#recorder.add(placed[from][local]!, actor);
     this.#recorder.record(dmaAlloc, actor, elapsed);
-    if (source !== dma.BUDDY || waited > 0) this.#recorder.record(lockWait, actor, waited);
   }
 
   #refused(device: number, kind: kinds.Kind, m: Float64Array, at: number): void {

@@ -3,11 +3,12 @@
  *
  * A scenario may name a module with models of its own: each thread that loads it registers them.
  */
+import { allocator } from './allocator.js';
 import { hns3 } from './hns3.js';
 import type { DeviceModel } from './model.js';
 import { smmuv3 } from './smmuv3.js';
 
-export const devices: readonly DeviceModel[] = [smmuv3, hns3];
+export const devices: readonly DeviceModel[] = [smmuv3, hns3, allocator];
 
 const registered: DeviceModel[] = [];
 

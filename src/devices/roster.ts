@@ -4,6 +4,7 @@
  * Positions are those of the plan, the same on every shard; only devices that live here have rows
  * and handles.
  */
+import { MODE_CMA } from './dma.js';
 import { Handles, HELD } from './handles.js';
 import type { Kind } from './kind.js';
 import type { DeviceEnvironment, DeviceModel, PlannedDevice } from './model.js';
@@ -90,11 +91,13 @@ export class Roster {
 
   /** Pages a device holds, of those it asked for. */
   pagesHeld(device: number): number {
-    const { state, size } = this.handles;
+    const { state, size, mode } = this.handles;
     const first = this.handleBase[device]!;
     let held = 0;
     for (let slot = first; slot < first + this.handleCount[device]!; slot++) {
-      if (state[slot] === HELD) held += Math.ceil(size[slot]! / this.#pageSize);
+      if (state[slot] !== HELD) continue;
+      // A raw cma_alloc() asks for pages.
+      held += mode[slot] === MODE_CMA ? size[slot]! : Math.ceil(size[slot]! / this.#pageSize);
     }
     return held;
   }

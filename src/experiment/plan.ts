@@ -7,15 +7,17 @@ import type { MovablePressure } from '../actors/movable.js';
 import type { Disturbance, Plan } from '../actors/plan.js';
 import { releaseRules } from '../actors/rules.js';
 import { nothingWatched, type WatchOptions } from '../actors/watch.js';
+import type { PlannedDevice } from '../devices/model.js';
 import type { Machine } from '../machine/machine.js';
 import { type BootReport, boot, memoryLayout } from '../mm/boot.js';
 import type { DmaLimits } from '../mm/contiguous.js';
 import { zoneLimits } from '../mm/freearea.js';
 import type { Kconfig } from '../mm/kconfig.js';
+import type { MemoryLayout } from '../mm/layout.js';
 import { type Kernel, kernelOf, type Release } from '../mm/release.js';
 import { fallbackOrders } from '../mm/zonelist.js';
 import { machineBoot } from '../scenario/bootinput.js';
-import type { Pressure, Scenario, TimelineEntry } from '../scenario/scenario.js';
+import type { Pressure, Scenario, ScenarioDevice, TimelineEntry } from '../scenario/scenario.js';
 
 export interface PlannedRun {
   readonly plan: Plan;
@@ -69,7 +71,7 @@ export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
       },
       atomicPools: report.atomicPools,
       dmaCma: config.DMA_CMA,
-      devices: scenario.devices,
+      devices: scenario.devices.map((device) => withArea(device, layout)),
       interpreted: options.interpreted,
       timeline: scenario.timeline.flatMap((entry) => disturbances(entry, pageSize)),
       pressure: scenario.pressure.map((entry) => movablePressure(entry, pageSize)),
@@ -112,6 +114,16 @@ function fallbackOf(
       nodeLoad: release.zonelistLoad,
     },
   );
+}
+
+/** The device with the position of its own area. @throws BootFailed if this boot did not reserve it. */
+function withArea(device: ScenarioDevice, { areas }: MemoryLayout): PlannedDevice {
+  if (device.areaName === undefined) return device;
+  const area = areas.findIndex(({ name }) => name === device.areaName);
+  if (area >= 0) return { ...device, area };
+  const names = areas.map(({ name }) => name).join(', ') || 'none';
+  const what = `devices.${device.declaration}.area: ${device.areaName} is not reserved`;
+  throw new BootFailed(`${what}, expected one of ${names}`);
 }
 
 function movablePressure(entry: Pressure, pageSize: number): MovablePressure {

@@ -2,7 +2,8 @@
  * The names an expectation may use: statistics that models declare, columns of areas, `findings`.
  */
 
-// Loading it declares the statistics that every device has.
+// Loading them declares the statistics that every device and every request has.
+import '../actors/timing.js';
 import '../devices/host.js';
 import { deviceModels } from '../devices/registry.js';
 import { declaredStatistics } from '../sim/statistics.js';

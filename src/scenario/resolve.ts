@@ -95,6 +95,7 @@ export function expandDevices(
           numaNode: numaNode ?? nid,
           startNs: device.start ?? 0,
           maskBits: device.mask ?? 64,
+          ...(device.area === undefined ? {} : { areaName: device.area }),
           config,
         });
       }

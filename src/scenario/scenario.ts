@@ -56,6 +56,8 @@ export interface ScenarioDevice {
   readonly startNs: number;
   /** Bits of the coherent DMA mask. */
   readonly maskBits: number;
+  /** Name of its own CMA area, if it has one. */
+  readonly areaName?: string;
   /** As the kind's schema returned it; devices of one declaration share the object. */
   readonly config: unknown;
 }

@@ -143,6 +143,11 @@ export const deviceKeys = z.looseObject({
     .optional()
     .describe('The numa_node attribute, dev_to_node(); -1 for none, its node unless given.'),
   start: time.optional().describe('When it is probed; at once unless given.'),
+  area: text
+    .optional()
+    .describe(
+      'Its own CMA area, dev->cma_area, by name: reserved, pernuma1, numa0; none unless given.',
+    ),
   mask: whole('24 to 64 bits', 24, 64)
     .optional()
     .describe('Bits of its coherent DMA mask; 64 unless given.'),

@@ -122,6 +122,7 @@ export function run(options: WorldOptions, until = 10_000_000): Ran {
       nodeActor: (nid) => nid,
       oneWay: (from, to) => (from === to ? 0 : oneWay),
       areaKind: () => 'node',
+      defaultArea: -1,
       policy: 0,
     },
     recorder,
