@@ -78,17 +78,25 @@ export class EventQueue {
    * then on nothing before `limit` may be pushed.
    */
   take(limit: number): number {
-    if (this.near.size === 0) {
-      const i = this.cursor;
-      if (i < this.runEnd) {
-        const time = this.base + this.run.keys[i];
+    for (;;) {
+      const inRun = this.cursor < this.runEnd;
+      if (this.near.size > 0 && !(inRun && this.runIsFirst(this.cursor))) {
+        const time = this.timeOf(this.near.items[0]);
         if (time >= limit) return 0;
         this.time = time;
-        this.cursor = i + 1;
-        return this.run.positions[i];
+        const at = this.near.pop(this.pool.records);
+        // The record stays readable until the next push.
+        this.pool.giveSpare(at);
+        return at;
       }
+      if (inRun) {
+        const time = this.base + this.run.keys[this.cursor];
+        if (time >= limit) return 0;
+        this.time = time;
+        return this.run.positions[this.cursor++];
+      }
+      if (!this.advance(limit)) return 0;
     }
-    return this.takeMerged(limit);
   }
 
   /** Position in the run behind the last event before `limit`. */
@@ -112,7 +120,8 @@ export class EventQueue {
     if (this.near.size > 0) first = Math.min(first, this.timeOf(this.near.items[0]));
     if (first < Infinity) return first;
     const distance = this.firstOf(0);
-    if (distance >= 0) first = this.earliest(((this.baseLow >>> this.widthBits) + distance) & 1023);
+    if (distance >= 0)
+      first = this.earliest(((this.baseLow >>> this.widthBits) + distance) & (BUCKETS - 1));
     if (Number.isNaN(this.highMin)) this.highMin = this.earliestHigh();
     return Math.min(first, this.highMin, this.farMin);
   }
@@ -181,7 +190,9 @@ export class EventQueue {
   /** Distance in buckets from the base to the first occupied bucket of a level, -1 if there is none. */
   private firstOf(level: number): number {
     const shift = this.widthBits + level * BUCKET_BITS;
-    return this.wheel.firstFrom(level, (this.baseLow >>> shift) & (BUCKETS - 1));
+    const distance = this.wheel.firstFrom(level, (this.baseLow >>> shift) & (BUCKETS - 1));
+    // The top level has fewer than 1024 buckets: its ring closes where the low word of the time does.
+    return distance < 0 ? -1 : distance & (-1 >>> shift);
   }
 
   private earliest(bucket: number): number {
@@ -198,34 +209,10 @@ export class EventQueue {
     for (let level = 1; level < LEVELS && shift < 32; level++, shift += BUCKET_BITS) {
       const distance = this.firstOf(level);
       if (distance < 0 || this.start(shift, distance) >= first) continue;
-      const bucket = ((this.baseLow >>> shift) + distance) & (BUCKETS - 1);
+      const bucket = ((this.baseLow >>> shift) + distance) & (-1 >>> shift) & (BUCKETS - 1);
       first = Math.min(first, this.earliest(level * BUCKETS + bucket));
     }
     return first;
-  }
-
-  private takeMerged(limit: number): number {
-    for (;;) {
-      const i = this.cursor;
-      const inRun = i < this.runEnd;
-      if (this.near.size > 0 && !(inRun && this.runIsFirst(i))) {
-        const time = this.timeOf(this.near.items[0]);
-        if (time >= limit) return 0;
-        this.time = time;
-        const at = this.near.pop(this.pool.records);
-        // The record stays readable until the next push.
-        this.pool.giveSpare(at);
-        return at;
-      }
-      if (inRun) {
-        const time = this.base + this.run.keys[i];
-        if (time >= limit) return 0;
-        this.time = time;
-        this.cursor = i + 1;
-        return this.run.positions[i];
-      }
-      if (!this.advance(limit)) return 0;
-    }
   }
 
   private runIsFirst(i: number): boolean {

@@ -54,11 +54,15 @@ class HeapOracle {
 
 /** Queue and oracle side by side: every question must get the same answer. */
 class Pair {
-  readonly queue = new EventQueue();
+  readonly queue: EventQueue;
   readonly oracle = new HeapOracle();
   now = 0;
   taken = 0;
   private readonly sequences = new Map<number, number>();
+
+  constructor(queue = new EventQueue()) {
+    this.queue = queue;
+  }
 
   push(delay: number, source: number, priority: number): void {
     const order = (priority << 24) | source;
@@ -90,7 +94,7 @@ class Pair {
   }
 }
 
-const scales = [0, 1, 7, 60, 1_000, 50_000, 4_000_000, 2 ** 31, 2 ** 33, 2 ** 40];
+const scales = [0, 1, 7, 60, 1_000, 50_000, 4_000_000, 2 ** 28, 2 ** 30, 2 ** 31, 2 ** 33, 2 ** 40];
 const delay = fc
   .tuple(fc.constantFrom(...scales), fc.integer({ min: 0, max: 3 }))
   .map(([scale, n]) => scale * n);
@@ -123,6 +127,27 @@ test('the queue gives what a binary heap with the full key gives, ties and far t
   );
 });
 
+test('single events seconds apart come in order past every 2^32 ns, at any width', () => {
+  const scale = fc.integer({ min: 0, max: 34 }).map((bits) => Math.floor(2 ** bits));
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 0, max: 20 }),
+      fc.array(scale, { minLength: 3, maxLength: 30 }),
+      (width, delays) => {
+        const pair = new Pair(new EventQueue(width));
+        pair.push(2 ** 32 - 2 ** 28, 0, 0);
+        for (const d of delays) {
+          pair.push(d, 1, 0);
+          expect(pair.queue.next()).toBe(pair.oracle.next());
+          if (d % 3 > 0) pair.take(Number.POSITIVE_INFINITY, 1);
+        }
+        pair.take(Number.POSITIVE_INFINITY, 100);
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
+
 test('windows that end between events leave the order as it is', () => {
   fc.assert(
     fc.property(
@@ -143,6 +168,16 @@ test('windows that end between events leave the order as it is', () => {
       },
     ),
   );
+});
+
+test('timers on both sides of 2^32 ns come at their time', () => {
+  const pair = new Pair();
+  for (const d of [2 ** 32, 2 ** 32 - 1, 4_000_000, 2 ** 32 + 1, 0]) pair.push(d, 0, 0);
+  pair.take(Number.POSITIVE_INFINITY, 3);
+  expect(pair.queue.next()).toBe(pair.oracle.next());
+  for (const d of [0, 1, 2 ** 29, 2 ** 31 - 1, 2 ** 31]) pair.push(d, 1, 0);
+  pair.take(Number.POSITIVE_INFINITY, 10);
+  expect(pair.taken).toBe(10);
 });
 
 test.each([
