@@ -36,6 +36,7 @@ export interface SweepOptions {
   readonly shard?: Shard;
   /** Ends the sweep at once; what was kept stays kept. */
   readonly signal?: AbortSignal;
+  /** A run is on the disk, or has failed. */
   readonly onRun?: (planned: PlannedRun, made: Made) => void;
   readonly onState?: (state: SweepState) => void;
 }
@@ -53,16 +54,22 @@ export async function sweep(options: SweepOptions): Promise<SweepOutcome> {
   return conductor.run();
 }
 
+/** Records on their way to the disk, at most: beyond that the disk sets the pace. */
+const keepingMax = 1000;
+
 class Conductor {
   private readonly options: SweepOptions;
   private readonly ledger: Ledger;
   private readonly documents = new Map<Variant, string>();
   private readonly failures: RunFailure[] = [];
-  private readonly underWay = new Set<Promise<void>>();
+  /** Runs that the engine has, and records that the disk does not have yet. */
+  private running = 0;
+  private keeping = 0;
   private made = 0;
   private madeMs = 0;
   /** What ended the sweep before its end. */
   private broken: { readonly error: unknown } | null = null;
+  private wake: () => void = () => {};
 
   constructor(options: SweepOptions) {
     this.options = options;
@@ -71,21 +78,26 @@ class Conductor {
 
   async run(): Promise<SweepOutcome> {
     const { signal } = this.options;
-    const aborted = new Promise<void>((resolve) => {
-      signal?.addEventListener('abort', () => resolve(), { once: true });
-    });
+    signal?.addEventListener('abort', () => this.wake(), { once: true });
     await this.fill();
-    while (this.underWay.size > 0 && !signal?.aborted && this.broken === null) {
-      await Promise.race([...this.underWay, aborted]);
+    while (this.running + this.keeping > 0 && !this.stopped) {
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
       await this.fill();
     }
-    if (this.broken !== null) throw this.broken.error;
+    // An engine that is closed under its runs complains about each of them.
+    if (this.broken !== null && signal?.aborted !== true) throw this.broken.error;
     return {
       ledger: this.ledger,
       failures: this.failures,
       interrupted: signal?.aborted === true,
       state: this.state(),
     };
+  }
+
+  private get stopped(): boolean {
+    return this.options.signal?.aborted === true || this.broken !== null;
   }
 
   private state(): SweepState {
@@ -98,37 +110,51 @@ class Conductor {
 
   /** Gives out runs until enough are under way; those that are there already are taken in. */
   private async fill(): Promise<void> {
-    const { engine, journal, signal } = this.options;
-    while (this.underWay.size < engine.width && !signal?.aborted && this.broken === null) {
+    const { engine, journal } = this.options;
+    while (this.running < engine.width && this.keeping < keepingMax && !this.stopped) {
       const planned = this.ledger.next();
       if (planned === undefined) break;
       if (journal.has(planned.run)) {
-        this.ledger.take(planned, this.ledger.reads ? await journal.read(planned.run) : null);
-        continue;
+        const record = this.ledger.reads ? await journal.read(planned.run) : null;
+        this.ledger.take(planned, record);
+      } else {
+        this.running++;
+        void this.make(planned);
       }
-      const run = this.make(planned).finally(() => this.underWay.delete(run));
-      this.underWay.add(run);
     }
     this.options.onState?.(this.state());
   }
 
   private async make(planned: PlannedRun): Promise<void> {
-    const { engine, journal, signal, onRun } = this.options;
     try {
-      const made = await engine.run(this.jobOf(planned));
-      if ('record' in made) {
-        const record = parseRecord(made.record, planned.run);
-        await journal.add(planned.run, made.record);
-        this.made++;
-        this.madeMs += made.wallMs;
-        this.ledger.take(planned, record);
-      } else {
+      const made = await this.options.engine.run(this.jobOf(planned));
+      if ('record' in made) void this.keep(planned, made);
+      else {
         this.failures.push({ planned, error: made.error, kind: made.kind });
+        this.options.onRun?.(planned, made);
       }
-      onRun?.(planned, made);
     } catch (error) {
-      if (!signal?.aborted) this.broken ??= { error };
+      this.broken ??= { error };
     }
+    this.running--;
+    this.wake();
+  }
+
+  /** The next run does not wait until this one is on the disk. */
+  private async keep(planned: PlannedRun, made: Extract<Made, { record: string }>): Promise<void> {
+    this.keeping++;
+    try {
+      const record = parseRecord(made.record, planned.run);
+      await this.options.journal.add(planned.run, made.record);
+      this.made++;
+      this.madeMs += made.wallMs;
+      this.ledger.take(planned, record);
+      this.options.onRun?.(planned, made);
+    } catch (error) {
+      this.broken ??= { error };
+    }
+    this.keeping--;
+    this.wake();
   }
 
   private jobOf({ variant, seed, run }: PlannedRun): RunJob {

@@ -1,0 +1,53 @@
+/**
+ * A sweep in a process of its own, to be interrupted and killed: STUDY DIRECTORY [ENGINE]. Says on standard
+ * output how many runs it has made; exits with 0, 130 interrupted, 2 storage or engine.
+ */
+import { StorageError } from '../../../dist/src/experiment/durable.js';
+import { EngineError } from '../../../dist/src/experiment/engine.js';
+import { Ledger } from '../../../dist/src/experiment/ledger.js';
+import { loadStudy } from '../../../dist/src/experiment/loadStudy.js';
+import { RedisQueue } from '../../../dist/src/experiment/queue.js';
+import { finishResults, openResults, takeIn } from '../../../dist/src/experiment/results.js';
+import { sweep } from '../../../dist/src/experiment/sweep.js';
+import { Threads } from '../../../dist/src/experiment/threads.js';
+
+const [file, directory, url] = process.argv.slice(2);
+const model = 'test';
+const runner = new URL('runner.mjs', import.meta.url);
+const interrupt = new AbortController();
+process.on('SIGINT', () => interrupt.abort());
+
+async function main() {
+  const study = loadStudy(file, { model });
+  const journal = await openResults(directory, study);
+  const engine = url ? await RedisQueue.connect(url, { model }) : new Threads({ jobs: 2, runner });
+  let outcome;
+  try {
+    outcome = await sweep({
+      study,
+      journal,
+      engine,
+      signal: interrupt.signal,
+      onRun: () => process.stdout.write('.'),
+    });
+  } finally {
+    await engine.close();
+    await journal.close();
+  }
+  const { made, failed, redone } = outcome.state;
+  console.log(JSON.stringify({ made, failed, redone, kept: journal.size, torn: journal.torn }));
+  if (outcome.interrupted) return 130;
+  const ledger = new Ledger(study);
+  if ((await takeIn(ledger, journal)) > 0) return 3;
+  await finishResults(directory, study, { ledger, journal });
+  await journal.close();
+  return 0;
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error) => {
+    console.error(error.message);
+    process.exit(error instanceof StorageError || error instanceof EngineError ? 2 : 3);
+  },
+);
