@@ -16,7 +16,7 @@ import type { Kconfig } from '../mm/kconfig.js';
 import type { MemoryLayout } from '../mm/layout.js';
 import { type Kernel, kernelOf, type Release } from '../mm/release.js';
 import { fallbackOrders } from '../mm/zonelist.js';
-import { machineBoot } from '../scenario/bootinput.js';
+import { type MachineBoot, machineBoot } from '../scenario/bootinput.js';
 import type { Pressure, Scenario, ScenarioDevice, TimelineEntry } from '../scenario/scenario.js';
 
 export interface PlannedRun {
@@ -43,34 +43,21 @@ export class BootFailed extends Error {}
 export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
   const { machine } = scenario;
   const kernel = kernelOf(scenario.kernel, namedPolicy(scenario));
-  const { input, config, commandLine, notes } = machineBoot(machine, kernel, scenario);
-  if (commandLine.fatal !== null) throw new BootFailed(commandLine.fatal);
-  const report = boot(input);
-  if (report.crash !== null) throw new BootFailed(report.crash);
-  const cpuNode = machine.nodes.flatMap(({ nid, cpus }) => new Array<number>(cpus).fill(nid));
-  const layout = memoryLayout(report, config, {
-    fallback: fallbackOf(machine, kernel, report),
-    cpuNode,
-  });
+  const { plan, report, notes } = bootedPlan(
+    machine,
+    kernel,
+    machineBoot(machine, kernel, scenario),
+  );
+  const { layout } = plan;
   const pageSize = machine.pageSize;
   return {
     report,
-    notes: [...notes, ...commandLine.notes.map((note) => note.text)],
+    notes,
     plan: {
+      ...plan,
       seed: scenario.seed,
-      machine: { ...machine, distance: [], parameters: [], reserved: [] },
-      layout,
-      limits: limitsOf(machine, kernel.release, config),
-      rules: releaseRules(kernel.release, layout),
       policies: [scenario.policyRow],
       cost: scenario.cost,
-      watermarks: {
-        minFreeKbytesMax: kernel.release.minFreeKbytesMax,
-        transparentHugepage: true,
-        watermarkScaleFactor: 10,
-      },
-      atomicPools: report.atomicPools,
-      dmaCma: config.DMA_CMA,
       devices: scenario.devices.map((device) => withArea(device, layout)),
       interpreted: options.interpreted,
       timeline: scenario.timeline.flatMap((entry) => disturbances(entry, pageSize)),
@@ -81,6 +68,46 @@ export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
       watch: options.watch ?? nothingWatched,
     },
   };
+}
+
+/** What a plan has of the kernel that booted, whatever is then run on it. */
+export type BootedPlan = Pick<
+  Plan,
+  'machine' | 'layout' | 'limits' | 'rules' | 'watermarks' | 'atomicPools' | 'dmaCma'
+>;
+
+export interface Booted {
+  readonly plan: BootedPlan;
+  readonly report: BootReport;
+  /** What a reader should know of the boot, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** @throws BootFailed when the kernel does not survive its command line on this machine. */
+export function bootedPlan(machine: Machine, kernel: Kernel, from: MachineBoot): Booted {
+  const { input, config, commandLine, notes } = from;
+  if (commandLine.fatal !== null) throw new BootFailed(commandLine.fatal);
+  const report = boot(input);
+  if (report.crash !== null) throw new BootFailed(report.crash);
+  const cpuNode = machine.nodes.flatMap(({ nid, cpus }) => new Array<number>(cpus).fill(nid));
+  const layout = memoryLayout(report, config, {
+    fallback: fallbackOf(machine, kernel, report),
+    cpuNode,
+  });
+  const plan: BootedPlan = {
+    machine: { ...machine, distance: [], parameters: [], reserved: [] },
+    layout,
+    limits: limitsOf(machine, kernel.release, config),
+    rules: releaseRules(kernel.release, layout),
+    watermarks: {
+      minFreeKbytesMax: kernel.release.minFreeKbytesMax,
+      transparentHugepage: true,
+      watermarkScaleFactor: 10,
+    },
+    atomicPools: report.atomicPools,
+    dmaCma: config.DMA_CMA,
+  };
+  return { plan, report, notes: [...notes, ...commandLine.notes.map((note) => note.text)] };
 }
 
 /** A scenario's own policy reserves as its kernel does. */

@@ -199,9 +199,14 @@ export class Reconstruction implements TraceSink {
       free.area = area;
       free.pfn = event.pfn;
       free.count = event.count;
+      free.released = event.time;
       this.#settleFree(task);
       this.#tasks.settle(event.pid, task);
-    } else if (!known) {
+      return;
+    }
+    const { pfn, count, time, pid, cpu } = event;
+    this.#sink.release?.({ area, pfn, count, time, pid, cpu });
+    if (!known) {
       this.memory.provedBefore({
         device: '',
         area,
@@ -359,6 +364,7 @@ export class Reconstruction implements TraceSink {
       area: '',
       pfn: -1,
       count: 0,
+      released: Number.NaN,
     };
     if (request !== null && request.pfn < 0) {
       // It came from no area, so no cma_release() will follow.

@@ -79,6 +79,8 @@ export interface DmaFree {
   pfn: number;
   /** Pages. */
   count: number;
+  /** Time of that cma_release(); NaN without one. */
+  released: number;
 }
 
 /** Memory that must have been live when the recording began, as later events prove. */
@@ -98,11 +100,23 @@ export interface LiveBefore {
   readonly freed: number;
 }
 
+/** A cma_release() without a DMA call around it: the kernel's own user gives pages back. */
+export interface CmaRelease {
+  readonly area: string;
+  readonly pfn: number;
+  /** Pages. */
+  readonly count: number;
+  readonly time: number;
+  readonly pid: number;
+  readonly cpu: number;
+}
+
 /** Who is told about requests as they complete; everything is optional. */
 export interface RequestSink {
   alloc?(request: DmaRequest): void;
   /** Called when the task has moved on from the free, so that area and pfn are known. */
   free?(free: DmaFree): void;
+  release?(release: CmaRelease): void;
 }
 
 /** Attempts without a DMA call around them, as a request; at least one. */

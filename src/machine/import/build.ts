@@ -22,6 +22,8 @@ export interface ImportedMachine {
    */
   readonly keys: MachineKeys;
   readonly state: StartState;
+  /** CPU -> node, as far as a source names them; empty when none does. */
+  readonly cpuNode: readonly number[];
   /** The machine in words, a sentence or row per line. */
   readonly description: readonly string[];
   /** What is contradictory or broken in the sources; every one is true. */
@@ -53,7 +55,13 @@ export function importMachine(files: readonly ImportFile[], name: string): Impor
   const machine = reservedRanges(customMachine(keys), facts);
   const state = startState(facts, pageSize);
   const description = describe({ machine, facts, state, memory });
-  return { machine, keys, state, description, warnings: facts.warnings };
+  return { machine, keys, state, cpuNode: cpuNodes(facts), description, warnings: facts.warnings };
+}
+
+function cpuNodes(facts: Facts): number[] {
+  const nodes: number[] = [];
+  for (const { nid, cpus } of facts.nodes.values()) for (const cpu of cpus ?? []) nodes[cpu] = nid;
+  return Array.from(nodes, (nid) => nid ?? -1);
 }
 
 function archOf(facts: Facts): Machine['arch'] {
