@@ -1,0 +1,125 @@
+/** The commands, with the simulator itself: what they print, where, and how they end. */
+
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { bytesOf, start, temporary } from './harness.js';
+
+const cli = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+const directory = temporary();
+const file = join(directory, 'nics.yaml');
+writeFileSync(
+  file,
+  `
+title: rings of a NIC
+scenario:
+  kernel: "6.12"
+  config: { DMA_NUMA_CMA: y }
+  machine: { nodes: 2, memory: 512M, cpus: 2 }
+  devices: { nic: { kind: hns3, node: 1, traffic: poisson, interval: 1ms } }
+  stop: 30ms
+axes: { cmdline: [cma=0, "cma=16M", "cma=16M cma_pernuma=16M"] }
+replications: 8
+`,
+);
+
+async function cmasim(...args: readonly string[]) {
+  const running = start(process.execPath, [cli, ...args]);
+  let [out, err] = ['', ''];
+  running.process.stdout!.on('data', (data) => {
+    out += data;
+  });
+  running.process.stderr!.on('data', (data) => {
+    err += data;
+  });
+  return { code: await running.exit, out, err };
+}
+
+test('sweep leaves a results directory and prints a row per variant', async () => {
+  const results = join(directory, 'whole');
+  const { code, out, err } = await cmasim('sweep', file, '-o', results);
+  expect(err).toMatch(/^nics: 24 of 24 runs, .* threads?\n$/);
+  expect(code).toBe(0);
+  expect(readdirSync(results).sort()).toEqual(
+    ['journal', 'runs.jsonl', 'runs.parquet', 'study.json', 'summary.parquet'].sort(),
+  );
+  const rows = out.split('\n').filter((line) => line.startsWith('  cma='));
+  expect(rows.map((row) => row.trim().split(/ {2,}/)[1])).toEqual(['8', '8', '8']);
+});
+
+test('three shards, made in any order, merge to the bytes of the whole', async () => {
+  const parts = ['3', '1', '2'].map((i) => [i, join(directory, `part${i}`)] as const);
+  for (const [i, part] of parts) {
+    const { code, err } = await cmasim('sweep', file, '-o', part, '--shard', `${i}/3`);
+    expect(err).toContain(`shard ${i}/3 is done: cmasim merge puts the shards together`);
+    expect(code).toBe(0);
+  }
+  const merged = join(directory, 'merged');
+  const some = await cmasim('merge', merged, parts[0]![1], parts[1]![1]);
+  expect(some.code).toBe(1);
+  expect(some.err).toMatch(/8 runs are lacking/);
+  const all = await cmasim('merge', merged, ...parts.map(([, part]) => part));
+  expect(all.code).toBe(0);
+  expect(bytesOf(merged)).toEqual(bytesOf(join(directory, 'whole')));
+});
+
+test('with --json one document on standard output, and one event per line beside it', async () => {
+  const results = join(directory, 'json');
+  const { out, err } = await cmasim('sweep', file, '-o', results, '--json', '--set', 'stop=25ms');
+  const document = JSON.parse(out);
+  expect(document).toMatchObject({ format: 'cmasim-sweep/1', runs: 24, made: 24, complete: true });
+  const p99 = document.statistics.find(
+    (one: { name: string; variant: number }) =>
+      one.name === 'dma_alloc_ns.p99' && one.variant === 0,
+  );
+  expect(p99).toMatchObject({ unit: 'ns', count: 8 });
+  const events = err
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(events.filter(({ event }) => event === 'run').length).toBe(24);
+  expect(events.at(-1)).toMatchObject({ event: 'end', there: 24, failed: 0 });
+});
+
+test('query answers in a table, as JSON and as CSV', async () => {
+  const sql = `select cmdline, sum(count) as local from runs
+    where statistic = 'placed.node.local' and actor = '' group by all order by all`;
+  const results = join(directory, 'whole');
+  const { out } = await cmasim('query', sql, results, '--csv');
+  expect(out).toMatch(/^cmdline,local\ncma=16M cma_pernuma=16M,\d+\n$/);
+  const json = JSON.parse((await cmasim('query', sql, results, '--json')).out);
+  expect(json).toMatchObject({ format: 'cmasim-query/1', columns: ['cmdline', 'local'] });
+  const { code, err } = await cmasim('query', 'selct 1', results);
+  expect(code).toBe(2);
+  expect(err).toMatch(/^cmasim: Parser Error/);
+});
+
+test('size prints a boot string that the simulator then finds to be enough', async () => {
+  const scenario = join(directory, 'one.yaml');
+  const text = readFileSync(file, 'utf8').split('scenario:\n')[1]!.split('axes:')[0]!;
+  writeFileSync(scenario, text.replaceAll(/^ {2}/gm, ''));
+  const asked = ['--risk', '20%', '--avoid', 'refused,remote,buddy', '--curve', '2', '--json'];
+  const { out, err, code } = await cmasim('size', scenario, ...asked);
+  expect(code, err).toBe(0);
+  const answer = JSON.parse(out);
+  expect(answer).toMatchObject({ format: 'cmasim-size/1', found: true });
+  expect(answer.boot).toMatch(/^cma=0 numa_cma=1:\d+M$/);
+  expect(answer.bad.high).toBeLessThanOrEqual(0.2);
+  const run = await cmasim('run', scenario, '--cmdline', answer.cmdline, '--json');
+  const [nic] = JSON.parse(run.out).devices;
+  expect(nic).toMatchObject({ local_share: 1, refused: 0 });
+});
+
+test.each([
+  [['sweep', 'nowhere.yaml'], /^nowhere.yaml: no such file\n$/],
+  [['sweep', file, '--shard', '4/3'], /expected i\/n with i from 1 to n/],
+  [['sweep', file, '--engine', 'http://x'], /expected redis:\/\/host:port/],
+  [['sweep', file, '-o', directory], /holds something else, expected a new directory\n$/],
+  [['merge', join(directory, 'out'), directory], /no study.json, expected a results directory\n$/],
+  [['size', file, '--avoid', 'rain'], /rain, expected a list of refused, remote, buddy, default/],
+])('%j is a mistake of one line, exit 2', async (args, message) => {
+  const { code, err } = await cmasim(...(args as string[]));
+  expect(err).toMatch(message as RegExp);
+  expect(code).toBe(2);
+});
