@@ -60,3 +60,6 @@ export const observed = { id: 0, value: 1 } as const;
 
 /** A replayer tells itself that the next recorded request is due. */
 export const TIME_HAS_COME = 21;
+
+/** Gives pages of a MODE_BULK request back, node after node (payload: `request`, `extra` names it). */
+export const RELEASE_BULK = 30;

@@ -3,12 +3,12 @@
  */
 
 import { type DeviceEnd, DeviceHost, type HostWiring } from '../devices/host.js';
-import type { DeviceEnvironment } from '../devices/model.js';
 import { deviceModels } from '../devices/registry.js';
 import type { Behaviour, BuildShard, Loop, ShardModel } from '../sim/model.js';
 import { Streams } from '../sim/random.js';
 import { Recorder, type Sample } from '../sim/statistics.js';
 import { type AreaEnd, Areas } from './areas.js';
+import { Bulk } from './bulk.js';
 import { Controllers } from './controllers.js';
 import { Coordinator } from './coordinator.js';
 import type { LogData } from './log.js';
@@ -16,7 +16,7 @@ import { GIVE_MEMORY, memory, TAKE_MEMORY } from './messages.js';
 import { Movable } from './movable.js';
 import { Node } from './node.js';
 import { Observer } from './observer.js';
-import { actorNumbers, type Disturbance, type Plan, wiringOf } from './plan.js';
+import { actorNumbers, type Disturbance, environmentOf, type Plan, wiringOf } from './plan.js';
 import { Replayer } from './replayer.js';
 import { Timing } from './timing.js';
 import { TraceReplayer } from './traceReplayer.js';
@@ -70,7 +70,9 @@ const build: BuildShard = (data, shard): ShardModel => {
   });
   const replayer = owns(numbers.replayer) ? replayerOf(plan, wiring, numbers.replayer) : null;
   const behaviours: Behaviour[] = [];
-  behaviours[NODE] = new Node(wiring, { areas, zones, controllers, observer, movable, timing });
+  const bulk = new Bulk(wiring, zones, controllers);
+  const parts = { areas, zones, bulk, controllers, observer, movable, timing };
+  behaviours[NODE] = new Node(wiring, parts);
   behaviours[COORDINATOR] = new Coordinator({ areas, observer });
   behaviours[REPLAYER] = replayer ?? nobody;
   behaviours[DEVICE] = host;
@@ -130,9 +132,29 @@ function disturb(
   else run.host.schedule(loop, entry.device, entry.at, entry.event, entry.numbers);
 }
 
-function environmentOf({ layout, dmaCma }: Plan): DeviceEnvironment {
-  const { pageShift, maxPageOrder, cmaAlignment } = layout;
-  return { pageSize: 2 ** pageShift, maxPageOrder, cmaAlignment, dmaCma };
+/** Order of what one entry above the last level maps: 2 MiB with 4 KiB pages, 512 MiB with 64 KiB. */
+function iommuBlockOrder({ pageShift, maxPageOrder }: Plan['layout']): number {
+  const order = pageShift - 3;
+  return order <= maxPageOrder ? order : 0;
+}
+
+/**
+ * cpumask_local_spread(): CPUs of the node, then of the others. Nodes without memory come last, in the
+ * order of a zonelist the kernel does not have for them.
+ */
+function localSpread({ layout }: Wiring): HostWiring['localSpread'] {
+  const cpusOf = new Map<number, number>();
+  for (const nid of layout.cpuNode) cpusOf.set(nid, (cpusOf.get(nid) ?? 0) + 1);
+  return (i, nid) => {
+    if (nid < 0) return layout.cpuNode[i % layout.cpuNode.length]!;
+    let left = i % layout.cpuNode.length;
+    const order = new Set([nid, ...Array.from(layout.fallback.get(nid) ?? []), ...cpusOf.keys()]);
+    for (const other of order) {
+      left -= cpusOf.get(other) ?? 0;
+      if (left < 0) return other;
+    }
+    return nid;
+  };
 }
 
 const areaKinds = { pernuma: 'node', numa: 'node', default: 'default', private: 'device' } as const;
@@ -145,6 +167,8 @@ function hostWiring(wiring: Wiring): HostWiring {
     areaKind: (area) => areaKinds[layout.areas[area]!.role],
     defaultArea: layout.defaultArea,
     policy: 0,
+    localSpread: localSpread(wiring),
+    iommuBlockOrder: iommuBlockOrder(layout),
   };
 }
 

@@ -10,6 +10,7 @@ import {
   ALLOC,
   BUDDY,
   FREE,
+  MODE_BULK,
   MODE_CMA,
   MODE_COHERENT,
   MODE_PAGES,
@@ -34,6 +35,7 @@ import {
 import { GFP_DMA, GFP_DMA32, GFP_HIGHMEM } from '../mm/gfp.js';
 import type { Behaviour, Loop } from '../sim/model.js';
 import { type Areas, answerFreed } from './areas.js';
+import type { Bulk } from './bulk.js';
 import type { Controllers } from './controllers.js';
 import {
   ATTEMPT,
@@ -47,6 +49,7 @@ import {
   OBSERVE_AREAS,
   OBSERVE_ZONES,
   RELEASE,
+  RELEASE_BULK,
   release,
   TAKE_MEMORY,
   TARGETED,
@@ -56,7 +59,17 @@ import {
 import type { Movable } from './movable.js';
 import type { Observer } from './observer.js';
 import type { Timing } from './timing.js';
-import { advance, asker, grant, leaveNode, refuse, stepArea, toBuddy, walkRound } from './walk.js';
+import {
+  advance,
+  asker,
+  grant,
+  leaveNode,
+  recallBulk,
+  refuse,
+  stepArea,
+  toBuddy,
+  walkRound,
+} from './walk.js';
 import { between, type Wiring } from './wiring.js';
 import type { Zones } from './zones.js';
 
@@ -64,6 +77,7 @@ export class Node implements Behaviour {
   readonly #wiring: Wiring;
   readonly #areas: Areas;
   readonly #zones: Zones;
+  readonly #bulk: Bulk;
   readonly #controllers: Controllers;
   readonly #observer: Observer;
   readonly #movable: Movable;
@@ -75,6 +89,7 @@ export class Node implements Behaviour {
     parts: {
       areas: Areas;
       zones: Zones;
+      bulk: Bulk;
       controllers: Controllers;
       observer: Observer;
       movable: Movable;
@@ -84,6 +99,7 @@ export class Node implements Behaviour {
     this.#wiring = wiring;
     this.#areas = parts.areas;
     this.#zones = parts.zones;
+    this.#bulk = parts.bulk;
     this.#controllers = parts.controllers;
     this.#observer = parts.observer;
     this.#movable = parts.movable;
@@ -107,6 +123,8 @@ export class Node implements Behaviour {
         return this.#free(loop, m, at);
       case RELEASE:
         return this.#release(loop, m, at);
+      case RELEASE_BULK:
+        return this.#bulk.release(loop, this.#wiring.nidOf[actor]!, m, at);
       case MUTEX_ACQUIRE:
       case MUTEX_PASS:
       case MUTEX_TOKEN:
@@ -154,6 +172,13 @@ export class Node implements Behaviour {
   #buddy(loop: Loop, actor: number, m: Float64Array, at = 0): void {
     const wiring = this.#wiring;
     const { costs, directory, limits } = wiring;
+    if (planMode(m[at + request.plan]!) === MODE_BULK) {
+      this.#movable.settle(wiring.nidOf[actor]!, loop.now);
+      const round = walkRound(wiring, m, at);
+      if (this.#bulk.take(loop, wiring.nidOf[actor]!, round, m, at)) return;
+      leaveNode(wiring, loop, m, at, costs.zoneSkip);
+      return;
+    }
     const order = getOrder(m[at + request.size]!, directory.pageShift);
     if (order > wiring.layout.maxPageOrder) {
       // No free list holds such a block, on any node.
@@ -213,6 +238,10 @@ export class Node implements Behaviour {
     const { directory, costs } = wiring;
     const plan = m[at + request.plan]!;
     const mode = planMode(plan);
+    if (mode === MODE_BULK) {
+      const pages = Math.ceil(m[at + request.size]! / directory.pageSize);
+      return recallBulk(wiring, loop, m, at, { pages, of: m[at + request.extra]! });
+    }
     const pfn = m[at + request.extra]!;
     const devArea = m[at + request.devArea]!;
     let size = m[at + request.size]!;

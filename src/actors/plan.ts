@@ -2,7 +2,7 @@
  * What a run is made of, as every shard gets it: plain data, sent once. The wiring is derived from it.
  */
 
-import type { PlannedDevice } from '../devices/model.js';
+import type { DeviceEnvironment, PlannedDevice } from '../devices/model.js';
 import { LatencyTable } from '../machine/latency.js';
 import type { Machine } from '../machine/machine.js';
 import type { AtomicPool } from '../mm/atomicpool.js';
@@ -97,6 +97,13 @@ export function actorNumbers(plan: Pick<Plan, 'machine' | 'devices'>): {
     firstDevice: nodes + 2,
     count: nodes + 2 + plan.devices.length,
   };
+}
+
+/** What devices are told of the kernel and the machine. */
+export function environmentOf({ layout, dmaCma }: Plan): DeviceEnvironment {
+  const { pageShift, maxPageOrder, cmaAlignment, cpuNode } = layout;
+  const cpus = cpuNode.length;
+  return { pageSize: 2 ** pageShift, maxPageOrder, cmaAlignment, dmaCma, cpus };
 }
 
 /** Position of the coordinator's node: where the default area lies, the first node without one. */

@@ -9,6 +9,7 @@ import {
   GRANTED,
   granted,
   ID_SPAN,
+  MODE_BULK,
   MODE_CMA,
   MODE_PAGES,
   originMask,
@@ -37,7 +38,7 @@ import {
   nextStep,
 } from '../mm/contiguous.js';
 import type { Loop } from '../sim/model.js';
-import { ATTEMPT } from './messages.js';
+import { ATTEMPT, RELEASE_BULK } from './messages.js';
 import { REFUSED_SOURCE } from './watch.js';
 import { between, forward, startNode, type Wiring } from './wiring.js';
 
@@ -81,7 +82,12 @@ function sourceArea(wiring: Wiring, source: number, m: Float64Array, at: number)
  * Node `walk` places down the zonelist of the request's node; undefined past its end. The list is gone through
  * twice: at the low watermark, then down to the minimum (the slow path of __alloc_pages()).
  */
-function walkNode(wiring: Wiring, m: Float64Array, at: number, walk: number): number | undefined {
+export function walkNode(
+  wiring: Wiring,
+  m: Float64Array,
+  at: number,
+  walk: number,
+): number | undefined {
   const list = wiring.layout.fallback.get(startNode(m, at));
   if (!list || walk >= 2 * list.length) return undefined;
   return list[walk % list.length];
@@ -102,7 +108,11 @@ function setStep(m: Float64Array, at: number, step: number, walk: number): void 
 
 /** Steps that a mode leaves out: alloc_pages() knows no area. */
 function skips(mode: number, source: number): boolean {
-  return mode === MODE_PAGES && source !== ALLOC_BUDDY && source !== ALLOC_BUDDY_NODE;
+  return (
+    (mode === MODE_PAGES || mode === MODE_BULK) &&
+    source !== ALLOC_BUDDY &&
+    source !== ALLOC_BUDDY_NODE
+  );
 }
 
 /**
@@ -132,7 +142,7 @@ export function advance(
     wiring.directory,
     m[at + request.gfp]!,
     m[at + request.devNode]!,
-    m[at + request.devArea]!,
+    mode === MODE_BULK ? NO_AREA : m[at + request.devArea]!,
   );
   for (let step = from; ; step++) {
     step = nextStep(alloc, step, facts, size);
@@ -280,6 +290,25 @@ export function grant(
   loop.out[out + granted.zero] = page.zero;
 }
 
+/**
+ * Sends for `pages` pages of the MODE_BULK request `of`, along the zonelist from its beginning; whoever has
+ * the last of them answers.
+ */
+export function recallBulk(
+  wiring: Wiring,
+  loop: Loop,
+  m: Float64Array,
+  at: number,
+  { pages, of }: { pages: number; of: number },
+): void {
+  const origin = m[at + request.origin]!;
+  const to = wiring.nodeOf[walkNode(wiring, m, at, 0)!]!;
+  const out = forward(wiring, loop, to, RELEASE_BULK, 0, m, at);
+  loop.out[out + request.devArea] = pages;
+  loop.out[out + request.origin] = packOrigin(originNode(origin), originMask(origin), 0);
+  loop.out[out + request.extra] = of;
+}
+
 const nowhere = { source: REFUSED_SOURCE, pfn: -1, pages: 0, nid: -1, zero: 0 } as const;
 
 export function refuse(
@@ -290,6 +319,11 @@ export function refuse(
   work: number,
 ): void {
   const id = m[at + request.id]!;
+  const had = planMode(m[at + request.plan]!) === MODE_BULK ? m[at + request.devArea]! : 0;
+  if (had > 0) {
+    recallBulk(wiring, loop, m, at, { pages: had, of: id });
+    return;
+  }
   const to = asker(id);
   const lockWait = m[at + request.extra]!;
   const delay = work + between(wiring, loop.actor, to);

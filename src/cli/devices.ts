@@ -13,13 +13,15 @@ import { print, printJson } from './output.js';
 import { UsageError } from './usage.js';
 
 /**
- * What footprints are shown for: 4 KiB pages, CONFIG_CMA_ALIGNMENT and MAX_PAGE_ORDER by default.
+ * What footprints are shown for: 4 KiB pages, 16 CPUs, CONFIG_CMA_ALIGNMENT and MAX_PAGE_ORDER by
+ * default.
  */
 const environment: DeviceEnvironment = {
   pageSize: 4096,
   maxPageOrder: 10,
   cmaAlignment: 8,
   dmaCma: true,
+  cpus: 16,
 };
 
 export function devicesCommand(): Command {
@@ -27,7 +29,7 @@ export function devicesCommand(): Command {
     .summary('list kinds of devices; with KIND, its state chart and memory')
     .description(
       'Lists the kinds a scenario may name. With KIND: its life cycle as a Mermaid diagram, the ' +
-        'memory it asks for (4 KiB pages, no keys given), its keys, and the events a timeline may send.',
+        'memory it asks for (4 KiB pages, 16 CPUs, no keys given), its keys, and the events a timeline may send.',
     )
     .argument('[kind]', 'a kind')
     .option('--json', 'print one document instead of tables')

@@ -74,7 +74,14 @@ export const LEAKED = -2;
 export const MODE_COHERENT = 0; // dma_alloc_coherent(): mask, zone retries, give-back
 export const MODE_CONTIGUOUS = 1; // dma_alloc_contiguous(), then alloc_pages_node() as dma-direct
 export const MODE_CMA = 2; // cma_alloc()/cma_release() on `devArea` itself
-export const MODE_PAGES = 3; // alloc_pages_node() only: SMMU page tables, page pools
+export const MODE_PAGES = 3; // alloc_pages_node() only: one block, never CMA
+export const MODE_BULK = 4; // pages that need not lie together, never CMA: `devArea` counts them
+
+/**
+ * MODE_BULK: the alignment field of the plan is the order of the blocks tried before single pages.
+ * Any order: what alloc_pages_bulk() takes page by page from a free list, in the blocks they come in.
+ */
+export const BULK_ANY_ORDER = 63;
 
 export function packPlan(policy: number, step: number, mode: number, align: number): number {
   return policy | (step << 8) | (mode << 16) | (align << 20);
@@ -109,6 +116,11 @@ export interface DmaApi {
    */
   cmaAlloc(handle: number, pages: number, align: number): void;
   /**
+   * Single pages into `handle`, as many as `size` needs, from the device's node on along its
+   * zonelist; never CMA, answered likewise. All of them or none.
+   */
+  allocPagesBulk(handle: number, size: number): void;
+  /**
    * Frees what `handle` holds; answered by `freed`. Returns false, and sends nothing, if it is
    * empty.
    */
@@ -119,7 +131,20 @@ export interface DmaApi {
   isEmpty(handle: number): boolean;
   /** Node on which the memory of `handle` lies, -1 if it is empty. */
   nodeOf(handle: number): number;
-  /** One access by the device or its CPU to the memory of `handle`; answered by `accessed`. */
+  /** dev_to_node(dev) as it is. */
+  devToNode(): number;
+  /** set_dev_node(dev): what later calls ask with. */
+  setDevNode(nid: number): void;
+  /** Node of cpumask_local_spread(i, dev_to_node(dev)): the device's own CPUs come first. */
+  localSpread(i: number): number;
+  /** True if an IOMMU translates what the device sees. */
+  translated(): boolean;
+  /** A number of the list that configure() kept at `offset`; number 0 is its length. */
+  kept(offset: number, index: number): number;
+  /**
+   * One access by the device or its CPU to the memory of `handle`, of less than 4 s; answered by
+   * `accessed`.
+   */
   access(handle: number, bytes: number, back: 1 | 2): void;
   /** Sends the device its own event `event` with up to three numbers after `delay` ns. */
   after(delay: number, event: string, a?: number, b?: number, c?: number): void;

@@ -6,7 +6,7 @@
  * request carries dev_to_node() as it is at the time of the call, so a free after numa_node was
  * rewritten asks with another node than the allocation did.
  */
-import { GFP_KERNEL } from '../mm/gfp.js';
+import { allowBlocking, GFP_KERNEL } from '../mm/gfp.js';
 import type { Loop } from '../sim/model.js';
 import type { Stream, Streams } from '../sim/random.js';
 import type { Recorder, Statistic } from '../sim/statistics.js';
@@ -14,17 +14,20 @@ import {
   ACCESS,
   ALLOC,
   access,
+  BULK_ANY_ORDER,
   type DmaApi,
   FREE,
   ID_SPAN,
+  MODE_BULK,
   MODE_CMA,
   MODE_COHERENT,
+  MODE_CONTIGUOUS,
   MODE_PAGES,
   packOrigin,
   packPlan,
   request,
 } from './dma.js';
-import { EMPTY, FREEING, HELD } from './handles.js';
+import { EMPTY, FREEING } from './handles.js';
 import type { Roster } from './roster.js';
 
 /** What the actors tell a host about the machine around it. */
@@ -39,6 +42,10 @@ export interface HostWiring {
   readonly defaultArea: number;
   /** Policy in force, as requests name it (packPlan). */
   readonly policy: number;
+  /** Node of the i-th CPU from a node on, nearest first; from CPU 0 on for -1. */
+  localSpread(i: number, nid: number): number;
+  /** Order of the largest block an IOMMU maps by one entry and the buddy has; 0: single pages. */
+  readonly iommuBlockOrder: number;
 }
 
 /** Events that devices send to themselves, and the timeline to them. */
@@ -53,6 +60,15 @@ export const timer = { token: 0 } as const;
 export const control = { event: 0, numbers: 1 } as const;
 export const setNode = { nid: 0 } as const;
 
+/** Added to MODE_BULK: the pages are those of a coherent allocation, and counted as such. */
+export const COHERENT = 8;
+
+/** The tag of an access: its handle, and when it was made. */
+const TAG_SPAN = 2 ** 32;
+export const accessHandle = (tag: number): number => Math.floor(tag / TAG_SPAN);
+export const accessElapsed = (tag: number, now: number): number =>
+  (now - (tag % TAG_SPAN) + TAG_SPAN) % TAG_SPAN;
+
 export class Driver implements DmaApi {
   /** Position in the roster of the device that acts. */
   device = -1;
@@ -63,6 +79,8 @@ export class Driver implements DmaApi {
   readonly #recorder: Recorder;
   readonly #streams: Streams;
   readonly #stream: (Stream | undefined)[] = [];
+  readonly #kept: number[] = [];
+  readonly #keptAt = new Map<readonly number[], number>();
 
   constructor(roster: Roster, wiring: HostWiring, recorder: Recorder, streams: Streams) {
     this.#roster = roster;
@@ -76,7 +94,13 @@ export class Driver implements DmaApi {
   }
 
   alloc(handle: number, size: number, gfp: number = GFP_KERNEL): void {
-    this.#ask(handle, size, gfp, MODE_COHERENT);
+    this.#ask(handle, size, gfp, this.#coherentMode(gfp));
+  }
+
+  /** dma_alloc_attrs(): dma-direct, or what iommu_dma_alloc() makes of it. */
+  #coherentMode(gfp: number): number {
+    if (!this.translated()) return MODE_COHERENT;
+    return allowBlocking(gfp) ? MODE_BULK | COHERENT : MODE_CONTIGUOUS;
   }
 
   allocPages(handle: number, size: number): void {
@@ -87,22 +111,56 @@ export class Driver implements DmaApi {
     this.#ask(handle, pages, GFP_KERNEL, MODE_CMA, align);
   }
 
+  allocPagesBulk(handle: number, size: number): void {
+    this.#ask(handle, size, GFP_KERNEL, MODE_BULK);
+  }
+
   free(handle: number): boolean {
+    if (!this.holds(handle)) return false;
     const { handles } = this.#roster;
     const slot = this.#slot(handle);
-    if (handles.state[slot] !== HELD) return false;
     handles.state[slot] = FREEING;
     const at = this.#request(FREE, handle, slot, 0);
-    this.loop.out[at + request.extra] = handles.pfn(slot);
+    this.loop.out[at + request.extra] = handles.word(slot);
     return true;
   }
 
   holds(handle: number): boolean {
-    return this.#roster.handles.state[this.#slot(handle)] === HELD;
+    return this.#roster.holds(this.device, handle);
+  }
+
+  devToNode(): number {
+    return this.#roster.numaNode[this.device]!;
+  }
+
+  setDevNode(nid: number): void {
+    this.#roster.numaNode[this.device] = nid;
+  }
+
+  localSpread(i: number): number {
+    return this.#wiring.localSpread(i, this.devToNode());
+  }
+
+  translated(): boolean {
+    return this.#roster.planned[this.device]!.iommu === 'translated';
+  }
+
+  /** Devices that were configured alike share a list. */
+  keep(list: readonly number[]): number {
+    const known = this.#keptAt.get(list);
+    if (known !== undefined) return known;
+    const offset = this.#kept.length;
+    this.#kept.push(list.length, ...list);
+    this.#keptAt.set(list, offset);
+    return offset;
+  }
+
+  kept(offset: number, index: number): number {
+    return this.#kept[offset + index]!;
   }
 
   isEmpty(handle: number): boolean {
-    return this.#roster.handles.state[this.#slot(handle)] === EMPTY;
+    return this.#roster.isEmpty(this.device, handle);
   }
 
   nodeOf(handle: number): number {
@@ -116,7 +174,7 @@ export class Driver implements DmaApi {
     const delay = this.#wiring.oneWay(nid, holder);
     const at = this.loop.post(this.#wiring.nodeActor(holder), delay, ACCESS);
     const { out } = this.loop;
-    out[at + access.tag] = handle;
+    out[at + access.tag] = handle * TAG_SPAN + (this.loop.now % TAG_SPAN);
     out[at + access.bytes] = bytes;
     out[at + access.back] = back;
     out[at + access.from] = nid;
@@ -177,14 +235,20 @@ export class Driver implements DmaApi {
     const { handles } = roster;
     const mode = handles.mode[slot]!;
     // dev_get_cma_area(): raw calls know no node's area.
+    const isBulk = (mode & ~COHERENT) === MODE_BULK;
     const area = mode === MODE_CMA && own < 0 ? this.#wiring.defaultArea : own;
     const at = this.loop.post(this.#wiring.nodeActor(nid), 0, type);
     const { out } = this.loop;
     out[at + request.id] = roster.actor(this.device) * ID_SPAN + this.#sequence(handle);
     out[at + request.size] = handles.size[slot]!;
     out[at + request.devNode] = roster.numaNode[this.device]!;
-    out[at + request.devArea] = area;
-    out[at + request.plan] = packPlan(this.#wiring.policy, 0, mode, align);
+    out[at + request.devArea] = isBulk ? 0 : area;
+    out[at + request.plan] = packPlan(
+      this.#wiring.policy,
+      0,
+      mode & ~COHERENT,
+      isBulk ? this.#blockOrder(mode) : align,
+    );
     out[at + request.origin] = packOrigin(nid, maskBits);
     return at;
   }
@@ -203,10 +267,13 @@ export class Driver implements DmaApi {
     return this.loop.post(this.#roster.actor(this.device), whole, type);
   }
 
+  /** Blocks that MODE_BULK tries first: what the IOMMU maps at once, or whatever is free. */
+  #blockOrder(mode: number): number {
+    return (mode & COHERENT) === 0 ? BULK_ANY_ORDER : this.#wiring.iommuBlockOrder;
+  }
+
   #slot(handle: number): number {
-    const { handleBase, handleCount, planned } = this.#roster;
-    if (handle >= 0 && handle < handleCount[this.device]!) return handleBase[this.device]! + handle;
-    throw new Error(`${planned[this.device]!.name}: no handle ${handle}`);
+    return this.#roster.slot(this.device, handle);
   }
 
   #draws(): Stream {

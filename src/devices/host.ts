@@ -11,6 +11,9 @@ import type { Streams } from '../sim/random.js';
 import { counter, histogram, type Recorder, type Statistic } from '../sim/statistics.js';
 import * as dma from './dma.js';
 import {
+  accessElapsed,
+  accessHandle,
+  COHERENT,
   CONTROL,
   control,
   Driver,
@@ -142,10 +145,11 @@ export class DeviceHost implements Behaviour {
         new kinds.Kind({ model, count: roster.countOf[kind]!, dma: driver, interpreted, setTimer }),
     );
     roster.run(this.#kinds);
+    const setting = { ...environment, keep: (list: readonly number[]) => driver.keep(list) };
     for (let device = 0; device < planned.length; device++) {
       if (roster.kind[device]! < 0) continue;
       const { model, row } = roster.kindOf(device);
-      model.configure(row, planned[device]!.config, environment);
+      model.configure(row, planned[device]!.config, setting);
     }
   }
 
@@ -205,8 +209,12 @@ export class DeviceHost implements Behaviour {
     kind.numbers.fill(0);
     switch (type) {
       case dma.ACCESSED:
-        kind.numbers[number.accessed.handle] = m[at + dma.accessed.tag]!;
+        kind.numbers[number.accessed.handle] = accessHandle(m[at + dma.accessed.tag]!);
         kind.numbers[number.accessed.queuedNs] = m[at + dma.accessed.queued]!;
+        kind.numbers[number.accessed.elapsedNs] = accessElapsed(
+          m[at + dma.accessed.tag]!,
+          loop.now,
+        );
         kind.machine.send(kinds.ACCESSED);
         return;
       case TIMER:
@@ -268,23 +276,25 @@ export class DeviceHost implements Behaviour {
   }
 
   #granted(loop: Loop, device: number, kind: kinds.Kind, m: Float64Array, at: number): void {
-    const { handles, handleBase } = this.#roster;
+    const { handles } = this.#roster;
     const { granted } = dma;
-    const handle = this.#handle(device, m[at + granted.id]!);
-    const slot = handleBase[device]! + handle;
+    const id = m[at + granted.id]!;
+    const handle = this.#handle(device, id);
+    const slot = this.#roster.slot(device, handle);
     const pages = m[at + granted.pages]!;
     const nid = m[at + granted.nid]!;
     const source = m[at + granted.source]!;
-    const since = handles.grant(slot, m[at + granted.pfn]!, nid, source);
-    this.#settled++;
     const mode = handles.mode[slot]!;
-    if (mode === dma.MODE_PAGES) this.#countPool(device, nid, pages);
+    const isBulk = (mode & ~COHERENT) === dma.MODE_BULK;
+    const since = handles.grant(slot, isBulk ? id : m[at + granted.pfn]!, nid);
+    this.#settled++;
+    if (mode === dma.MODE_PAGES || mode === dma.MODE_BULK) this.#countPool(device, nid, pages);
     else {
       const waited = m[at + granted.lockWait]!;
       const actor = this.#roster.actor(device);
       if (source !== dma.BUDDY || waited > 0) this.#recorder.record(lockWait, actor, waited);
       if (mode !== dma.MODE_CMA) {
-        this.#recordGrant(device, slot, loop.now - since);
+        this.#recordGrant(device, { nid, source }, loop.now - since);
         this.#recorder.record(zeroing, actor, m[at + granted.zero]!);
       }
     }
@@ -300,20 +310,22 @@ export class DeviceHost implements Behaviour {
     this.#recorder.add(poolPages[local]!, this.#roster.actor(device), pages);
   }
 
-  #recordGrant(device: number, slot: number, elapsed: number): void {
-    const { handles, planned } = this.#roster;
+  #recordGrant(
+    device: number,
+    { nid, source }: { nid: number; source: number },
+    elapsed: number,
+  ): void {
     const actor = this.#roster.actor(device);
-    const local = handles.nid[slot] === planned[device]!.nid ? 1 : 0;
-    const source = handles.source[slot]!;
+    const local = nid === this.#roster.planned[device]!.nid ? 1 : 0;
     const from = source === dma.BUDDY ? 'buddy' : this.#wiring.areaKind(source);
     this.#recorder.add(placed[from][local]!, actor);
     this.#recorder.record(dmaAlloc, actor, elapsed);
   }
 
   #refused(device: number, kind: kinds.Kind, m: Float64Array, at: number): void {
-    const { handles, handleBase } = this.#roster;
+    const { handles } = this.#roster;
     const handle = this.#handle(device, m[at + dma.refused.id]!);
-    handles.state[handleBase[device]! + handle] = EMPTY;
+    handles.state[this.#roster.slot(device, handle)] = EMPTY;
     this.#settled++;
     this.#recorder.add(refused, this.#roster.actor(device));
     kind.numbers[number.refused.handle] = handle;
@@ -322,10 +334,10 @@ export class DeviceHost implements Behaviour {
   }
 
   #freed(device: number, kind: kinds.Kind, m: Float64Array, at: number): void {
-    const { handles, handleBase } = this.#roster;
+    const { handles } = this.#roster;
     const { freed } = dma;
     const handle = this.#handle(device, m[at + freed.id]!);
-    const slot = handleBase[device]! + handle;
+    const slot = this.#roster.slot(device, handle);
     if (handles.state[slot] !== FREEING) {
       throw new Error(`${this.#roster.planned[device]!.name}: handle ${handle} freed unasked`);
     }

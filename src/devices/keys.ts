@@ -25,16 +25,22 @@ export function whole(least: number, most: number, fallback: number) {
   return z.int(range).min(least, range).max(most, range).default(fallback);
 }
 
+const aTime = expected('a time such as 240ns, 10us, 3ms');
+const oneTime = z
+  .union([z.string().regex(timePattern, aTime), z.literal(0)], aTime)
+  .transform((value) => {
+    const [, digits, unit] = timePattern.exec(String(value)) ?? ['', '0', 'ns'];
+    return Math.round(Number(digits) * timeUnits[unit!]!);
+  });
+
 /** Whole ns: `240ns`, `10us`, or 0. */
 export function time(fallback: number) {
-  const what = expected('a time such as 240ns, 10us, 3ms');
-  return z
-    .union([z.string().regex(timePattern, what), z.literal(0)], what)
-    .transform((value) => {
-      const [, digits, unit] = timePattern.exec(String(value)) ?? ['', '0', 'ns'];
-      return Math.round(Number(digits) * timeUnits[unit!]!);
-    })
-    .default(fallback);
+  return oneTime.default(fallback);
+}
+
+/** Times in order; none unless given. */
+export function times() {
+  return z.array(oneTime, expected('a list of times')).default([]);
 }
 
 /** Bytes: `2K`, `4096`. */

@@ -44,8 +44,10 @@ export const number = {
   refused: { handle: 0, errno: 1 },
   /** `source`: area that took the pages, BUDDY, or LEAKED. */
   freed: { handle: 0, pages: 1, source: 2 },
-  /** `queuedNs`: what the access waited at the memory controller. */
-  accessed: { handle: 0, queuedNs: 1 },
+  /**
+   * `queuedNs`: what the access waited at the memory controller; `elapsedNs`: from call to answer.
+   */
+  accessed: { handle: 0, queuedNs: 1, elapsedNs: 2 },
 } as const;
 
 /** What of the machine and the kernel decides how much memory a device asks for. */
@@ -57,6 +59,14 @@ export interface DeviceEnvironment {
   readonly cmaAlignment: number;
   /** CONFIG_DMA_CMA. */
   readonly dmaCma: boolean;
+  /** CPUs that are online. */
+  readonly cpus: number;
+}
+
+/** What a device's row may need to know of its run. */
+export interface Setting extends DeviceEnvironment {
+  /** Keeps a list of numbers beside the rows; actions read it with `dma.kept()`. */
+  keep(list: readonly number[]): number;
 }
 
 /** One kind of memory a device allocates over its life. */
@@ -103,13 +113,25 @@ export interface DeviceModel<Config = unknown, F extends string = string> extend
   readonly timeline: Readonly<Record<string, TimelineEvent>>;
   /** Events its own actions send with `after`. */
   readonly own?: readonly string[];
-  /** Handles it uses at most: 0 to this, exclusive. */
+  /** Handles it uses as a rule: 0 to this, exclusive. */
   handles(config: Config, environment: DeviceEnvironment): number;
+  /** Handles beyond those, for what few devices ever do: room is made when one is used. */
+  spareHandles?(config: Config, environment: DeviceEnvironment): number;
   footprint(config: Config, environment: DeviceEnvironment): readonly FootprintRow[];
   /** What its times rest on; the machine's own numbers are not among them. */
   parameters?(config: Config): readonly DeviceParameter[];
   /** Writes a scenario's configuration into a row of zeros. */
-  configure(row: Row<F>, config: Config, environment: DeviceEnvironment): void;
+  configure(row: Row<F>, config: Config, setting: Setting): void;
+}
+
+/** All handles of a device; its request numbers are made with this. */
+export function handleCount(
+  model: DeviceModel,
+  config: unknown,
+  environment: DeviceEnvironment,
+): number {
+  const spare = model.spareHandles?.(config, environment) ?? 0;
+  return model.handles(config, environment) + spare;
 }
 
 /** One device of a scenario. */
@@ -126,6 +148,11 @@ export interface PlannedDevice {
   readonly maskBits: number;
   /** Index of dev->cma_area; none unless given. */
   readonly area?: number;
+  /**
+   * What stands between it and memory: dma-direct without an IOMMU or in passthrough, dma-iommu when
+   * translated. Direct unless given.
+   */
+  readonly iommu?: 'direct' | 'passthrough' | 'translated';
   /** Parsed by its model's schema. */
   readonly config: unknown;
 }

@@ -4,11 +4,14 @@
  * A scenario may name a module with models of its own: each thread that loads it registers them.
  */
 import { allocator } from './allocator.js';
+import { e1000e } from './e1000e.js';
 import { hns3 } from './hns3.js';
+import { igb } from './igb.js';
+import { ixgbe } from './ixgbe.js';
 import type { DeviceModel } from './model.js';
 import { smmuv3 } from './smmuv3.js';
 
-export const devices: readonly DeviceModel[] = [smmuv3, hns3, allocator];
+export const devices: readonly DeviceModel[] = [smmuv3, hns3, ixgbe, igb, e1000e, allocator];
 
 const registered: DeviceModel[] = [];
 

@@ -5,9 +5,14 @@
  * and handles.
  */
 import { MODE_CMA } from './dma.js';
-import { Handles, HELD } from './handles.js';
+import { EMPTY, Handles, HELD } from './handles.js';
 import type { Kind } from './kind.js';
-import type { DeviceEnvironment, DeviceModel, PlannedDevice } from './model.js';
+import {
+  type DeviceEnvironment,
+  type DeviceModel,
+  handleCount,
+  type PlannedDevice,
+} from './model.js';
 
 export class Roster {
   readonly planned: readonly PlannedDevice[];
@@ -20,10 +25,15 @@ export class Roster {
   readonly rank: Int32Array;
   /** The numa_node attribute as it is. */
   readonly numaNode: Int32Array;
-  readonly handleBase: Int32Array;
+  readonly #handleBase: Int32Array;
+  /** Handles that have a slot from the start. */
+  readonly #resident: Int32Array;
+  /** First slot of the others, or -1 until one of them is used. */
+  readonly #spareBase: Int32Array;
+  /** All handles a device may use. */
   readonly handleCount: Int32Array;
   /** Requests made, modulo what fits in an id. */
-  readonly requests: Float64Array;
+  readonly requests: Uint32Array;
   /** Own events sent under an older number were cancelled. */
   readonly generation: Uint32Array;
   readonly handles: Handles;
@@ -44,9 +54,11 @@ export class Roster {
     this.kind = new Int16Array(count).fill(-1);
     this.rank = new Int32Array(count);
     this.numaNode = Int32Array.from(planned, (device) => device.numaNode);
-    this.handleBase = new Int32Array(count);
+    this.#handleBase = new Int32Array(count);
+    this.#resident = new Int32Array(count);
+    this.#spareBase = new Int32Array(count).fill(-1);
     this.handleCount = new Int32Array(count);
-    this.requests = new Float64Array(count);
+    this.requests = new Uint32Array(count);
     this.generation = new Uint32Array(count);
     const kinds: DeviceModel[] = [];
     const counts: number[] = [];
@@ -60,9 +72,11 @@ export class Roster {
       this.kind[device] = position;
       this.rank[device] = counts[position] ?? 0;
       counts[position] = this.rank[device]! + 1;
-      this.handleBase[device] = handles;
-      this.handleCount[device] = model.handles(config, environment);
-      handles += this.handleCount[device]!;
+      const resident = model.handles(config, environment);
+      this.#handleBase[device] = handles;
+      this.#resident[device] = resident;
+      this.handleCount[device] = handleCount(model, config, environment);
+      handles += resident;
     }
     this.kinds = kinds;
     this.countOf = Int32Array.from(counts);
@@ -89,13 +103,45 @@ export class Roster {
     return kind;
   }
 
+  /**
+   * Slot of a device's handle.
+   * @throws Error if the device has no such handle.
+   */
+  slot(device: number, handle: number): number {
+    const resident = this.#resident[device]!;
+    if (handle >= 0 && handle < resident) return this.#handleBase[device]! + handle;
+    if (handle >= resident && handle < this.handleCount[device]!) {
+      if (this.#spareBase[device] === -1) {
+        this.#spareBase[device] = this.handles.grow(this.handleCount[device]! - resident);
+      }
+      return this.#spareBase[device]! + handle - resident;
+    }
+    throw new Error(`${this.planned[device]!.name}: no handle ${handle}`);
+  }
+
+  /** True while `handle` holds memory. */
+  holds(device: number, handle: number): boolean {
+    return this.#stateOf(device, handle) === HELD;
+  }
+
+  /** True while nothing is held, asked for or being freed under `handle`. */
+  isEmpty(device: number, handle: number): boolean {
+    return this.#stateOf(device, handle) === EMPTY;
+  }
+
+  /** Asking makes no room for a handle that was never used. */
+  #stateOf(device: number, handle: number): number {
+    const unused = handle >= this.#resident[device]! && this.#spareBase[device] === -1;
+    return unused ? EMPTY : this.handles.state[this.slot(device, handle)]!;
+  }
+
   /** Pages a device holds, of those it asked for. */
   pagesHeld(device: number): number {
-    const { state, size, mode } = this.handles;
-    const first = this.handleBase[device]!;
+    const { size, mode } = this.handles;
     let held = 0;
-    for (let slot = first; slot < first + this.handleCount[device]!; slot++) {
-      if (state[slot] !== HELD) continue;
+    for (let handle = 0; handle < this.handleCount[device]!; handle++) {
+      if (!this.holds(device, handle)) continue;
+      const slot = this.slot(device, handle);
       // A raw cma_alloc() asks for pages.
       held += mode[slot] === MODE_CMA ? size[slot]! : Math.ceil(size[slot]! / this.#pageSize);
     }

@@ -4,7 +4,7 @@
 
 import { attemptsById, type LogData, type Spent, spentById } from '../actors/log.js';
 import type { ShardResult } from '../actors/model.js';
-import { actorNumbers, type Plan } from '../actors/plan.js';
+import { actorNumbers, environmentOf, type Plan } from '../actors/plan.js';
 import { runShards } from '../actors/shards.js';
 import { asker } from '../actors/walk.js';
 import {
@@ -16,7 +16,7 @@ import {
   type WatchOptions,
 } from '../actors/watch.js';
 import { BUDDY, ID_SPAN, MODE_COHERENT, MODE_PAGES } from '../devices/dma.js';
-import type { DeviceEnvironment } from '../devices/model.js';
+import { handleCount as countHandles } from '../devices/model.js';
 import { deviceModel } from '../devices/registry.js';
 import {
   areaDirectory,
@@ -144,15 +144,8 @@ function answersById(logs: readonly LogData[]): ReadonlyMap<number, Answered> {
 
 /** Handles of a device, which its request numbers are made with (devices/driver.ts). */
 function handleCount(plan: Plan, device: number): number {
-  const { pageShift, maxPageOrder, cmaAlignment } = plan.layout;
-  const environment: DeviceEnvironment = {
-    pageSize: 2 ** pageShift,
-    maxPageOrder,
-    cmaAlignment,
-    dmaCma: plan.dmaCma,
-  };
   const { kind, config } = plan.devices[device]!;
-  return Math.max(1, deviceModel(kind)!.handles(config, environment));
+  return Math.max(1, countHandles(deviceModel(kind)!, config, environmentOf(plan)));
 }
 
 /** Ids that a name may stand for: the call's number, whatever its handle. */

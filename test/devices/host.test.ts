@@ -110,7 +110,9 @@ test('a value that is wrong is named with what was expected', () => {
   expect(message({ interval: '5 parsecs' })).toBe(
     '5 parsecs, expected a time such as 240ns, 10us, 3ms',
   );
-  expect(message({ traffic: 'heavy' })).toBe('heavy, expected none or steady or poisson or burst');
+  expect(message({ traffic: 'heavy' })).toBe(
+    'heavy, expected none or steady or poisson or burst or closed or recorded',
+  );
 });
 
 test('a device that asks for a handle twice is our mistake and says so', () => {

@@ -30,16 +30,15 @@ test('a random chart, lowered, does what XState does after every event', () => {
 });
 
 for (const model of devices) {
-  test(`${model.kind}: every event in every state does what it does in XState`, () => {
+  test(`${model.kind}: in every state, every event does what it does in XState`, () => {
     const walked = walk(chartOf(model));
-    expect(firstFailure(walked, expectations(walked), tablesOf(walked.subject))).toBeUndefined();
-  });
-
-  test(`${model.kind}: every state is reached and no name of its vocabulary is unused`, () => {
-    const { subject: charted, leaves } = walk(chartOf(model));
-    const tables = tablesOf(charted);
+    const tables = tablesOf(walked.subject);
+    expect(firstFailure(walked, expectations(walked), tables)).toBeUndefined();
     const transient = tables.leaves.filter((_, leaf) => alwaysLeaves(tables, leaf));
-    expect(leaves).toBe(tables.leaves.length - transient.length);
+    expect(walked.leaves).toBe(tables.leaves.length - transient.length);
+  }, 20_000);
+
+  test(`${model.kind}: no name of its vocabulary is unused`, () => {
     const text = JSON.stringify(model.machine.config);
     const names = [model.actions, model.guards, model.delays].flatMap((words) =>
       Object.keys(words),

@@ -1,10 +1,13 @@
 /**
  * Walks a model's chart: every state XState can reach, by a shortest path, times every event and
- * answer of the guards. Guards answer from a mask the event carries, so that every branch can be
- * taken.
+ * every way the guards it asks can answer. They answer from a mask that the event carries.
  */
-import type { AnyStateMachine } from 'xstate';
-import { getShortestPaths } from 'xstate/graph';
+import {
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  initialTransition,
+  transition,
+} from 'xstate';
 import type { Tables } from '#cmasim/devices/lower.js';
 import { type DeviceModel, hostEvents, type Vocabulary } from '#cmasim/devices/model.js';
 import {
@@ -36,55 +39,97 @@ export function chartOf(
   return { machine: model.machine, vocabulary, fields: [], events };
 }
 
-/** No guard holds, all do, one does, or one does not. */
-function masks(guards: number): number[] {
-  const all = 2 ** guards - 1;
-  const ones = Array.from({ length: guards }, (_, bit) => 2 ** bit);
-  return [0, all, ...ones, ...ones.map((one) => all - one)];
-}
-
 export interface Walk {
   readonly subject: Subject;
   readonly scripts: readonly (readonly Step[])[];
   readonly leaves: number;
 }
 
+type Send = Exclude<Step, 'wait'>;
+
+/** No chart asks more guards than this between two events, unless it goes in a circle. */
+const CIRCLE = 60;
+
+/** Guards that answer by the bits of the event, and note what they were asked. */
+class Answers {
+  readonly asked: number[] = [];
+  /** A chart that goes in a circle under these answers never settles; the script is left out. */
+  endless = false;
+  #mask = 0;
+
+  begin(mask: number): void {
+    this.asked.length = 0;
+    this.endless = false;
+    this.#mask = mask;
+  }
+
+  answer(bit: number): boolean {
+    this.asked.push(bit);
+    if (this.asked.length > CIRCLE) this.endless = true;
+    return !this.endless && ((this.#mask >> bit) & 1) === 1;
+  }
+}
+
 function stubs<T>(named: object, stub: T): Record<string, T> {
   return Object.fromEntries(Object.keys(named).map((name) => [name, stub]));
 }
 
-/** Scripts that together send every event, with every mask, in every reachable state. */
+/**
+ * Every way an event can go: guards that nobody asks are not varied, so that each branch is taken
+ * once. Calls `go` with the bits that hold.
+ */
+function branches(answers: Answers, go: (mask: number) => void): void {
+  const open: { mask: number; fixed: ReadonlySet<number> }[] = [{ mask: 0, fixed: new Set() }];
+  for (let next = open.pop(); next; next = open.pop()) {
+    const { mask, fixed } = next;
+    answers.begin(mask);
+    go(mask);
+    const seen = new Set(fixed);
+    for (const bit of answers.asked) {
+      if (seen.has(bit)) continue;
+      seen.add(bit);
+      open.push({ mask: mask | (1 << bit), fixed: new Set(seen) });
+    }
+  }
+}
+
+/** Scripts that together send every event, in every branch it has, in every reachable state. */
 export function walk(subject: Subject): Walk {
   const { events } = tablesOf(subject);
-  const names = Object.keys(subject.vocabulary.guards);
-  const steps = events.flatMap((_, event) =>
-    masks(names.length).map((number) => ({ event, number })),
-  );
+  const answers = new Answers();
   const free = (subject.machine as AnyStateMachine).provide({
     guards: Object.fromEntries(
-      names.map((name, bit) => [
-        name,
-        ({ event }: { event: { number?: number } }) => (((event.number ?? 0) >> bit) & 1) === 1,
-      ]),
+      Object.keys(subject.vocabulary.guards).map((name, bit) => [name, () => answers.answer(bit)]),
     ),
     actions: stubs(subject.vocabulary.actions, () => {}),
     delays: stubs(subject.vocabulary.delays, () => 1),
   });
-  const paths = getShortestPaths(free as never, {
-    events: steps.map(({ event, number }) => ({ type: events[event], number })) as never,
-    serializeState: (state) => JSON.stringify((state as { value: unknown }).value),
-    limit: 100_000,
-  });
+  const all = 2 ** Object.keys(subject.vocabulary.guards).length - 1;
   const scripts: Step[][] = [];
   const seen = new Set<string>();
-  for (const path of paths) {
-    seen.add(JSON.stringify((path.state as { value: unknown }).value));
-    const way = path.steps.flatMap(({ event }) => {
-      const { type, number } = event as { type: string; number?: number };
-      return type === 'xstate.init' ? [] : [{ event: events.indexOf(type), number: number ?? 0 }];
-    });
-    for (const step of steps) scripts.push([...way, step]);
+  const open: { state: AnyMachineSnapshot; way: readonly Send[] }[] = [];
+  const meet = (state: AnyMachineSnapshot, way: readonly Send[]): void => {
+    const value = JSON.stringify(state.value);
+    if (seen.has(value)) return;
+    seen.add(value);
+    open.push({ state, way });
+  };
+  answers.begin(0);
+  meet(initialTransition(free)[0], []);
+  for (let next = open.shift(); next; next = open.shift()) {
+    const { state, way } = next;
     scripts.push([...way, 'wait', 'wait']);
+    for (const [event, type] of events.entries()) {
+      branches(answers, (number) => {
+        const [reached] = transition(free, state, { type });
+        if (answers.endless) return;
+        const script = [...way, { event, number }];
+        // The same way with every other guard answering yes: nobody asks it.
+        const unasked = answers.asked.reduce((mask, bit) => mask & ~(1 << bit), all);
+        scripts.push(script, [...way, { event, number: number | unasked }]);
+        meet(reached, script);
+      });
+    }
   }
   return { subject, scripts, leaves: seen.size };
 }

@@ -11,7 +11,13 @@ import type { Behaviour } from '#cmasim/sim/model.js';
 import { Streams } from '#cmasim/sim/random.js';
 import { Recorder, summarize, totalOf } from '#cmasim/sim/statistics.js';
 
-export const environment = { pageSize: 4096, maxPageOrder: 10, cmaAlignment: 8, dmaCma: true };
+export const environment = {
+  pageSize: 4096,
+  maxPageOrder: 10,
+  cmaAlignment: 8,
+  dmaCma: true,
+  cpus: 16,
+};
 
 export interface WorldOptions {
   readonly devices: readonly (Partial<PlannedDevice> & { kind: string; config?: unknown })[];
@@ -20,6 +26,8 @@ export interface WorldOptions {
   readonly environment?: typeof environment;
   /** Node that serves a request, or -1 to refuse it. The node asked unless given. */
   serve?(bytes: number, nid: number, count: number): number;
+  /** Node of the i-th CPU from a node on; that node unless given. */
+  localSpread?(i: number, nid: number): number;
   /** One way between two different nodes, ns. */
   readonly oneWay?: number;
   readonly nodes?: number;
@@ -45,6 +53,12 @@ export interface Ran {
 }
 
 const NODE_TIME = 100;
+
+const modeText: Readonly<Record<number, string>> = {
+  [dma.MODE_PAGES]: ' pages',
+  [dma.MODE_BULK]: ' bulk',
+  [dma.MODE_CONTIGUOUS]: ' contiguous',
+};
 
 class Nodes implements Behaviour {
   readonly asked: string[] = [];
@@ -73,7 +87,7 @@ class Nodes implements Behaviour {
     const { request, granted } = dma;
     const [id, bytes] = [m[at + request.id]!, m[at + request.size]!];
     const count = this.#count++;
-    const pages = dma.planMode(m[at + request.plan]!) === dma.MODE_PAGES ? ' pages' : '';
+    const pages = modeText[dma.planMode(m[at + request.plan]!)] ?? '';
     this.asked.push(`${loop.now} alloc ${bytes} for ${m[at + request.devNode]}${pages}`);
     const nid = this.#options.serve?.(bytes, actor, count) ?? actor;
     const type = nid < 0 ? dma.REFUSED : dma.GRANTED;
@@ -124,6 +138,8 @@ export function run(options: WorldOptions, until = 10_000_000): Ran {
       areaKind: () => 'node',
       defaultArea: -1,
       policy: 0,
+      localSpread: options.localSpread ?? ((_, nid) => Math.max(0, nid)),
+      iommuBlockOrder: 9,
     },
     recorder,
     streams: new Streams(1),

@@ -55,7 +55,7 @@ function documentOf({ kernel, seed, nodes, ways, areas, nics, smmus }: Draw): ob
   const timeline: unknown[] = [];
   nics.forEach(({ node, queues, traffic, rewritten, event }, i) => {
     const nid = node % nodes;
-    const shape = { desc_num: 256, desc_num_max: 256 };
+    const shape = { desc_num: 256 };
     devices[`nic${i}`] = { kind: 'hns3', node: nid, queues, traffic, ...shape };
     const device = `nic${i}`;
     if (rewritten !== null) {
