@@ -2,6 +2,8 @@
  * The public API: everything else may change tomorrow.
  */
 
+/** Replays recorded traces, on the server they were made on or on another kernel or machine. */
+export { type TraceReplay, TraceReplayer } from './experiment/replayTrace.js';
 /** Runs one scenario to its end. The same scenario and seed give the same result on any number of shards. */
 export { type SimulateOptions, simulate } from './experiment/simulate.js';
 export type { RunResult } from './report/result.js';

@@ -4,38 +4,122 @@
  */
 
 import { Command } from 'commander';
+import { BootFailed } from '../experiment/plan.js';
+import type { TraceReplay } from '../experiment/replayTrace.js';
+import { ConfigError } from '../mm/kconfig.js';
 import { releases } from '../mm/release.js';
+import {
+  countedAgainst,
+  type ReplayReport,
+  replayDocument,
+  replayTraceText,
+} from '../report/replay.js';
 import { table } from '../report/table.js';
 import type { Comparison } from '../trace/compare.js';
+import { isOperationFile } from '../trace/kind.js';
+import { isDirectory } from '../trace/phases.js';
 import type { Replay } from '../trace/replay.js';
 import { print, printJson, stdoutPaint } from './output.js';
+import { recordingsOf } from './recording.js';
 import { UsageError } from './usage.js';
 
 export function replayCommand(): Command {
   return new Command('replay')
-    .summary('drive the model with recorded operations and compare')
+    .summary('drive the model with a recorded trace or operations and compare')
     .description(
-      'Replays recorded operations (JSON Lines; - is standard input) through the same actors as ' +
-        'a run and compares every result with the recording.',
+      'Replays recorded traces (all that `cmasim trace` reads; a directory stands for its ' +
+        'phases, several files are phases of one recording) or operation files (JSON Lines) ' +
+        'through the same actors as a run, and compares every request with the recording. ' +
+        'A trace is replayed on its own server, described by the directory machine/ beside it.',
     )
-    .argument('<file...>', 'operation files')
-    .option('--check', 'a difference ends with exit code 1')
-    .option('--kernel <release>', 'release whose rules apply; 6.12 unless given')
+    .argument('<file...>', 'recordings or operation files; - is standard input')
+    .option('--check', 'a difference the recording does not excuse ends with exit code 1')
+    .option('--machine <path>', "the server's files; or a preset or machine file in its place")
+    .option('--kernel <id>', 'release or policy of `cmasim kernels`, not the recorded kernel')
+    .option('--policy <id>', 'policy of `cmasim kernels`, on the same release')
+    .option('--cmdline <text>', 'kernel command line, instead of the recorded one')
+    .option('--closed-loop', 'next when the one before of its task and device has settled')
     .option('--json', 'print one document instead of tables')
     .action(replayFiles);
 }
 
 interface ReplayOptions {
   readonly kernel?: string;
+  readonly policy?: string;
+  readonly cmdline?: string;
+  readonly machine?: string;
+  readonly closedLoop?: boolean;
   readonly check?: boolean;
   readonly json?: boolean;
 }
 
 async function replayFiles(files: readonly string[], options: ReplayOptions): Promise<void> {
+  const kinds = await Promise.all(
+    files.map(async (file) => !isDirectory(file) && (await isOperationFile(file))),
+  );
+  if (kinds.every((isOperations) => isOperations)) return replayOperations(files, options);
+  if (kinds.some((isOperations) => isOperations)) {
+    throw new UsageError('replay: operation files and traces together, expected one kind');
+  }
+  await replayTraces(files, options);
+}
+
+async function replayOperations(files: readonly string[], options: ReplayOptions): Promise<void> {
+  for (const name of ['machine', 'policy', 'cmdline', 'closedLoop'] as const) {
+    if (options[name] === undefined) continue;
+    const flag = name === 'closedLoop' ? 'closed-loop' : name;
+    throw new UsageError(`replay: --${flag} is for traces, operation files bring their own`);
+  }
   const results = await replayAll(files, options.kernel);
   if (options.json) printJson({ format: 'cmasim-replay/1', files: results.map(document) });
   else print(replayText(results));
   if (options.check && results.some(({ different }) => different > 0)) process.exitCode = 1;
+}
+
+async function replayTraces(paths: readonly string[], options: ReplayOptions): Promise<void> {
+  const { recordings, instead } = await recordingsOf(paths, options.machine);
+  const { TraceReplayer } = await import('../index.js');
+  const replayer = new TraceReplayer();
+  const reports: ReplayReport[] = [];
+  const { kernel, policy, cmdline, closedLoop = false } = options;
+  const change = {
+    ...instead,
+    ...(kernel === undefined ? {} : { kernel }),
+    ...(policy === undefined ? {} : { policy }),
+    ...(cmdline === undefined ? {} : { cmdline }),
+  };
+  try {
+    for (const recording of recordings) {
+      reports.push(reportOf(await replayer.replay(recording, { ...change, closedLoop })));
+    }
+  } catch (error) {
+    const isTheirs = error instanceof ConfigError || error instanceof BootFailed;
+    throw isTheirs ? new UsageError(`replay: ${error.message}`) : error;
+  } finally {
+    await replayer.close();
+  }
+  const documents = reports.map(replayDocument);
+  if (options.json) printJson({ format: 'cmasim-replay/1', recordings: documents });
+  else print(replayTraceText(reports, stdoutPaint()));
+  const against = reports.some(({ comparison }) => countedAgainst(comparison) > 0);
+  if (options.check && against) process.exitCode = 1;
+}
+
+function reportOf(replay: TraceReplay): ReplayReport {
+  const { site, devices, findings } = replay;
+  const found = findings.length === 0 ? [] : [`${findings.length} findings: ${findings[0]!.text}`];
+  return {
+    ...replay,
+    kernel: site.kernel.release.id,
+    policy: site.kernel.policy.id,
+    machine: site.machine.name,
+    cmdline: site.cmdline,
+    changed: site.changed,
+    assumed: [...devices.values()]
+      .filter(({ assumed }) => assumed !== '')
+      .map(({ name, assumed }) => `${name} is not described: assumed ${assumed}`),
+    notes: [...replay.notes, ...found],
+  };
 }
 
 export async function replayAll(files: readonly string[], kernel?: string): Promise<Replay[]> {

@@ -1,0 +1,56 @@
+/**
+ * Whether an input is an operation file or a recorded trace, told from how it begins.
+ */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { constants, gunzipSync } from 'node:zlib';
+import { InputError } from './input.js';
+
+const HEAD = 1 << 16;
+
+/** Operation files are JSON Lines; the one other text that begins with a brace is perf's JSON. */
+export async function isOperationFile(file: string): Promise<boolean> {
+  const head = plainText(file === '-' ? await headOfStdin() : headOf(file));
+  return /^\s*\{/.test(head) && !head.includes('linux-perf-json-version');
+}
+
+function headOf(file: string): Uint8Array {
+  const bytes = Buffer.alloc(HEAD);
+  let handle: number | null = null;
+  try {
+    handle = openSync(file, 'r');
+    return bytes.subarray(0, readSync(handle, bytes));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'no such file or directory' : message;
+    throw new InputError(file, '', code === 'EACCES' ? 'permission denied' : why);
+  } finally {
+    if (handle !== null) closeSync(handle);
+  }
+}
+
+/** The first bytes, put back for whoever reads the input. */
+async function headOfStdin(): Promise<Uint8Array> {
+  const { stdin } = process;
+  const bytes = await new Promise<Buffer | null>((resolve) => {
+    const take = (): void => {
+      stdin.off('end', take);
+      stdin.off('readable', take);
+      resolve(stdin.read() as Buffer | null);
+    };
+    stdin.once('readable', take);
+    stdin.once('end', take);
+  });
+  if (bytes === null) return new Uint8Array(0);
+  stdin.unshift(bytes);
+  return bytes;
+}
+
+function plainText(bytes: Uint8Array): string {
+  const isPacked = bytes[0] === 0x1f && bytes[1] === 0x8b;
+  try {
+    const plain = isPacked ? gunzipSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }) : bytes;
+    return Buffer.from(plain.subarray(0, HEAD)).toString('latin1');
+  } catch {
+    return '';
+  }
+}
