@@ -86,6 +86,8 @@ export class ContigRange {
     const copies = rows[row + ticket.copies]!;
     const local = copies > 0 ? this.#movable.targets(area.nid, copies) : 0;
     rows[row + ticket.local] = local;
+    if (copies > 0)
+      this.#spend(row, part.drop, Math.round(this.#movable.reclaimed * costs.pageDrop));
     if (local < copies && this.#askOthers(loop, area, row, copies - local)) return;
     this.#migrate(loop, row, 0);
   }

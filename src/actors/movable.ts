@@ -3,8 +3,9 @@
  *
  * Per node a number of pages, part of them in blocks of its zones, part in its areas; which pages of an area
  * they are is drawn when somebody wants a window (mm/movable.ts). Nothing happens by itself: what programs have
- * freed and asked for anew is made up for when a node is next touched, so an idle node costs nothing. Left out:
- * zones are added up per node; reclaim, so a node whose memory movable pages fill refuses unmovable requests.
+ * freed and asked for anew is made up for when a node is next touched, so an idle node costs nothing. So does
+ * kswapd, which drops clean page cache outside the areas. Left out: zones one by one (they are added up per
+ * node), swap and write-back: pages that are not clean cache stay.
  */
 import { type CmaArea, cmaUsed } from '../mm/cma.js';
 import { cmaDrift, cmaShare } from '../mm/movable.js';
@@ -55,6 +56,8 @@ export class Movable {
   readonly #areas = new Map<number, number[]>();
   /** Area -> pages of it that movable users hold. */
   readonly #borrowed: Float64Array;
+  /** Clean pages that the last targets() dropped. */
+  reclaimed = 0;
 
   constructor(wiring: Wiring, zones: Zones, areaOf: (index: number) => CmaArea) {
     this.#wiring = wiring;
@@ -71,7 +74,7 @@ export class Movable {
     const { nid, pages, cmaShare: share } = pressure;
     const node: NodeState = { pressure, held: [], heldPages: 0, settled: 0 };
     this.#nodes.set(nid, node);
-    const wanted = Math.min(pages, this.#room(nid));
+    const wanted = Math.min(pages, this.#room(nid, 'low'));
     if (share === null) {
       this.#place(node, wanted);
       return;
@@ -93,14 +96,17 @@ export class Movable {
   /** Brings a node up to `now`: programs have freed pages and asked for others. */
   settle(nid: number, now: number): void {
     const node = this.#nodes.get(nid);
-    if (!node || node.pressure.renewNs === 0) return;
+    if (!node) return;
+    // kswapd: free CMA pages do not count.
+    this.#reclaim(node, this.#zones.mark(nid, 'low') - this.#zones.freeOther(nid));
+    if (node.pressure.renewNs === 0) return;
     const { pages, renewNs } = node.pressure;
     const perNs = pages / renewNs;
     const renewed = Math.floor((now - node.settled) * perNs);
     if (renewed < 1) return;
     node.settled += renewed / perNs;
     const missing = pages - node.heldPages - this.#borrowedOn(nid);
-    const asked = Math.max(0, Math.min(missing, renewed, this.#room(nid)));
+    const asked = Math.max(0, Math.min(missing, renewed, this.#room(nid, 'low')));
     this.#place(node, asked);
     this.#drift(node, Math.min(renewed - asked, node.heldPages + this.#borrowedOn(nid)));
   }
@@ -111,22 +117,37 @@ export class Movable {
     this.#zones.borrowCma(area.nid, area.zone, -pages);
   }
 
-  /** Allocates up to `pages` movable pages on a node, as targets of a migration; returns how many. */
+  /**
+   * Allocates up to `pages` movable pages on a node, as targets of a migration; returns how many. Goes down
+   * to the minimum, then reclaims.
+   */
   targets(nid: number, pages: number): number {
     let node = this.#nodes.get(nid);
     if (!node) {
       node = { pressure: { nid, ...idle }, held: [], heldPages: 0, settled: 0 };
       this.#nodes.set(nid, node);
     }
-    const got = Math.min(pages, this.#room(nid));
+    const room = this.#room(nid, 'min');
+    this.reclaimed = this.#reclaim(node, pages - room);
+    const got = Math.min(pages, room + this.reclaimed);
     this.#place(node, got);
     return got;
   }
 
-  /** Free pages above the low watermarks: movable requests count those of CMA areas too. */
-  #room(nid: number): number {
+  /** Free pages above the watermarks: movable requests count those of CMA areas too. */
+  #room(nid: number, mark: 'min' | 'low'): number {
     const free = this.#zones.freeOther(nid) + this.#freeCma(nid);
-    return Math.max(0, free - this.#zones.lowMark(nid));
+    return Math.max(0, free - this.#zones.mark(nid, mark));
+  }
+
+  /** Drops up to `pages` clean pages that lie outside the areas; returns how many. */
+  #reclaim(node: NodeState, pages: number): number {
+    const clean = Math.floor(node.heldPages * node.pressure.clean);
+    const dropped = Math.max(0, Math.min(pages, clean));
+    if (dropped === 0) return 0;
+    this.#zones.drop(node.pressure.nid, dropped, node.held);
+    node.heldPages -= dropped;
+    return dropped;
   }
 
   #place(node: NodeState, pages: number): void {

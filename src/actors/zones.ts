@@ -143,13 +143,13 @@ export class Zones {
     return 2 ** order;
   }
 
-  /** Pages free outside CMA areas, and the low watermarks, of all zones of a node. */
+  /** Pages free outside CMA areas, and the watermarks, of all zones of a node. */
   freeOther(nid: number): number {
     return this.of(nid).reduce((sum, zone) => sum + zone.buddy.free, 0);
   }
 
-  lowMark(nid: number): number {
-    return this.of(nid).reduce((sum, zone) => sum + zone.watermark.low, 0);
+  mark(nid: number, mark: 'min' | 'low'): number {
+    return this.of(nid).reduce((sum, zone) => sum + zone.watermark[mark], 0);
   }
 
   /** Movable users take `count` free pages of an area, or leave them (negative). */

@@ -7,6 +7,7 @@
  */
 
 import { Command, CommanderError } from 'commander';
+import { BootFailed } from '../experiment/plan.js';
 import { ScenarioError } from '../scenario/error.js';
 import { InputError } from '../trace/input.js';
 import { bootCommand } from './boot.js';
@@ -77,7 +78,7 @@ function failure(error: unknown): number {
     complain(error.message);
     return wrongInput;
   }
-  if (error instanceof UsageError) {
+  if (error instanceof UsageError || error instanceof BootFailed) {
     complain(`cmasim: ${error.message}`);
     return wrongInput;
   }

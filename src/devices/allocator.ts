@@ -26,7 +26,7 @@ const config = z.strictObject({
     'dma_alloc_coherent(), cma_alloc() on its `area` or the default one, or alloc_pages().',
   ),
   threads: whole(1, 65_536, 1).describe('Threads: requests it has in hand at most.'),
-  count: whole(0, 2 ** 30, 1).describe('Requests of all threads together; 0 for no end.'),
+  requests: whole(0, 2 ** 30, 1).describe('Requests of all threads together; 0 for no end.'),
   size: size(65_536).describe('Bytes of a request, or of the smallest.'),
   size_max: size(0).describe(
     'Bytes of the largest: sizes are any number of pages between the two.',
@@ -167,7 +167,7 @@ export const machine = setup(words(actions, guards)).createMachine({
 
 function footprint(c: Config, kernel: DeviceEnvironment): FootprintRow[] {
   const bytes = Math.max(c.size, c.size_max);
-  const count = c.release ? c.threads : c.count;
+  const count = c.release ? c.threads : c.requests;
   return [{ purpose: 'buffer', bytes, count, cma: c.mode !== 'pages' && bytes > kernel.pageSize }];
 }
 
@@ -183,7 +183,7 @@ export const allocator = defineDevice<Config, (typeof fields)[number]>({
   statistics: [turnedAway],
   timeline: { STOP: { help: 'No thread asks again.', numbers: [] } },
   own: ['TURN', 'EXPIRED'],
-  handles: (c) => (c.release ? c.threads : Math.max(1, c.count)),
+  handles: (c) => (c.release ? c.threads : Math.max(1, c.requests)),
   footprint,
   configure(row, c, kernel) {
     row.mode = modes.indexOf(c.mode);
@@ -197,6 +197,6 @@ export const allocator = defineDevice<Config, (typeof fields)[number]>({
     row.hold = c.hold;
     row.random = c.random ? 1 : 0;
     row.release = c.release ? 1 : 0;
-    row.left = c.count === 0 ? -1 : c.count;
+    row.left = c.requests === 0 ? -1 : c.requests;
   },
 });
