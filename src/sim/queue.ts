@@ -184,7 +184,9 @@ export class EventQueue {
 
   /** Start of the bucket `distance` after the base's own, on the level with this shift. */
   private start(shift: number, distance: number): number {
-    return this.base - (this.baseLow & ((1 << shift) - 1)) + distance * (1 << shift);
+    // Shift 31 is possible, and 1 << 31 is negative.
+    const width = (1 << shift) >>> 0;
+    return this.base - (this.baseLow & (width - 1)) + distance * width;
   }
 
   /** Distance in buckets from the base to the first occupied bucket of a level, -1 if there is none. */
