@@ -49,6 +49,22 @@ export class VariantSummary {
     return list.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   }
 
+  /** Counters of this variant's runs. */
+  counters(): Measured[] {
+    return this.measured().filter(({ measure, statistic, actor }) => {
+      return measure === 'value' && this.series.get(keyOf({ statistic, actor, measure }))?.counts;
+    });
+  }
+
+  /** A counter that other variants have counted is 0 here, if the actor is there at all. */
+  addZero({ values: _, ...counter }: Measured): void {
+    const key = keyOf(counter);
+    const { actor } = counter;
+    const there = actor === '' || [...this.series.values()].some((one) => one.actor === actor);
+    if (there && !this.series.has(key))
+      this.series.set(key, { ...counter, values: [], counts: true });
+  }
+
   private put(row: StatisticRow, measure: Measured['measure'], value: number | null): void {
     const { statistic, actor, unit, class: of } = row;
     const what = { statistic, actor, unit, class: of, measure };
@@ -87,6 +103,10 @@ export function* summaryRows(
   study: Study,
   summaries: readonly VariantSummary[],
 ): Generator<SummaryRow> {
+  const counters = new Map(
+    summaries.flatMap((one) => one.counters().map((counter) => [keyOf(counter), counter] as const)),
+  );
+  for (const one of summaries) for (const counter of counters.values()) one.addZero(counter);
   const measured = new Map<number, Map<string, Measured>>();
   const of = (index: number): Map<string, Measured> => {
     let known = measured.get(index);
