@@ -67,11 +67,16 @@ export interface Spent {
   readonly parts: Readonly<Record<(typeof partNames)[number], number>>;
 }
 
+/** Columns of a free: actor, time, pfn, source. */
+export const FREED_WIDTH = 4;
+
 /** What a shard hands over at the end: plain data. */
 export interface LogData {
   readonly attempts: Float64Array;
   readonly returned: Float64Array;
   readonly spent: Float64Array;
+  /** Frees that devices heard of, FREED_WIDTH columns each. */
+  readonly freed: Float64Array;
   readonly findings: readonly Finding[];
   readonly areaStates: readonly AreaState[];
   readonly zoneStates: readonly ZoneState[];
@@ -107,6 +112,7 @@ export class RunLog {
   readonly #attempts = new Rows();
   readonly #returned = new Rows();
   readonly #spent = new Rows();
+  readonly #freed = new Rows();
   readonly findings: Finding[] = [];
   readonly areaStates: AreaState[] = [];
   readonly zoneStates: ZoneState[] = [];
@@ -151,6 +157,17 @@ export class RunLog {
     this.#returned.data.set([id, area, pfn, pages], at);
   }
 
+  /** A device's pages went back: to an area, the buddy, or (LEAKED) past the bitmap. */
+  freed(actor: number, time: number, pfn: number, source: number): void {
+    if (!this.keepsAttempts) return;
+    const at = this.#freed.push(FREED_WIDTH);
+    const { data } = this.#freed;
+    data[at] = actor;
+    data[at + 1] = time;
+    data[at + 2] = pfn;
+    data[at + 3] = source;
+  }
+
   /** The parts of a cma_alloc() that has returned, from `parts` on in `rows`. */
   spent(id: number, time: number, area: number, rows: Float64Array, parts: number): void {
     if (!this.#keeps(id)) return;
@@ -167,6 +184,7 @@ export class RunLog {
       attempts: this.#attempts.take(),
       returned: this.#returned.take(),
       spent: this.#spent.take(),
+      freed: this.#freed.take(),
       findings: this.findings,
       areaStates: this.areaStates,
       zoneStates: this.zoneStates,

@@ -169,6 +169,7 @@ function hostWiring(wiring: Wiring): HostWiring {
     policy: 0,
     localSpread: localSpread(wiring),
     iommuBlockOrder: iommuBlockOrder(layout),
+    ...(wiring.log.keepsAttempts ? { freed: wiring.log.freed.bind(wiring.log) } : {}),
   };
 }
 

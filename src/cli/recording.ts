@@ -78,8 +78,13 @@ function namedMachine(machine: string | undefined): Named {
   if (machine === undefined) return { server: null, instead: null };
   const isFiles = isDirectory(machine) || /\.(?:tar|tar\.gz|tgz)$/.test(machine);
   if (isFiles) return { server: machine, instead: null };
+  return { server: null, instead: machineInstead(machine) };
+}
+
+/** A preset or a machine file. @throws ScenarioError when it is neither. */
+export function machineInstead(machine: string): Machine {
   const text = `kernel: "7.2"\nmachine: ${JSON.stringify(machine)}\n`;
   const [scenario] = parseScenario(text, machine);
   if (scenario === undefined) throw new UsageError(`--machine ${machine}: no machine`);
-  return { server: null, instead: scenario.machine };
+  return scenario.machine;
 }

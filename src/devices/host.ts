@@ -232,6 +232,7 @@ export class DeviceHost implements Behaviour {
         this.#refused(device, kind, m, at);
         return;
       case dma.FREED:
+        this.#wiring.freed?.(actor, loop.now, m[at + dma.freed.pfn]!, m[at + dma.freed.source]!);
         this.#freed(device, kind, m, at);
         return;
       case CONTROL:

@@ -96,9 +96,10 @@ export class TraceReplayer {
     });
     const results = outcome.results as ShardResult[];
     const placements = placementsOf(recording, { rows, plan, results });
+    const closedLoop = options.closedLoop ?? false;
     const { fingerprint, events } = outcome;
     return {
-      ...compared(recording, { site, rows, placements }),
+      ...compared(recording, { site, rows, placements, closedLoop }),
       areas: results.flatMap(({ areas }) => areas).sort((a, b) => a.index - b.index),
       findings: results.flatMap(({ log }) => log.findings).sort((a, b) => a.time - b.time),
       fingerprint,
@@ -166,7 +167,7 @@ function placementsOf(
 
 function compared(
   recording: Recording,
-  run: { site: Site; rows: Rows; placements: readonly Placement[] },
+  run: { site: Site; rows: Rows; placements: readonly Placement[]; closedLoop: boolean },
 ) {
   const { name, workload, requests, start, server } = recording;
   const { site, rows, placements } = run;
@@ -180,6 +181,7 @@ function compared(
     placements,
     devices: rows.devices,
     changed: site.changed,
+    closedLoop: run.closedLoop,
     nodeOfPfn: (pfn) => pageToNid(directory, pfn),
   });
   return {

@@ -99,7 +99,7 @@ export function siteOf(server: Server, change: WhatIf): Site {
   const from =
     recorded === null || change.machine !== undefined
       ? machineBoot(machine, kernel, { cmdline, config })
-      : recordedBoot({ ...recorded, cmdline }, kernel, config);
+      : recordedBoot({ ...recorded, cmdline }, kernel, { ...sameOption(recorded), ...config });
   const booted = bootedPlan(machine, kernel, from);
   const known = recorded?.outcome.log ?? [];
   // Messages that are equal to the last say the areas are where they were; nothing knows better.
@@ -122,7 +122,13 @@ export function siteOf(server: Server, change: WhatIf): Site {
   };
 }
 
-const commandNotes = (notes: readonly { readonly text: string }[]) => notes.map(({ text }) => text);
+/** Who builds kernels with the one option would have built older ones with the other's name for it. */
+function sameOption({ config }: RecordedBoot): Readonly<Record<string, unknown>> {
+  return { DMA_PERNUMA_CMA: config.DMA_NUMA_CMA ?? false };
+}
+
+const commandNotes = (notes: readonly { readonly parameter: string; readonly text: string }[]) =>
+  notes.map(({ parameter, text }) => (text.includes(parameter) ? text : `${parameter}: ${text}`));
 
 /** The layout with what the server says of itself in place of what its boot would have been. */
 function asFound(

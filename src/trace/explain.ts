@@ -25,6 +25,7 @@ export type Reason =
   | 'lost events'
   | 'other users of the buddy'
   | 'area not on this machine'
+  | 'closed loop'
   | 'not explained';
 
 /** Reasons for which --check does not fail: the recording does not say enough to judge. */
@@ -36,6 +37,7 @@ export const excused: ReadonlySet<string> = new Set([
   'device not described',
   'lost events',
   'other users of the buddy',
+  'closed loop',
 ]);
 
 export interface RequestDifference {
@@ -73,6 +75,8 @@ export interface CompareInput {
   readonly devices: ReadonlyMap<string, ReplayedDevice>;
   /** What differs from the recorded server; empty: nothing. */
   readonly changed: readonly string[];
+  /** Requests were issued in an order of their own. */
+  readonly closedLoop: boolean;
   /** Node of an address, -1 when it is no memory. */
   readonly nodeOfPfn: (pfn: number) => number;
 }
@@ -169,6 +173,10 @@ class Comparer {
     if (changed.length > 0) {
       const names = changed.join(' and ');
       return { reason: `other ${names}`, because: `the ${names} differs from the recorded one` };
+    }
+    if (this.#input.closedLoop) {
+      const because = 'requests came as fast as they were served, not when the recording has them';
+      return { reason: 'closed loop', because };
     }
     const fromAttempt = this.#attemptReason(request, placement);
     if (fromAttempt !== null) return fromAttempt;

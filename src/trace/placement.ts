@@ -2,12 +2,29 @@
  * Where the requests of a run got their memory: one row per request, the same for a replay and for
  * a scenario, so that whoever compares or exports runs need not know which it was.
  */
-import { type Attempt, attemptsById, type LogData } from '../actors/log.js';
+import { attemptsById, type LogData, spentById } from '../actors/log.js';
 import * as op from '../actors/operations.js';
 import { TIMED_OUTCOME_WIDTH, timedOutcome } from '../actors/timed.js';
 import { BUDDY, ID_SPAN } from '../devices/dma.js';
 import type { MemoryLayout } from '../mm/layout.js';
 import { sourceOf } from './timedrows.js';
+
+/** One cma_alloc() of a request; times in ns of the run. */
+export interface Tried {
+  /** Name of the area; empty: there was none, and cma_alloc(NULL) returned at once. */
+  readonly area: string;
+  readonly count: number;
+  readonly align: number;
+  readonly start: number;
+  readonly end: number;
+  /** 0, a negative errno, or 1: it returned before it looked. */
+  readonly err: number;
+  readonly retries: number;
+  /** First page, -1 when it failed. */
+  readonly pfn: number;
+  /** The mask does not reach it, so it went back within the call. */
+  readonly givenBack: boolean;
+}
 
 /** One request; times in ns of the run, sizes in bytes. */
 export interface Placement {
@@ -21,7 +38,6 @@ export interface Placement {
   readonly issued: number;
   /** NaN: the run ended before. */
   readonly settled: number;
-  readonly lockWait: number;
   /** Area, `buddy`, or `refused`. */
   readonly source: string;
   /** Which of the kernel's pointers led there. */
@@ -30,7 +46,7 @@ export interface Placement {
   readonly nid: number;
   readonly pfn: number;
   readonly pages: number;
-  readonly attempts: readonly Attempt[];
+  readonly attempts: readonly Tried[];
   /** When it was given back; infinity: never. */
   readonly freed: number;
 }
@@ -58,6 +74,42 @@ export function placeOf(
   return { source: sourceOf(layout, source), role, nid: area?.nid ?? nid, pfn, pages };
 }
 
+/** What every request tried, in order, once it is known where its pages are. */
+export function triedById(
+  layout: MemoryLayout,
+  logs: readonly LogData[],
+): (id: number, granted: { source: string; pfn: number }) => Tried[] {
+  const attempts = attemptsById(logs);
+  const spent = spentById(logs);
+  const returned = new Map<number, { area: number; pfn: number }[]>();
+  for (const log of logs) {
+    for (let at = 0; at < log.returned.length; at += RETURNED_WIDTH) {
+      const id = log.returned[at]!;
+      const back = { area: log.returned[at + 1]!, pfn: log.returned[at + 2]! };
+      returned.set(id, [...(returned.get(id) ?? []), back]);
+    }
+  }
+  return (id, granted) => {
+    const times = new Map(
+      (spent.get(id) ?? []).map(({ area, time, parts }) => [
+        `${area} ${time}`,
+        Object.values(parts).reduce((sum, ns) => sum + ns, 0),
+      ]),
+    );
+    return (attempts.get(id) ?? []).map(({ area, time, count, align, err, retries }): Tried => {
+      const back = returned.get(id)?.find((one) => one.area === area);
+      const name = layout.areas[area]?.name ?? '';
+      const start = time - (times.get(`${area} ${time}`) ?? 0);
+      const pfn = err !== 0 ? -1 : (back?.pfn ?? (name === granted.source ? granted.pfn : -1));
+      const givenBack = err === 0 && back !== undefined;
+      return { area: name, count, align, start, end: time, err, retries, pfn, givenBack };
+    });
+  };
+}
+
+/** Columns of a range that was given back: request, area, pfn, pages. */
+const RETURNED_WIDTH = 4;
+
 /** A row of a timed replay that asked for memory. */
 export interface AskedRow {
   readonly row: number;
@@ -74,13 +126,20 @@ export function replayPlacements(
   asked: readonly AskedRow[],
   record: { outcomes: Float64Array; logs: readonly LogData[]; replayer: number },
 ): Placement[] {
-  const attempts = attemptsById(record.logs);
+  const tried = triedById(layout, record.logs);
   const sequences = new Map<string, number>();
   const field = (row: number, name: keyof typeof timedOutcome): number =>
     record.outcomes[row * TIMED_OUTCOME_WIDTH + timedOutcome[name]]!;
   return asked.map(({ row, device, node, size, freeRow }) => {
     const sequence = sequences.get(device) ?? 0;
     sequences.set(device, sequence + 1);
+    const place = placeOf(layout, {
+      placed: field(row, 'verdict') === op.PLACED,
+      source: field(row, 'source'),
+      nid: field(row, 'nid'),
+      pfn: field(row, 'pfn'),
+      pages: field(row, 'pages'),
+    });
     const isFreed = freeRow >= 0 && field(freeRow, 'verdict') === op.RETURNED;
     return {
       device,
@@ -89,15 +148,8 @@ export function replayPlacements(
       size,
       issued: field(row, 'issued'),
       settled: field(row, 'verdict') === 0 ? Number.NaN : field(row, 'settled'),
-      lockWait: field(row, 'lockWait'),
-      ...placeOf(layout, {
-        placed: field(row, 'verdict') === op.PLACED,
-        source: field(row, 'source'),
-        nid: field(row, 'nid'),
-        pfn: field(row, 'pfn'),
-        pages: field(row, 'pages'),
-      }),
-      attempts: attempts.get(record.replayer * ID_SPAN + row) ?? [],
+      ...place,
+      attempts: tried(record.replayer * ID_SPAN + row, place),
       freed: isFreed ? field(freeRow, 'issued') : Number.POSITIVE_INFINITY,
     };
   });

@@ -1,0 +1,226 @@
+/**
+ * `cmasim diff WORKLOAD…`: one workload under two kernels, command lines, policies or machines, or
+ * two runs; what moved, what fails, what got slower. Exit 1 when something got worse.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { type Diff, type DiffSide, diffRuns } from '../experiment/diff.js';
+import { BootFailed } from '../experiment/plan.js';
+import type { Recording, TraceReplay } from '../experiment/replayTrace.js';
+import { type RunPlacements, runPlacements } from '../experiment/runPlacements.js';
+import type { WhatIf } from '../experiment/server.js';
+import { ConfigError } from '../mm/kconfig.js';
+import { diffDocument, diffText } from '../report/diff.js';
+import type { Override } from '../scenario/document.js';
+import { ScenarioError } from '../scenario/error.js';
+import { loadScenario } from '../scenario/load.js';
+import type { Scenario } from '../scenario/scenario.js';
+import { isDirectory } from '../trace/phases.js';
+import { print, printJson, stdoutPaint } from './output.js';
+import { machineInstead, recordingsOf } from './recording.js';
+import { UsageError } from './usage.js';
+
+export function diffCommand(): Command {
+  return new Command('diff')
+    .summary('compare two kernels, command lines, policies, machines or runs on one workload')
+    .description(
+      'Runs WORKLOAD twice, as it is but for --a and as it is but for --b, and compares request ' +
+        'by request. WORKLOAD is a scenario, or a recorded trace (a directory, or the files of ' +
+        'its phases). Two scenarios, or two directories of `run -o`, are compared with each other.',
+    )
+    .argument('<workload...>', 'scenario, recording, or two scenarios or run directories')
+    .option('--a <key=value>', 'A differs in this; may be repeated', collect)
+    .option('--b <key=value>', 'B differs in this; may be repeated', collect)
+    .option('--machine <path>', "the recorded server's files, where they are not beside it")
+    .option('--closed-loop', 'recordings: as fast as requests are served')
+    .option('--json', 'print one document instead of tables')
+    .addHelpText(
+      'after',
+      '\nKeys: kernel, policy, machine, cmdline (all of it), cmdline+ (appended: the later parameter' +
+        '\nwins), config.SYMBOL; of scenarios every other key too, such as seed or devices.nic0.node.' +
+        '\n\n  cmasim diff recording/ --b cmdline+=cma_pernuma=0' +
+        '\n  cmasim diff scenario.yaml --a kernel=6.6 --b kernel=7.2' +
+        '\n\nExit: 0 B is not worse, 1 B is worse (fails, leaves its node, leaks, is slower), 2 wrong input.',
+    )
+    .action(compare);
+}
+
+interface DiffOptions {
+  readonly a?: readonly string[];
+  readonly b?: readonly string[];
+  readonly machine?: string;
+  readonly closedLoop?: boolean;
+  readonly json?: boolean;
+}
+
+function collect(text: string, before: readonly string[] = []): readonly string[] {
+  if (!/^[^=]+\+?=/.test(text)) throw new UsageError(`diff: ${text}: expected key=value`);
+  return [...before, text];
+}
+
+interface Change {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** `cmdline+=cma=0` is appended to the command line, `a=b=c` has the value `b=c`. */
+function changes(texts: readonly string[] = []): Change[] {
+  return texts.map((text) => {
+    const at = text.indexOf('=');
+    return { key: text.slice(0, at), value: text.slice(at + 1) };
+  });
+}
+
+async function compare(paths: readonly string[], options: DiffOptions): Promise<void> {
+  let diff: Diff;
+  try {
+    diff = paths.every(isScenario)
+      ? await compareScenarios(paths, options)
+      : await compareTraces(paths, options);
+  } catch (error) {
+    const isTheirs = error instanceof ConfigError || error instanceof BootFailed;
+    throw isTheirs ? new UsageError(`diff: ${error.message}`) : error;
+  }
+  const report = { ...diff, workload: paths.join(' ') };
+  if (options.json) printJson(diffDocument(report));
+  else print(diffText(report, stdoutPaint()));
+  if (diff.worse.length > 0) process.exitCode = 1;
+}
+
+const isRunDirectory = (path: string) => existsSync(join(path, 'manifest.json'));
+const isScenario = (path: string) => /\.ya?ml(?:#\d+)?$/.test(path) || isRunDirectory(path);
+
+async function compareTraces(paths: readonly string[], options: DiffOptions): Promise<Diff> {
+  const { recordings } = await recordingsOf(paths, options.machine);
+  const [recording] = recordings as [Recording];
+  if (recordings.length > 1) {
+    throw new UsageError('diff: several recordings, expected one and --a and --b, or two runs');
+  }
+  const a = whatIf(changes(options.a));
+  const b = whatIf(changes(options.b));
+  if (options.a === undefined && options.b === undefined) {
+    throw new UsageError('diff: nothing differs, expected --a or --b KEY=VALUE');
+  }
+  const { TraceReplayer } = await import('../index.js');
+  const replayer = new TraceReplayer();
+  const closedLoop = options.closedLoop ?? false;
+  try {
+    const first = await replayer.replay(recording, { ...a, closedLoop });
+    const second = await replayer.replay(recording, { ...b, closedLoop });
+    return diffRuns(sideOfReplay(first), sideOfReplay(second));
+  } finally {
+    await replayer.close();
+  }
+}
+
+function whatIf(list: readonly Change[]): WhatIf {
+  let change: WhatIf & { config: Record<string, unknown> } = { config: {} };
+  for (const { key, value } of list) {
+    if (key === 'kernel' || key === 'policy' || key === 'cmdline')
+      change = { ...change, [key]: value };
+    else if (key === 'cmdline+')
+      change = { ...change, append: `${change.append ?? ''} ${value}`.trim() };
+    else if (key === 'machine') change = { ...change, machine: machineInstead(value) };
+    else if (key.startsWith('config.')) change.config[key.slice('config.'.length)] = value;
+    else {
+      const known = 'kernel, policy, machine, cmdline, cmdline+ or config.SYMBOL';
+      throw new UsageError(`diff: ${key} is no key of a recording, expected ${known}`);
+    }
+  }
+  return change;
+}
+
+function sideOfReplay({ site, placements, findings, notes }: TraceReplay): DiffSide {
+  return {
+    kernel: site.kernel.release.id,
+    policy: site.kernel.policy.id,
+    machine: site.machine.name,
+    cmdline: site.cmdline,
+    areas: site.plan.layout.areas,
+    placements,
+    findings: findings.length,
+    notes,
+  };
+}
+
+async function compareScenarios(paths: readonly string[], options: DiffOptions): Promise<Diff> {
+  if (paths.length > 2) throw new UsageError('diff: expected one workload, or two to compare');
+  const [first, second = first] = paths as [string, string?];
+  if (paths.length === 1 && options.a === undefined && options.b === undefined) {
+    throw new UsageError('diff: nothing differs, expected --a or --b KEY=VALUE');
+  }
+  const a = await runSide(first, changes(options.a));
+  const b = await runSide(second!, changes(options.b));
+  return diffRuns(a, b);
+}
+
+async function runSide(path: string, list: readonly Change[]): Promise<DiffSide> {
+  const { scenario, interpreted, fingerprint } = scenarioOf(path, list);
+  const run = await runPlacements(scenario, { interpreted });
+  if (fingerprint !== null && list.length === 0 && fingerprint !== run.fingerprint) {
+    const found = `fingerprint ${fingerprint} in manifest.json, but ${run.fingerprint} now`;
+    throw new ScenarioError({ file: path }, `${found}, expected the cmasim that made the run`);
+  }
+  return sideOfRun(run);
+}
+
+interface Chosen {
+  readonly scenario: Scenario;
+  readonly interpreted: boolean;
+  readonly fingerprint: string | null;
+}
+
+/** The scenario at `path`, with what is to differ; a run directory brings its own. */
+function scenarioOf(path: string, list: readonly Change[]): Chosen {
+  const isRun = isDirectory(path);
+  const file = isRun ? join(path, 'scenario.yaml') : path.replace(/#\d+$/, '');
+  const scenarios = loadScenario(file, { overrides: overrides(file, list) });
+  const number = Number(/#(\d+)$/.exec(path)?.[1] ?? 1);
+  const scenario = scenarios[number - 1];
+  if (scenario === undefined || (scenarios.length > 1 && !path.includes('#'))) {
+    const expected = scenarios.map((_, i) => `#${i + 1}`).join(', ');
+    throw new ScenarioError(
+      { file: path },
+      `several documents, expected the file with ${expected}`,
+    );
+  }
+  if (!isRun) return { scenario, interpreted: false, fingerprint: null };
+  const manifest = JSON.parse(readFileSync(join(path, 'manifest.json'), 'utf8')) as {
+    devices?: string;
+    interrupted?: boolean;
+    fingerprint?: string;
+  };
+  return {
+    scenario,
+    interpreted: manifest.devices === 'interpreted',
+    fingerprint: manifest.interrupted ? null : (manifest.fingerprint ?? null),
+  };
+}
+
+/** Texts are quoted, so that `kernel=5.10` and `cmdline=a: b` stay what they are. */
+function overrides(file: string, list: readonly Change[]): Override[] {
+  const texts = ['kernel', 'policy', 'cmdline', 'machine'];
+  return list.map(({ key, value }): Override => {
+    const option = `${key}=${value}`;
+    if (key === 'cmdline+') {
+      const [scenario] = loadScenario(file);
+      const whole = `${scenario?.cmdline ?? ''} ${value}`.trim();
+      return { path: 'cmdline', value: JSON.stringify(whole), option };
+    }
+    return { path: key, value: texts.includes(key) ? JSON.stringify(value) : value, option };
+  });
+}
+
+function sideOfRun({ scenario, planned, placements, findings }: RunPlacements): DiffSide {
+  return {
+    kernel: scenario.kernel,
+    policy: scenario.policy,
+    machine: scenario.machine.name,
+    cmdline: scenario.cmdline,
+    areas: planned.plan.layout.areas,
+    placements,
+    findings,
+    notes: planned.notes,
+  };
+}
