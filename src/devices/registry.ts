@@ -4,14 +4,39 @@
  * A scenario may name a module with models of its own: each thread that loads it registers them.
  */
 import { allocator } from './allocator.js';
+import { display } from './display.js';
 import { e1000e } from './e1000e.js';
 import { hns3 } from './hns3.js';
+import { hpre } from './hpre.js';
 import { igb } from './igb.js';
 import { ixgbe } from './ixgbe.js';
+import { mlx5 } from './mlx5.js';
 import type { DeviceModel } from './model.js';
+import { nvme } from './nvme.js';
+import { sec } from './sec.js';
 import { smmuv3 } from './smmuv3.js';
+import { vb2 } from './vb2.js';
+import { virtionet } from './virtionet.js';
+import { wifi } from './wifi.js';
+import { zip } from './zip.js';
 
-export const devices: readonly DeviceModel[] = [smmuv3, hns3, ixgbe, igb, e1000e, allocator];
+export const devices: readonly DeviceModel[] = [
+  smmuv3,
+  hns3,
+  ixgbe,
+  igb,
+  e1000e,
+  mlx5,
+  virtionet,
+  nvme,
+  vb2,
+  display,
+  sec,
+  hpre,
+  zip,
+  wifi,
+  allocator,
+];
 
 const registered: DeviceModel[] = [];
 

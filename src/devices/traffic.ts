@@ -135,10 +135,12 @@ export const trafficGuards = {
 
 /**
  * A device at work and on its way out of it: `mustStop` ends the traffic, and when the last batch is
- * done it goes to `stopped`. The device's own words: beginBatch, finishBatch, mustStop.
+ * done it goes to `stopped`. The device's own words: beginBatch, finishBatch, mustStop. `besides`:
+ * events it hears in both states.
  */
-export function working(stopped: string) {
+export function working<Besides extends object>(stopped: string, besides: Besides = {} as Besides) {
   return {
+    on: besides,
     initial: 'running',
     states: {
       running: {
