@@ -23,6 +23,13 @@ export class MachineError extends Error {
 
 /** CONFIG_NODES_SHIFT is at most 10. */
 export const nidMax = 1023;
+export const nodesMax = nidMax + 1;
+/** Physical addresses have 52 bits on either architecture. */
+const addressMax = 2 ** 52;
+const pageSizes: Readonly<Record<Machine['arch'], readonly number[]>> = {
+  arm64: [4096, 16384, 65536],
+  x86: [4096],
+};
 const localDistance = 10;
 const unreachableDistance = 255;
 
@@ -34,6 +41,7 @@ export function checkMachine(machine: Machine): Machine {
   if (machine.nodes.length === 0)
     throw new MachineError(['nodes'], 'no nodes, expected at least 1');
   checkNids(machine.nodes);
+  checkPage(machine);
   checkMemory(machine);
   checkDistance(machine);
   checkLatency(machine);
@@ -57,6 +65,13 @@ function checkNids(nodes: readonly MachineNode[]): void {
   });
 }
 
+function checkPage({ arch, pageSize }: Machine): void {
+  const known = pageSizes[arch];
+  if (known.includes(pageSize)) return;
+  const expected = `expected ${known.length > 1 ? 'one of ' : ''}${known.join(', ')} on ${arch}`;
+  throw new MachineError(['page'], `${pageSize}, ${expected}`);
+}
+
 function checkMemory({ nodes, pageSize }: Machine): void {
   const ranges: { start: number; end: number; i: number }[] = [];
   nodes.forEach((node, i) => {
@@ -64,6 +79,9 @@ function checkMemory({ nodes, pageSize }: Machine): void {
       const text = `${hex(start)}-${hex(end)}`;
       const path = ['nodes', i, 'memory'];
       if (start >= end) throw new MachineError(path, `${text} ends before it starts`);
+      if (end > addressMax) {
+        throw new MachineError(path, `${text}, expected addresses below ${hex(addressMax)} (4P)`);
+      }
       if (start % pageSize !== 0 || end % pageSize !== 0) {
         throw new MachineError(path, `${text}, expected multiples of the page size ${pageSize}`);
       }
@@ -120,7 +138,9 @@ function checkLatency({ latency, nodes, onDie }: Machine): void {
     row.forEach((value, b) => {
       const path = ['latency', a, b];
       const local = latency[b]![b]!;
-      if (!(value > 0 && value < 1e9)) throw new MachineError(path, `${value} ns, expected 0-1e9`);
+      if (!(value > 0 && value <= 1e9)) {
+        throw new MachineError(path, `${value} ns, expected more than 0 and at most 1e9`);
+      }
       // transfer() subtracts the local latency of the target: a shorter way from afar would be
       // negative.
       if (value < local) {

@@ -7,7 +7,7 @@
  * map).
  */
 
-import { checkMachine, MachineError } from './check.js';
+import { checkMachine, MachineError, nodesMax } from './check.js';
 import type { Machine, MachineNode, Parameter } from './machine.js';
 
 /** The keys of `machine:` in a scenario, numbers in base units (bytes, ns, GB/s). */
@@ -64,7 +64,7 @@ export function customMachine(keys: MachineKeys): Machine {
   const spread = (matrix: readonly (readonly number[])[], far: number) =>
     keys.chassis ? repeat(matrix, { inside, size, far }) : matrix;
   const link = 2 * (keys.chassis?.link ?? 0);
-  const remoteNs = Math.max(...latency.flat());
+  const remoteNs = latency.reduce((most, row) => Math.max(most, ...row), 0);
   if (keys.chassis) checkOneChassis(keys, { distance, latency, inside });
   const nodes = layOut(list, arch);
   const bandwidth =
@@ -99,6 +99,14 @@ function nodeList(
     throw new MachineError([], 'neither nodes nor chassis, expected one of the two');
   }
   const count = chassis ? chassis.count * chassis.nodes : nodes;
+  const size = typeof count === 'number' ? count : (count?.length ?? 0);
+  if (size > nodesMax) {
+    throw new MachineError(
+      [chassis ? 'chassis' : 'nodes'],
+      `${size} nodes, expected at most ${nodesMax}`,
+    );
+  }
+  checkSizes(keys);
   const list: readonly NodeKeys[] =
     typeof count === 'number' ? Array.from({ length: count }, () => ({})) : (count ?? []);
   const memory = perNode(keys.memory, 'memory', list.length);
@@ -109,6 +117,15 @@ function nodeList(
     cpus: node.cpus ?? cpus?.[i] ?? defaults.cpus,
     online: node.online ?? true,
   }));
+}
+
+/** Sizes under `memory` itself; what a node's own key says is judged when it has its place. */
+function checkSizes({ memory, page = 4096 }: MachineKeys): void {
+  [memory ?? 0].flat().forEach((bytes, i) => {
+    if (bytes % page === 0) return;
+    const path = typeof memory === 'number' ? ['memory'] : ['memory', i];
+    throw new MachineError(path, `${bytes} bytes, expected a multiple of the page size ${page}`);
+  });
 }
 
 /** One number for all nodes or one for each. */

@@ -127,7 +127,27 @@ test.each([
   [{ nodes: 1, cpus: 0 }, 'cpus: no node has a CPU'],
   [
     { nodes: 1, memory: GiB + 1 },
-    'nodes.0.memory: 0x40000000-0x80000001, expected multiples of the page size 4096',
+    'memory: 1073741825 bytes, expected a multiple of the page size 4096',
+  ],
+  [{ nodes: 1, page: 8192 }, 'page: 8192, expected one of 4096, 16384, 65536 on arm64'],
+  [{ nodes: 1, page: 16384, arch: 'x86' }, 'page: 16384, expected 4096 on x86'],
+  [
+    { chassis: { count: 1000, nodes: 20, link: 300 } },
+    'chassis: 20000 nodes, expected at most 1024',
+  ],
+  [
+    { nodes: 1, memory: 2 ** 52 },
+    'nodes.0.memory: 0x40000000-0x10000040000000, expected addresses below 0x10000000000000 (4P)',
+  ],
+  [
+    {
+      nodes: 2,
+      latency: [
+        [0, 120],
+        [120, 0],
+      ],
+    },
+    'latency.0.0: 0 ns, expected more than 0 and at most 1e9',
   ],
   [{}, ': neither nodes nor chassis, expected one of the two'],
 ] as const)('%j is refused: %s', (keys, message) => {
