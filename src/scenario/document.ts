@@ -11,12 +11,14 @@ import {
   isCollection,
   isMap,
   isScalar,
+  isSeq,
   LineCounter,
   parseAllDocuments,
   Scalar,
 } from 'yaml';
+import { found } from '../devices/keys.js';
 import { type Place, ScenarioError } from './error.js';
-import { found } from './schema.js';
+import { checkStructure, type Fail, inlineAliases } from './structure.js';
 
 /** One change from the command line; `option` is how an error calls it, such as `--set seed=x`. */
 export interface Override {
@@ -71,18 +73,31 @@ export class Source {
   place(path: Path, { key = false, offset = 0 }: { key?: boolean; offset?: number } = {}): Place {
     const dotted = path.map(String).join('.');
     const set = this.overrides.findLast(
-      ({ path: at }) => dotted === at || dotted.startsWith(`${at}.`) || (key && at === dotted),
+      ({ path: at }) => dotted === at || dotted.startsWith(`${at}.`),
     );
     if (set) return { file: set.option };
     const node = this.nodeAt(path, key);
+    // What an option has put there has no place in the file.
+    const maker = node?.range ? undefined : this.makerOf(path);
+    if (maker) return { file: maker.option };
     const start = node?.range?.[0] ?? 0;
     const quoted = isScalar(node) && node.type?.startsWith('QUOTE') ? 1 : 0;
     // Offsets into folded or escaped text do not lead back to a column.
     const flow = isScalar(node) && (node.type === 'PLAIN' || quoted === 1);
-    const { line, col } = this.lines.linePos(
-      start + (flow ? quoted * Math.sign(offset) + offset : 0),
-    );
-    return { file: this.file, line: Math.max(1, line), col: Math.max(1, col) };
+    const shift = flow ? quoted * Math.sign(offset) + offset : 0;
+    return placeAt(this.file, this.lines, start + shift);
+  }
+
+  /** The option that made the value at `path`, or the nearest thing that holds it. */
+  private makerOf(path: Path): Override | undefined {
+    for (let length = path.length; length > 0; length--) {
+      const prefix = path.slice(0, length).map(String).join('.');
+      const maker = this.overrides.findLast(
+        ({ path: at }) => at === prefix || at.startsWith(`${prefix}.`),
+      );
+      if (maker) return maker;
+    }
+    return undefined;
   }
 
   error(path: Path, message: string, at: { key?: boolean; offset?: number } = {}): ScenarioError {
@@ -127,32 +142,61 @@ export function parseSources(
     lineCounter: lines,
     prettyErrors: false,
     merge: true,
+    // Looked for in structure.ts: the parser compares every key with every other.
+    uniqueKeys: false,
   });
   if (!Array.isArray(documents) || documents.length === 0) throw empty(file);
   const list = documents.filter(({ contents }, i) => i === 0 || contents !== null) as Document[];
-  for (const document of list) {
-    const wrong = document.errors[0] ?? document.warnings[0];
-    if (!wrong) continue;
-    const { line, col } = lines.linePos(wrong.pos[0]);
-    const [first = ''] = wrong.message.split('\n');
-    const place = { file, line: Math.max(1, line), col: Math.max(1, col) };
-    throw new ScenarioError(place, lowerFirst(first));
-  }
   if (list.length === 1 && list[0]!.contents === null) throw empty(file);
+  const fail: Fail = (node, message) => {
+    throw new ScenarioError(placeAt(file, lines, node?.range?.[0] ?? 0), message);
+  };
+  for (const document of list) checkDocument(document, { file, lines, fail });
+  for (const document of list) {
+    // Aliases that expand without end are refused here.
+    new Source(file, { document, lines, overrides: [] }).data();
+    inlineAliases(document);
+  }
   const base = list[0]!;
+  const changes = overrides.map((one) => ({ ...one, path: dotted(one.path) }));
   return list.map((document) => {
-    const { contents } = document;
-    if (!isMap(contents)) {
-      const { line, col } = lines.linePos(contents?.range?.[0] ?? 0);
-      const what = isScalar(contents) ? `the text ${snippet(contents.value)}` : 'a list';
-      const message = `${what}, expected a mapping of keys such as kernel and machine`;
-      throw new ScenarioError({ file, line, col }, message);
-    }
     const whole = document === base ? document : variant(base, document);
-    for (const override of overrides) applyOverride(whole, override);
+    for (const change of changes) applyOverride(whole, change);
     namesAsText(whole);
-    return new Source(file, { document: whole, lines, overrides });
+    return new Source(file, { document: whole, lines, overrides: changes });
   });
+}
+
+/** `timeline[0].size`, as messages write it, is `timeline.0.size`. */
+function dotted(path: string): string {
+  return path.replaceAll(/\[(\d+)\]/g, '.$1');
+}
+
+function placeAt(file: string, lines: LineCounter, offset: number): Place {
+  const { line, col } = lines.linePos(offset);
+  return { file, line: Math.max(1, line), col: Math.max(1, col) };
+}
+
+function checkDocument(
+  document: Document,
+  { file, lines, fail }: { file: string; lines: LineCounter; fail: Fail },
+): void {
+  const wrong = document.errors[0] ?? document.warnings[0];
+  if (wrong) {
+    const [first = ''] = wrong.message.split('\n');
+    const deep = first.startsWith('Maximum call stack');
+    const message = deep ? 'nested too deeply to be read' : lowerFirst(first);
+    throw new ScenarioError(placeAt(file, lines, wrong.pos[0]), message);
+  }
+  const { contents } = document;
+  if (isMap(contents)) return checkStructure(document, fail);
+  const isText = isScalar(contents) && contents.value !== null;
+  const what = isText
+    ? `the text ${snippet(contents.value)}`
+    : isScalar(contents)
+      ? 'nothing'
+      : 'a list';
+  fail(contents, `${what}, expected a mapping of keys such as kernel and machine`);
 }
 
 function lowerFirst(text: string): string {
@@ -181,28 +225,31 @@ function variant(base: Document, document: Document): Document {
 }
 
 function applyOverride(document: Document, { path, value, option }: Override): void {
+  const fail = (message: string): never => {
+    throw new ScenarioError({ file: option }, message);
+  };
   const keys = path.split('.');
-  if (keys.some((key) => key === '')) {
-    throw new ScenarioError({ file: option }, 'an empty key, expected key.key=value');
-  }
-  const [given] = parseAllDocuments(value, { prettyErrors: false });
-  if (given && given.errors.length > 0) {
-    throw new ScenarioError({ file: option }, `${value} is no YAML value`);
-  }
+  if (keys.some((key) => key === '')) fail('an empty key, expected key.key=value');
+  if (keys.includes('__proto__')) fail('__proto__: unknown key');
+  const [given] = parseAllDocuments(value, { prettyErrors: false, uniqueKeys: false });
+  if (given && given.errors.length > 0) fail(`${value} is no YAML value`);
+  if (given) checkStructure(given as Document, (_, message) => fail(message));
   const node = (given?.contents ?? new Scalar(null)) as Node;
   // `--set machine.on_die=70` of a preset's name means that preset, changed.
   const machine = document.get('machine');
   if (keys[0] === 'machine' && keys.length > 1 && typeof machine === 'string') {
     document.set('machine', document.createNode({ preset: machine }));
   }
+  keys.forEach((key, i) => {
+    const list = document.getIn(keys.slice(0, i), true);
+    if (!isSeq(list) || Number(key) <= list.items.length) return;
+    const count = list.items.length;
+    fail(`${keys.slice(0, i).join('.')} has ${count} entries, expected a number up to ${count}`);
+  });
   try {
     document.setIn(keys, node);
   } catch {
-    const holder = keys.slice(0, -1).join('.');
-    throw new ScenarioError(
-      { file: option },
-      `${holder} has no keys, expected a mapping or a list`,
-    );
+    fail(`${keys.slice(0, -1).join('.')} has no keys, expected a mapping or a list`);
   }
 }
 

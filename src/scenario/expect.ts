@@ -68,10 +68,14 @@ export function parseExpression(text: string): Expression {
   return expression;
 }
 
+/** Parentheses, `not` and signs inside each other: recursion has to end somewhere. */
+const depthMax = 100;
+
 /** Recursive descent, one method per line of the grammar. */
 class Parser {
   private readonly list: readonly Token[];
   private at = 0;
+  private depth = 0;
 
   constructor(text: string) {
     this.list = tokens(text, (offset, message) => {
@@ -93,7 +97,7 @@ class Parser {
 
   private not(): Expression {
     if (!this.take('not')) return this.compare();
-    return { type: 'not', of: this.typed(() => this.not(), { boolean: true }) };
+    return { type: 'not', of: this.deeper(() => this.typed(() => this.not(), { boolean: true })) };
   }
 
   private compare(): Expression {
@@ -128,12 +132,13 @@ class Parser {
   private factor(): Expression {
     const token = this.token;
     if (this.take('(')) {
-      const inside = this.or();
+      const inside = this.deeper(() => this.or());
       if (!this.take(')')) this.fail(')');
       return inside;
     }
     if (this.take('-')) {
-      return { type: 'negate', of: this.typed(() => this.factor(), { boolean: false }) };
+      const operand = () => this.typed(() => this.factor(), { boolean: false });
+      return { type: 'negate', of: this.deeper(operand) };
     }
     if (token.type !== 'number' && token.type !== 'name') this.fail('a statistic or a number');
     this.at++;
@@ -170,6 +175,13 @@ class Parser {
     if (booleans.has(expression.type) === boolean) return;
     const [found, expected] = boolean ? ['a number', 'a comparison'] : ['a comparison', 'a number'];
     throw new ExpressionError(offset, `${found}, expected ${expected}`);
+  }
+
+  private deeper(operand: () => Expression): Expression {
+    if (++this.depth > depthMax) this.fail(`at most ${depthMax} levels`);
+    const expression = operand();
+    this.depth--;
+    return expression;
   }
 
   private get token(): Token {

@@ -45,6 +45,7 @@ export function checkConfig(
   source: Source,
   { keys, kernel, machine }: { keys: ScenarioKeys; kernel: Kernel; machine: Machine },
 ): void {
+  const nidMax = machine.nodes.at(-1)!.nid;
   for (const [symbol, value] of Object.entries(keys.config ?? {})) {
     if (!kconfigSymbols.includes(symbol.replace(/^CONFIG_/, ''))) {
       const message = `no symbol of the model, ${didYouMean(symbol, kconfigSymbols)}`;
@@ -54,6 +55,16 @@ export function checkConfig(
       kconfigOf(kernel.release, kernel.reservation, machine.arch, { [symbol]: value });
     } catch (error) {
       const message = (error as Error).message.replace(`config.${symbol}: `, '');
+      throw source.error(['config', symbol], message);
+    }
+    const name = symbol.replace(/^CONFIG_/, '');
+    if (name === 'NODES_SHIFT' && nidMax >= 2 ** Number(value)) {
+      const least = Math.ceil(Math.log2(nidMax + 1));
+      const message = `${value}, expected at least ${least} for node ${nidMax} of ${machine.name}`;
+      throw source.error(['config', symbol], message);
+    }
+    if (name === 'NUMA' && (value === 'n' || value === false) && machine.nodes.length > 1) {
+      const message = `n with ${machine.nodes.length} nodes, expected y or a machine of one node`;
       throw source.error(['config', symbol], message);
     }
   }
@@ -275,7 +286,7 @@ function eventNumbers(
   { path, entry, kind }: { path: readonly PropertyKey[]; entry: SendKeys; kind: string },
 ): readonly number[] {
   const events = deviceModel(kind)?.timeline ?? {};
-  const event = events[entry.event];
+  const event = Object.hasOwn(events, entry.event) ? events[entry.event] : undefined;
   if (!event) {
     const known = Object.keys(events);
     const message = `${entry.event} is no event of ${kind}, ${didYouMean(entry.event, known)}`;

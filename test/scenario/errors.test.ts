@@ -46,8 +46,14 @@ describe('a file that is no scenario', () => {
       'a: [1,\nb',
       's.yaml:2:1: flow sequence in block collection must be sufficiently indented and end with a ]',
     ],
-    ['kernel: 1\nkernel: 2', 's.yaml:2:1: map keys must be unique'],
-    ['kernel: *x', 's.yaml:1:1: unresolved alias (the anchor must be set before the alias): x'],
+    ['---\n', 's.yaml:1:4: nothing, expected a mapping of keys such as kernel and machine'],
+    ['kernel: 1\nkernel: 2', 's.yaml:2:1: kernel: a second time in one mapping, expected once'],
+    ['kernel: *x', 's.yaml:1:9: *x: no anchor of that name before it'],
+    ['a: &x { b: *x }', 's.yaml:1:12: *x: a part of what it stands for'],
+    ['a: { <<: 3 }', 's.yaml:1:10: <<: expected a mapping to merge, or an alias of one'],
+    ['? [a]\n: 3', 's.yaml:1:3: a key that is a list or a mapping, expected a name'],
+    ['~: 3', 's.yaml:1:1: an empty key, expected a name'],
+    ['devices: { __proto__: 3 }', 's.yaml:1:12: __proto__: unknown key'],
   ])('%j', (text, message) => {
     expect(complaint(text)).toBe(message);
   });
@@ -121,6 +127,32 @@ describe('values', () => {
   test.each([
     [with2('stop: 10'), 's.yaml:3:7: stop: 10, expected a time such as 240ns, 10us, 3ms'],
     [with2('stop: 3m'), 's.yaml:3:7: stop: 3m, expected a time such as 240ns, 10us, 3ms'],
+    [with2('stop: 0'), 's.yaml:3:7: stop: the run has no length, expected more than 0'],
+    [with2('stop: 0.1ns'), 's.yaml:3:7: stop: the run has no length, expected more than 0'],
+    [
+      with2('config: { NODES_SHIFT: 1 }'),
+      's.yaml:3:24: config.NODES_SHIFT: 1, expected at least 2 for node 3 of kunpeng920-2p',
+    ],
+    [
+      with2('config: { NUMA: n }'),
+      's.yaml:3:17: config.NUMA: n with 4 nodes, expected y or a machine of one node',
+    ],
+    [
+      with2('policy: { alloc: [], free: [buddy] }'),
+      's.yaml:3:18: policy.alloc: an empty list, expected at least 1 entry',
+    ],
+    [
+      with2('cost: { page_migrate: 1e300 }'),
+      's.yaml:3:23: cost.page_migrate: 1e+300, expected a number from 0 to 1e9',
+    ],
+    [
+      machine('  nodes: 2', '  cpus: 100000000'),
+      's.yaml:4:9: machine.cpus: 100000000, expected a number of CPUs, 0 to 8192',
+    ],
+    [
+      machine('  nodes: 2', '  memory: [4G, 5000]'),
+      's.yaml:4:16: machine.memory[1]: 5000 bytes, expected a multiple of the page size 4096',
+    ],
     [with2('seed: -1'), 's.yaml:3:7: seed: -1, expected 0 to 4294967295'],
     [
       with2('pressure: { 1: 16X }'),
@@ -160,7 +192,7 @@ describe('matrices', () => {
     ],
     [
       machine('  nodes: 2', '  latency: [[100, near], [200, 100]]'),
-      's.yaml:4:19: machine.latency[0][1]: near, expected latency in ns',
+      's.yaml:4:19: machine.latency[0][1]: near, expected a latency in ns',
     ],
   ])('%j', (text, message) => {
     expect(complaint(text)).toBe(message);
@@ -201,7 +233,11 @@ describe('devices', () => {
     ],
     [
       with2('devices:', '  nic-0: { kind: hns3 }'),
-      's.yaml:4:3: devices.nic-0: expected a letter, then letters, digits and _',
+      's.yaml:4:3: devices.nic-0: expected a letter or _, then letters, digits and _',
+    ],
+    [
+      device('kind: hns3, interval: 99999999999999999999s'),
+      's.yaml:4:33: devices.nic0.interval: too long for a time, expected at most 104 days',
     ],
     [with2('devices: [nic]'), 's.yaml:3:10: devices: a list, expected a mapping'],
   ])('%j', (text, message) => {
@@ -247,6 +283,14 @@ describe('the timeline', () => {
   });
 });
 
+test('what every object has is no event', () => {
+  const text = with2(
+    'devices: { nic0: { kind: hns3 } }',
+    'timeline: [{ at: 1ms, do: send, device: nic0, event: toString }]',
+  );
+  expect(complaint(text)).toMatch(/: timeline\[0\]\.event: toString is no event of hns3, /);
+});
+
 test('an expectation that cannot be read is shown at its own character', () => {
   expect(complaint(with2('expect:', '  - nic0.refused > 3xs'))).toBe(
     's.yaml:4:20: expect[0]: unit xs, expected one of %, ns, us, ms, s, K, M, G, T, P',
@@ -254,6 +298,12 @@ test('an expectation that cannot be read is shown at its own character', () => {
   expect(complaint(with2('expect:', '  - "refused + 3"'))).toBe(
     's.yaml:4:5: expect[0]: a number, expected a comparison',
   );
+});
+
+test('an expectation nested without end is a mistake, not a crash', () => {
+  for (const text of ['('.repeat(9999), 'not '.repeat(9999), `1 == ${'-'.repeat(9999)}1`]) {
+    expect(complaint(with2(`expect: ["${text}"]`))).toMatch(/expect\[0\]: .*expected/);
+  }
 });
 
 describe('names in an expectation', () => {
@@ -283,6 +333,9 @@ describe('an option of the command line is the place of its own mistake', () => 
     ['sed', '9', 'sed: unknown key, did you mean seed?'],
     ['kernel.x', '9', 'kernel has no keys, expected a mapping or a list'],
     ['seed', '[', '[ is no YAML value'],
+    ['devices.__proto__.kind', 'x', '__proto__: unknown key'],
+    ['timelin[0].at', '9', 'timelin: unknown key, did you mean timeline?'],
+    ['devices.nic0.node', '{ a: 1, a: 2 }', 'a: a second time in one mapping, expected once'],
   ])('--set %s=%s', (path, value, message) => {
     expect(complaint(text, [set(path, value)])).toBe(`--set ${path}=${value}: ${message}`);
   });
@@ -291,4 +344,34 @@ describe('an option of the command line is the place of its own mistake', () => 
 test('a mistake in what a variant inherits is shown where it was written', () => {
   const text = `${with2('stop: never')}\n---\nkernel: v2\n`;
   expect(complaint(text)).toBe('s.yaml:3:7: stop: never, expected a time such as 240ns, 10us, 3ms');
+});
+
+test('a value that would break the line, or fill the screen, does neither', () => {
+  const message = complaint(with2('title: x', `policy: "a\\nb\\u001b[31m${'c'.repeat(5000)}"`));
+  expect(message).toMatch(/^s\.yaml:4:9: policy: a\\nb\\u001b\[31mc+… is not known, /);
+  expect(message.length).toBeLessThan(600);
+});
+
+test('an alias may stand in what a variant inherits, and an option changes one copy only', () => {
+  const text = `kernel: 6.12
+machine: kunpeng920-2p
+devices: { a: &nic { kind: hns3, node: 1, start: &soon 1ms }, b: *nic }
+timeline: [{ at: *soon, do: take, node: 0, size: 1M }]
+---
+devices: { c: { kind: hns3 } }
+`;
+  const overrides = [{ path: 'timeline[0].size', value: '2M', option: '--set' }];
+  const [first, second] = parseScenario(text, 's.yaml', { overrides });
+  expect(second!.timeline).toEqual([{ at: 1e6, do: 'take', nid: 0, size: 2 ** 21 }]);
+  expect(first!.devices.map(({ name, nid }) => [name, nid])).toEqual([
+    ['a', 1],
+    ['b', 1],
+  ]);
+  const moved = [{ path: 'devices.b.node', value: '2', option: '--set' }];
+  const [document = ''] = text.split('---');
+  const [changed] = parseScenario(document, 's.yaml', { overrides: moved });
+  expect(complaint(text, moved)).toBe(
+    '--set: devices.b.kind: nothing, expected a kind of `cmasim devices`',
+  );
+  expect(changed!.devices.map(({ nid }) => nid)).toEqual([1, 2]);
 });
