@@ -8,6 +8,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { BootFailed } from '../experiment/plan.js';
+import { ConfigError } from '../mm/kconfig.js';
 import { ScenarioError } from '../scenario/error.js';
 import { InputError } from '../trace/input.js';
 import { bootCommand } from './boot.js';
@@ -78,14 +79,14 @@ function failure(error: unknown): number {
     complain(error.message);
     return wrongInput;
   }
-  if (error instanceof UsageError || error instanceof BootFailed) {
+  if (error instanceof UsageError || error instanceof BootFailed || error instanceof ConfigError) {
     complain(`cmasim: ${error.message}`);
     return wrongInput;
   }
   const { message = String(error), stack, seed } = error as Error & { seed?: number };
   const which = seed === undefined ? '' : ` (seed ${seed})`;
   complain(`cmasim: internal error${which}: ${message.split('\n')[0]}`);
-  if (process.env.CMASIM_DEBUG) complain(stack ?? '');
+  if (process.env.CMASIM_DEBUG) process.stderr.write(`${stack}\n`);
   return ourBug;
 }
 

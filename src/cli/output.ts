@@ -5,13 +5,15 @@
 
 import { readFileSync } from 'node:fs';
 import { type Paint, paint } from '../report/table.js';
+import { oneLine } from '../scenario/error.js';
 
 /** A reader that goes away (`| head`) is no mistake: what is left is not written. */
 export function ignoreClosedPipes(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') process.exit();
-      throw error;
+      if (stream !== process.stderr) complain(`cmasim: output cannot be written (${error.code})`);
+      process.exit(2);
     });
   }
 }
@@ -24,8 +26,9 @@ export function printJson(document: unknown): void {
   print(JSON.stringify(document, null, 2));
 }
 
+/** One line, whatever file names or values it quotes. */
 export function complain(line: string): void {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${oneLine(line)}\n`);
 }
 
 /** https://no-color.org: any value but the empty one turns colour off. */

@@ -7,11 +7,11 @@ import { runDocument } from '../report/json.js';
 import type { RunResult } from '../report/result.js';
 import { runText, timingText } from '../report/text.js';
 import type { Override } from '../scenario/document.js';
-import { loadScenario, scenarioYaml } from '../scenario/load.js';
+import { loadScenario, scenariosYaml } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { complain, print, printJson, stdoutPaint } from './output.js';
 import { ProgressLine } from './progress.js';
-import { type FinishedRun, refuseExisting, writeRunDirectory } from './runDirectory.js';
+import { type FinishedRun, RunDirectory } from './runDirectory.js';
 
 export interface RunOptions {
   readonly kernel?: string;
@@ -80,7 +80,7 @@ export function overridesOf(options: Partial<RunOptions>): Override[] {
     const value = options[path];
     if (value === undefined) return [];
     // Quoted, so that `--cmdline 'a: b'` and `--kernel 5.10` are text; a seed is a number.
-    const yaml = path === 'seed' ? value : JSON.stringify(value);
+    const yaml = path === 'seed' && value.trim() !== '' ? value : JSON.stringify(value);
     return [{ path, value: yaml, option: `--${path} ${value}` }];
   });
   const set = (options.set ?? []).map((text): Override => {
@@ -94,16 +94,16 @@ async function runScenarios(files: readonly string[], options: RunOptions): Prom
   const overrides = overridesOf(options);
   const scenarios = files.flatMap((file) => loadScenario(file, { overrides }));
   if (options.printConfig) {
-    print(scenarios.map(scenarioYaml).join('---\n'));
+    print(scenariosYaml(scenarios));
     return;
   }
-  const force = options.force === true;
-  if (options.output !== undefined) refuseExisting(options.output, { force });
+  const directory =
+    options.output === undefined
+      ? null
+      : new RunDirectory(options.output, { force: options.force === true });
   const runs = await simulateAll(scenarios, options);
   const results = runs.map(({ result }) => result);
-  if (options.output !== undefined) {
-    writeRunDirectory(options.output, runs, { force, devices: options.devices });
-  }
+  directory?.write(runs, options.devices);
   if (options.json) printJson(runDocument(results));
   process.exitCode = exitCode(results, { check: options.check === true });
 }

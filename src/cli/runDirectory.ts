@@ -4,7 +4,15 @@
  * It appears at once and whole, or not at all: written beside its place, then renamed.
  */
 
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { runDocument } from '../report/json.js';
 import type { RunResult } from '../report/result.js';
@@ -18,32 +26,96 @@ export interface FinishedRun {
   readonly result: RunResult;
 }
 
-/** Throws ScenarioError if the directory is there and may not be replaced. */
-export function refuseExisting(directory: string, { force }: { force: boolean }): void {
-  if (force || !existsSync(directory)) return;
-  throw new ScenarioError({ file: directory }, 'exists, expected a new directory or --force');
+/** The place of a run's directory, taken before the run: a wrong name costs no simulation. */
+export class RunDirectory {
+  readonly #given: string;
+  readonly #target: string;
+  readonly #temporary: string;
+
+  /** Throws ScenarioError if nothing can be written there, or something is there already. */
+  constructor(directory: string, { force }: { force: boolean }) {
+    this.#given = directory === '' ? '--output' : directory;
+    if (directory === '') throw this.#error('an empty name, expected a directory');
+    this.#target = resolve(directory);
+    this.#temporary = join(
+      dirname(this.#target),
+      `.${basename(this.#target).slice(0, 200)}.${process.pid}`,
+    );
+    if (existsSync(this.#target)) {
+      if (!force) throw this.#error('exists, expected a new directory or --force');
+      // Whatever else lies there is not ours to remove.
+      if (!isRunDirectory(this.#target)) {
+        throw this.#error('not written by a run, expected a new directory');
+      }
+    }
+    this.#attempt(() => {
+      makeParents(dirname(this.#target));
+      mkdirSync(this.#temporary);
+    });
+    process.on('exit', this.discard);
+  }
+
+  /** One run fills the directory itself; of several each gets a directory in it. */
+  write(runs: readonly FinishedRun[], devices: string): void {
+    this.#attempt(() => {
+      const names = directoryNames(runs);
+      runs.forEach((run, i) => {
+        writeRun(
+          runs.length === 1 ? this.#temporary : join(this.#temporary, names[i]!),
+          run,
+          devices,
+        );
+      });
+      const old = `${this.#temporary}.old`;
+      if (existsSync(this.#target)) renameSync(this.#target, old);
+      renameSync(this.#temporary, this.#target);
+      rmSync(old, { recursive: true, force: true });
+    });
+  }
+
+  /** Leaves nothing behind but what was written whole. */
+  readonly discard = (): void => {
+    process.off('exit', this.discard);
+    rmSync(this.#temporary, { recursive: true, force: true });
+  };
+
+  #attempt(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      throw this.#error(`cannot be written (${(error as NodeJS.ErrnoException).code})`);
+    }
+  }
+
+  #error(message: string): ScenarioError {
+    return new ScenarioError({ file: this.#given }, message);
+  }
 }
 
-/** One run fills the directory itself; of several each gets a directory in it. */
-export function writeRunDirectory(
-  directory: string,
-  runs: readonly FinishedRun[],
-  { force, devices }: { force: boolean; devices: string },
-): void {
-  refuseExisting(directory, { force });
-  const target = resolve(directory);
-  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}`);
-  mkdirSync(temporary, { recursive: true });
-  try {
-    for (const run of runs) {
-      const name = run.scenario.name.replaceAll(/[^A-Za-z0-9._-]/g, '-');
-      writeRun(runs.length === 1 ? temporary : join(temporary, name), run, devices);
-    }
-    if (force) rmSync(target, { recursive: true, force: true });
-    renameSync(temporary, target);
-  } finally {
-    rmSync(temporary, { recursive: true, force: true });
-  }
+/** mkdir -p; Node's own does not come back from file systems that refuse without saying why. */
+function makeParents(directory: string): void {
+  if (existsSync(directory)) return;
+  makeParents(dirname(directory));
+  mkdirSync(directory);
+}
+
+/** A directory of one run, of several, or of nothing. */
+function isRunDirectory(path: string): boolean {
+  const isRun = (directory: string) => existsSync(join(directory, 'manifest.json'));
+  if (!statSync(path).isDirectory()) return false;
+  return isRun(path) || readdirSync(path).every((name) => isRun(join(path, name)));
+}
+
+/** Names of the runs fit for a file system, each once. */
+function directoryNames(runs: readonly FinishedRun[]): string[] {
+  const taken = new Set<string>();
+  return runs.map(({ scenario }) => {
+    const name = scenario.name.replaceAll(/[^A-Za-z0-9._-]/g, '-');
+    let free = name;
+    for (let k = 2; taken.has(free); k++) free = `${name}.${k}`;
+    taken.add(free);
+    return free;
+  });
 }
 
 function writeRun(directory: string, { scenario, result }: FinishedRun, devices: string): void {

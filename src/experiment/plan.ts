@@ -52,7 +52,7 @@ export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
   const pageSize = machine.pageSize;
   return {
     report,
-    notes,
+    notes: [...notes, ...tooLate(scenario)],
     plan: {
       ...plan,
       seed: scenario.seed,
@@ -68,6 +68,20 @@ export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
       watch: options.watch ?? nothingWatched,
     },
   };
+}
+
+/** What the scenario says and this run does not come to, a sentence each. */
+function tooLate({ timeline, devices, stopNs }: Scenario): string[] {
+  const late = (what: string, at: number) =>
+    `${what} at ${at} ns does not happen: the run ends at ${stopNs} ns`;
+  return [
+    ...timeline
+      .filter(({ at }) => at > stopNs)
+      .map((entry) => late(`timeline: ${entry.do}`, entry.at)),
+    ...devices
+      .filter(({ startNs }) => startNs > stopNs)
+      .map(({ name, startNs }) => late(`${name}: probe`, startNs)),
+  ];
 }
 
 /** What a plan has of the kernel that booted, whatever is then run on it. */

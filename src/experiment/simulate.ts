@@ -105,7 +105,8 @@ function resultOf(
     seed: scenario.seed,
     shards: outcome.shards,
     fingerprint: outcome.fingerprint,
-    simulatedNs: outcome.simulatedNs,
+    // With nothing left to happen, time still runs on to the end.
+    simulatedNs: outcome.interrupted ? outcome.simulatedNs : scenario.stopNs,
     events: outcome.events,
     wallMs,
     interrupted: outcome.interrupted,

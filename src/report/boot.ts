@@ -7,6 +7,7 @@ import type { BootReport } from '../mm/boot.js';
 import { errnoNumbers, phys } from '../mm/declare.js';
 import type { Kernel } from '../mm/release.js';
 import type { MachineBoot } from '../scenario/bootinput.js';
+import { printable } from '../scenario/error.js';
 import { type Paint, sizeText, table } from './table.js';
 
 /** What was booted, for the head of a report. */
@@ -104,7 +105,7 @@ export function bootText(booted: Booted, paint: Paint): string {
   const by = `areas per node as in ${kernel.reservation.id}`;
   const lines = [
     paint.bold(`${machine}: ${kernel.release.id} on ${arch}, pages of ${page}, ${by}`),
-    `command line: ${cmdline === '' ? '(empty)' : cmdline}`,
+    `command line: ${cmdline === '' ? '(empty)' : printable(cmdline)}`,
     '',
     ...areaTable(booted),
     ...useTable(booted),

@@ -3,6 +3,7 @@
  * areas, the latencies with their class, what was found, what was expected.
  */
 
+import { printable } from '../scenario/error.js';
 import type { AreaResult, DeviceResult, RunResult, StatResult } from './result.js';
 import { type Cell, type Paint, percentText, sizeText, table, timeText } from './table.js';
 
@@ -50,9 +51,9 @@ function head(result: RunResult, paint: Paint): string[] {
     result.policy === result.kernel ? result.kernel : `${result.kernel}, policy ${result.policy}`;
   const count = `${result.events} ${result.events === 1 ? 'event' : 'events'}`;
   const lines = [
-    paint.bold(name),
-    `  kernel ${kernel} | machine ${result.machine} | seed ${result.seed}`,
-    `  cmdline ${result.cmdline === '' ? '(empty)' : result.cmdline}`,
+    paint.bold(printable(name)),
+    `  kernel ${kernel} | machine ${printable(result.machine)} | seed ${result.seed}`,
+    `  cmdline ${result.cmdline === '' ? '(empty)' : printable(result.cmdline)}`,
     `  fingerprint ${result.fingerprint} | ${timeText(result.simulatedNs)} simulated | ${count}`,
   ];
   if (result.interrupted) lines.push(paint.bad('  interrupted: everything below is partial'));
@@ -109,7 +110,11 @@ function deviceRow(group: readonly DeviceResult[], areas: readonly AreaResult[])
   const sum = (of: (device: DeviceResult) => number) =>
     group.reduce((total, device) => total + of(device), 0);
   const from = [
-    [group.length === 1 ? nodeAreas(first, areas) : 'node areas', sum(({ placed }) => placed.node)],
+    [
+      group.length === 1 ? nodeAreas(first, areas) : 'node areas',
+      sum(({ placed, placedRemote }) => placed.node - placedRemote.node),
+    ],
+    ["another node's area", sum(({ placedRemote }) => placedRemote.node)],
     ['device area', sum(({ placed }) => placed.device)],
     [defaultArea(areas), sum(({ placed }) => placed.default)],
     ['buddy', sum(({ placed, placedRemote }) => placed.buddy - placedRemote.buddy)],
@@ -247,7 +252,8 @@ function findingLines({ findings }: RunResult): string[] {
 function checkLines({ checks }: RunResult, paint: Paint): string[] {
   return checks.map(({ expr, ok, value, missing }) => {
     const mark = ok ? paint.good('ok  ') : paint.bad('FAIL');
-    if (missing.length > 0) return `${mark}  ${expr}  (no ${missing.join(', ')} in this run)`;
-    return `${mark}  ${expr}  (${value === null ? 'nothing' : Number(value.toPrecision(6))})`;
+    if (missing.length > 0)
+      return `${mark}  ${printable(expr)}  (no ${missing.join(', ')} in this run)`;
+    return `${mark}  ${printable(expr)}  (${value === null ? 'nothing' : Number(value.toPrecision(6))})`;
   });
 }

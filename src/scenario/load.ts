@@ -63,6 +63,15 @@ export function scenarioYaml(scenario: Scenario): string {
   return stringify(scenario.document, { lineWidth: 100, flowCollectionPadding: true });
 }
 
+/** Several as one file. What the first has and a later one does not is said not to be there. */
+export function scenariosYaml(scenarios: readonly Scenario[]): string {
+  const inherited = Object.keys(scenarios[0]?.document ?? {}).filter((key) => key !== 'title');
+  const none = Object.fromEntries(inherited.map((key) => [key, null]));
+  return scenarios
+    .map((one) => scenarioYaml({ ...one, document: { ...none, ...one.document } }))
+    .join('---\n');
+}
+
 function resolved(source: Source, name: string): Scenario {
   const data = source.data();
   const parsed = scenarioKeys.safeParse(data);
