@@ -2,13 +2,19 @@
  * `cmasim query 'select …' DIR…`: SQL over the tables of results directories.
  */
 
-import { Command, Option } from 'commander';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { DuckDbMissing, QueryError, type QueryResult, query } from '../experiment/duckdb.js';
+import { type RunChoice, writeRequests } from '../experiment/requestsTable.js';
+import { readStudy } from '../experiment/results.js';
 import { type Cell, table } from '../report/table.js';
 import { print, printJson } from './output.js';
 import { UsageError } from './usage.js';
 
 interface QueryOptions {
+  readonly requests?: readonly RunChoice[];
   readonly json?: boolean;
   readonly csv?: boolean;
 }
@@ -18,27 +24,49 @@ export function queryCommand(): Command {
     .summary('ask the tables of finished sweeps in SQL')
     .description(
       'Runs a DuckDB statement over two views: `runs`, one row per run and statistic, and `summary`, one\n' +
-        'row per variant and statistic. Of several directories the views hold all rows. DuckDB must be\n' +
+        'row per variant and statistic. Of several directories the views hold all rows. With --requests a\n' +
+        'third, `requests`, has a row per request of single runs, which are made again for it. DuckDB must be\n' +
         'installed (npm install @duckdb/node-api); the files are plain Parquet, so anything else reads them.',
     )
     .argument('<sql>', "a statement: 'select nics, mean from summary where statistic = ...'")
     .argument('[dir...]', 'results directories; the current one unless given')
+    .option('--requests <list>', 'add the view `requests`: of runs VARIANT/REPLICATION,…', choices)
     .option('--json', 'print one document')
     .addOption(new Option('--csv', 'print comma-separated values').conflicts('json'))
     .action(ask);
 }
 
-async function ask(sql: string, directories: string[], options: QueryOptions): Promise<void> {
+function choices(value: string): RunChoice[] {
+  return value.split(',').map((one): RunChoice => {
+    const [, variant, replication] = /^(\d+)\/(\d+)$/.exec(one) ?? [];
+    if (replication === undefined) {
+      throw new InvalidArgumentError(
+        'expected VARIANT/REPLICATION such as 3/0, or several of them',
+      );
+    }
+    return { variant: Number(variant), replication: Number(replication) };
+  });
+}
+
+async function ask(sql: string, given: string[], options: QueryOptions): Promise<void> {
+  const directories = given.length > 0 ? given : ['.'];
+  const temporary = mkdtempSync(join(tmpdir(), 'cmasim-query-'));
   try {
-    const result = await query(sql, directories.length > 0 ? directories : ['.']);
+    const requests: string[] = [];
+    for (const [i, directory] of options.requests ? directories.entries() : []) {
+      const path = join(temporary, `${i}.parquet`);
+      await writeRequests(path, readStudy(directory), options.requests!);
+      requests.push(path);
+    }
+    const result = await query(sql, directories, requests);
     if (options.json) printJson(document(result));
     else if (options.csv) print(csv(result));
     else print(text(result));
   } catch (error) {
-    if (error instanceof DuckDbMissing || error instanceof QueryError) {
-      throw new UsageError(error.message);
-    }
-    throw error;
+    const known = [DuckDbMissing, QueryError, RangeError].some((type) => error instanceof type);
+    throw known ? new UsageError((error as Error).message) : error;
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
   }
 }
 

@@ -26,17 +26,25 @@ export interface QueryResult {
   readonly rows: readonly (readonly unknown[])[];
 }
 
-/** Views of a query: `runs` and `summary`, of one directory or of several together. */
-export async function query(sql: string, directories: readonly string[]): Promise<QueryResult> {
+/**
+ * Views of a query: `runs` and `summary`, of one directory or of several together; `requests`, if files of
+ * that table are given.
+ */
+export async function query(
+  sql: string,
+  directories: readonly string[],
+  requests: readonly string[] = [],
+): Promise<QueryResult> {
   const duckdb = await load();
   const instance = await duckdb.DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
   try {
-    for (const [view, file] of [
-      ['runs', runsTable],
-      ['summary', summaryTable],
-    ] as const) {
-      const files = directories.map((directory) => tableFile(directory, file));
+    const views = {
+      runs: directories.map((directory) => tableFile(directory, runsTable)),
+      summary: directories.map((directory) => tableFile(directory, summaryTable)),
+      ...(requests.length > 0 ? { requests } : {}),
+    };
+    for (const [view, files] of Object.entries(views)) {
       const list = files.map((path) => `'${path.replaceAll("'", "''")}'`).join(', ');
       await connection.run(
         `create view ${view} as select * from read_parquet([${list}], union_by_name = true)`,

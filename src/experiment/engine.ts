@@ -8,8 +8,8 @@
 import type { RunResult } from '../report/result.js';
 import type { Scenario } from '../scenario/scenario.js';
 
-/** Makes one run from start to end in the calling thread. */
-export type RunOne = (scenario: Scenario) => Promise<RunResult>;
+/** Makes one run from start to end in the calling thread; statistics are those from `warmupNs` on. */
+export type RunOne = (scenario: Scenario, warmupNs: number) => Promise<RunResult>;
 
 /** A run as it travels. */
 export interface RunJob {

@@ -56,7 +56,9 @@ export class Naming {
 
 /** Folders whose code decides what a run yields, and files of the others that do. */
 const decisive = ['mm', 'sim', 'machine', 'devices', 'actors', 'scenario', 'report'];
-const decisiveFiles = ['experiment/simulate.js', 'experiment/plan.js', 'experiment/record.js'];
+const decisiveFiles = ['simulate', 'plan', 'warmup', 'record'].map(
+  (name) => `experiment/${name}.js`,
+);
 
 let known: string | undefined;
 

@@ -3,7 +3,7 @@
  */
 
 import type { RunOne } from './engine.js';
-import { simulate } from './simulate.js';
+import { simulateFrom } from './warmup.js';
 
-const runInline: RunOne = (scenario) => simulate(scenario, { shards: 1, inline: true });
+const runInline: RunOne = (scenario, warmupNs) => simulateFrom(scenario, warmupNs);
 export default runInline;

@@ -8,7 +8,6 @@ import type { Scenario } from '../scenario/scenario.js';
 import type { Made, RunJob, RunOne } from './engine.js';
 import { BootFailed } from './plan.js';
 import { failedRecord, recordOf } from './record.js';
-import { withoutWarmup } from './warmup.js';
 
 /** Variants whose replications may come mixed; a scenario takes milliseconds to read. */
 const scenariosMax = 16;
@@ -41,11 +40,7 @@ export class Maker {
     const document = { ...base.document, seed };
     const scenario: Scenario = { ...base, name: job.scenario, seed, document };
     try {
-      const result =
-        job.warmupNs > 0
-          ? await withoutWarmup(scenario, job.warmupNs, this.runOne)
-          : await this.runOne(scenario);
-      return JSON.stringify(recordOf(job.run, result));
+      return JSON.stringify(recordOf(job.run, await this.runOne(scenario, job.warmupNs)));
     } catch (error) {
       if (!(error instanceof BootFailed)) throw error;
       const { kernel, policy, cmdline } = scenario;

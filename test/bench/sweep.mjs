@@ -99,7 +99,7 @@ function cpuMs(pid) {
 
 /** The simulation and nothing else. */
 async function loop() {
-  for (let seed = 1; seed <= runs; seed++) await runInline({ ...scenario, seed });
+  for (let seed = 1; seed <= runs; seed++) await runInline({ ...scenario, seed }, 0);
 }
 
 /** A server and a worker with one thread; undefined if there is no redis-server. */

@@ -95,6 +95,19 @@ test('query answers in a table, as JSON and as CSV', async () => {
   expect(err).toMatch(/^cmasim: Parser Error/);
 });
 
+test('query lists every request of the runs one asks about', async () => {
+  const sql = `select cmdline, served_from, count(*)::int as n, sum(size)::int as bytes from requests
+    where local group by all order by n desc limit 1`;
+  const results = join(directory, 'whole');
+  const { out, err } = await cmasim('query', sql, results, '--requests', '2/0,2/1', '--json');
+  expect(err).toBe('');
+  const [row] = JSON.parse(out).rows;
+  expect(row).toMatchObject({ cmdline: 'cma=16M cma_pernuma=16M' });
+  expect(row.n).toBeGreaterThan(0);
+  const wrong = await cmasim('query', sql, results, '--requests', '9/0');
+  expect(wrong.err).toBe('cmasim: variant 9 is not in the study, expected 0 to 2\n');
+});
+
 test('size prints a boot string that the simulator then finds to be enough', async () => {
   const scenario = join(directory, 'one.yaml');
   const text = readFileSync(file, 'utf8').split('scenario:\n')[1]!.split('axes:')[0]!;

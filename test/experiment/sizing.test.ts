@@ -228,7 +228,8 @@ devices:
 stop: 40ms
 `;
     const [scenario] = parseScenario(text, 'fixed.yaml');
-    const environment = { pageSize: 4096, maxPageOrder: 10, cmaAlignment: 8, dmaCma: true };
+    const kernel = { pageSize: 4096, maxPageOrder: 10, cmaAlignment: 8, dmaCma: true };
+    const environment = { ...kernel, cpus: 4 };
     const pages = (nid: number) => {
       const requests = scenario!.devices
         .filter((device) => device.nid === nid)
