@@ -5,18 +5,19 @@
  * Every schema has a default, so that a device with no keys is a device as its driver makes it.
  */
 import { z } from 'zod';
+import { parseSize, parseTime, sizePattern, timePattern } from '../mm/units.js';
 
-/** In ns. */
-const timeUnits: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };
-const sizeUnits: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
-const timePattern = /^([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s)$/;
-const sizePattern = /^([0-9]+)([KMG]?)$/;
+/** How a value that is wrong is named: text as it stands, everything else by what it is. */
+export function found(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing';
+  if (Array.isArray(value)) return value.length > 0 ? 'a list' : 'an empty list';
+  if (typeof value === 'object') return 'a mapping';
+  return value === '' ? 'an empty text' : String(value);
+}
 
-function expected(what: string) {
-  return {
-    error: ({ input }: { input?: unknown }) =>
-      `${typeof input === 'object' ? JSON.stringify(input) : String(input)}, expected ${what}`,
-  };
+/** The message of a wrong value, for zod. */
+export function expected(what: string) {
+  return { error: (issue: { input?: unknown }) => `${found(issue.input)}, expected ${what}` };
 }
 
 /** A whole number from `least` to `most`. */
@@ -26,33 +27,36 @@ export function whole(least: number, most: number, fallback: number) {
 }
 
 const aTime = expected('a time such as 240ns, 10us, 3ms');
-const oneTime = z
+
+/** A time in whole ns; 0 needs no unit. */
+export const timeValue = z
   .union([z.string().regex(timePattern, aTime), z.literal(0)], aTime)
-  .transform((value) => {
-    const [, digits, unit] = timePattern.exec(String(value)) ?? ['', '0', 'ns'];
-    return Math.round(Number(digits) * timeUnits[unit!]!);
-  });
+  .transform((value) => (value === 0 ? 0 : (parseTime(value) ?? Number.NaN)))
+  .refine(Number.isSafeInteger, 'too long for a time, expected at most 104 days');
+
+/** A size in bytes of at least `least`; text is read as the kernel reads it. */
+export function sizeValue(least: number, examples: string) {
+  const aSize = expected(`a size such as ${examples}`);
+  return z
+    .union([z.string().regex(sizePattern, aSize), z.int().min(least, aSize)], aSize)
+    .transform((value) => (typeof value === 'number' ? value : (parseSize(value) ?? Number.NaN)))
+    .refine(Number.isSafeInteger, 'too large for a size, expected at most 8191T')
+    .refine((bytes) => bytes >= least, `too small for a size, expected at least ${least}`);
+}
 
 /** Whole ns: `240ns`, `10us`, or 0. */
 export function time(fallback: number) {
-  return oneTime.default(fallback);
+  return timeValue.default(fallback);
 }
 
 /** Times in order; none unless given. */
 export function times() {
-  return z.array(oneTime, expected('a list of times')).default([]);
+  return z.array(timeValue, expected('a list of times')).default([]);
 }
 
 /** Bytes: `2K`, `4096`. */
 export function size(fallback: number) {
-  const what = expected('a size such as 2K, 4096');
-  return z
-    .union([z.string().regex(sizePattern, what), z.int(what).min(1, what)], what)
-    .transform((value) => {
-      const [, digits, unit] = sizePattern.exec(String(value)) ?? ['', '0', ''];
-      return Number(digits) * sizeUnits[unit!]!;
-    })
-    .default(fallback);
+  return sizeValue(1, '2K, 4096').default(fallback);
 }
 
 export function flag(fallback: boolean) {

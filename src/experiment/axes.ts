@@ -3,10 +3,10 @@
  */
 
 import { type Document, isScalar, isSeq } from 'yaml';
+import { parseSize, parseTime } from '../mm/units.js';
 import type { Source } from '../scenario/document.js';
 import { ExpressionError, judge, parseExpression } from '../scenario/expect.js';
 import { didYouMean } from '../scenario/suggest.js';
-import { parseSize, parseTime } from '../scenario/units.js';
 import type { AxisValue } from './study.js';
 import type { AxisKeys, StudyKeys } from './studySchema.js';
 

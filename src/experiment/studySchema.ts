@@ -4,7 +4,8 @@
  */
 
 import { z } from 'zod';
-import { found, time } from '../scenario/schema.js';
+import { found } from '../devices/keys.js';
+import { time } from '../scenario/schema.js';
 
 const expected = (what: string) => ({
   error: (issue: { input?: unknown }) => `${found(issue.input)}, expected ${what}`,

@@ -11,11 +11,11 @@ import type { Machine } from '../machine/machine.js';
 import type { BootInput } from '../mm/boot.js';
 import { type Kconfig, kconfigOf } from '../mm/kconfig.js';
 import { Memblock, type MemRegion, NUMA_NO_NODE } from '../mm/memblock.js';
+import { memparse } from '../mm/memparse.js';
 import type { Kernel } from '../mm/release.js';
 import type { Arch } from '../mm/reservation.js';
 import type { RecordedBoot } from '../trace/boots.js';
 import { type CommandLine, parseCmdline } from './cmdline.js';
-import { memparse } from './memparse.js';
 
 export interface MachineBoot {
   readonly input: BootInput;

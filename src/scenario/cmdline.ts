@@ -9,11 +9,11 @@
  */
 
 import type { Kconfig } from '../mm/kconfig.js';
+import { kstrtobool, type Memparse, memparse } from '../mm/memparse.js';
 import { type BootParameters, noParameters } from '../mm/parameters.js';
 import type { Kernel } from '../mm/release.js';
 import type { Arch } from '../mm/reservation.js';
 import { reservations } from '../mm/reservation.js';
-import { kstrtobool, type Memparse, memparse } from './memparse.js';
 
 export interface CmdlineNote {
   readonly parameter: string;

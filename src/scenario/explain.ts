@@ -3,9 +3,9 @@
  */
 
 import { z } from 'zod';
+import { found } from '../devices/keys.js';
 import type { Source } from './document.js';
 import type { ScenarioError } from './error.js';
-import { found } from './schema.js';
 import { didYouMean } from './suggest.js';
 
 type Issue = z.core.$ZodIssue;
@@ -79,7 +79,7 @@ function wanted(issue: Issue): string {
     case 'invalid_type':
       return article(issue.expected);
     case 'too_small':
-      return `${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}`;
+      return `${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}${issue.origin === 'array' ? ' entry' : ''}`;
     case 'too_big':
       return `${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}`;
     case 'invalid_value':

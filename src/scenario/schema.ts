@@ -5,46 +5,29 @@
  */
 
 import { z } from 'zod';
+import { expected, sizeValue, timeValue } from '../devices/keys.js';
 import { costParameters } from '../mm/cost.js';
-import { parseSize, parseTime, sizePattern, timePattern } from './units.js';
+import { parseSize } from '../mm/units.js';
 
-/** How a value that is wrong is named: text as it stands, everything else by what it is. */
-export function found(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  if (value === null) return 'nothing';
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object') return 'a mapping';
-  return typeof value === 'string' && value === '' ? 'an empty text' : String(value);
-}
-
-const expected = (what: string) => ({
-  error: (issue: { input?: unknown }) => `${found(issue.input)}, expected ${what}`,
-});
-
-const aSize = expected('a size such as 64K, 16M, 1G');
-const aTime = expected('a time such as 240ns, 10us, 3ms');
-
-/** A size in bytes; text is read as the kernel reads it. */
-export const size = z
-  .union([z.string().regex(sizePattern, aSize), z.int().min(0, aSize)], aSize)
-  .transform((value) => (typeof value === 'number' ? value : (parseSize(value) ?? Number.NaN)))
-  .refine(Number.isSafeInteger, 'too large for a size, expected at most 8191T');
-
+/** A size in bytes. */
+export const size = sizeValue(0, '64K, 16M, 1G');
 /** A time in whole ns. */
-export const time = z
-  .union([z.string().regex(timePattern, aTime), z.literal(0)], aTime)
-  .transform((value) => (value === 0 ? 0 : (parseTime(value) ?? Number.NaN)))
-  .refine(Number.isSafeInteger, 'too long for a time, expected at most 104 days');
+export const time = timeValue;
 
 const whole = (what: string, least = 0, most = Number.MAX_SAFE_INTEGER) =>
   z.int(expected(what)).min(least, expected(what)).max(most, expected(what));
 const positive = (what: string) => z.number(expected(what)).positive(expected(what));
 const text = z.string(expected('text'));
+/** NR_CPUS of the largest configurations is 8192. */
+const cpuCount = whole('a number of CPUs, 0 to 8192', 0, 8192);
 const node = whole('a node id');
 const nodeOrNone = whole('a node id or -1', -1);
 
 const matrix = (what: string) =>
-  z.array(z.array(z.number(expected(what)), expected(`a row of ${what}s`)), expected('rows'));
+  z.array(
+    z.array(z.number(expected(what)), expected('a row of numbers')),
+    expected('a list of rows'),
+  );
 const perNode = <T extends z.ZodType>(one: T, what: string) =>
   z.union([one, z.array(one)], expected(`${what}, or a list of one per node`));
 
@@ -64,7 +47,7 @@ const machineNode = z.strictObject({
     .union([size, z.array(memoryRange)], expected('a size such as 4G, or ranges such as [2G-4G]'))
     .optional()
     .describe('RAM: a size, laid out after the nodes before it, or ranges of physical addresses.'),
-  cpus: whole('a number of CPUs').optional().describe('CPUs of the node; 0 for memory alone.'),
+  cpus: cpuCount.optional().describe('CPUs of the node; 0 for memory alone.'),
   online: z
     .boolean(expected('true or false'))
     .optional()
@@ -82,38 +65,36 @@ export const machineKeys = z.strictObject({
   page: size.optional().describe('Page size: 4K, 16K or 64K; 4K unless given.'),
   nodes: z
     .union(
-      [whole('a number of nodes', 1, 1024), z.array(machineNode)],
+      [whole('1 to 1024 nodes', 1, 1024), z.array(machineNode)],
       expected('a number or a list'),
     )
     .optional()
     .describe('NUMA nodes: how many, or a list of them.'),
   memory: perNode(size, 'a size such as 4G').optional().describe('RAM per node; 4G unless given.'),
-  cpus: perNode(whole('a number of CPUs'), 'a number')
-    .optional()
-    .describe('CPUs per node; 16 unless given.'),
-  distance: matrix('SLIT distance')
+  cpus: perNode(cpuCount, 'a number').optional().describe('CPUs per node; 16 unless given.'),
+  distance: matrix('a SLIT distance')
     .optional()
     .describe(
       'SLIT, one row per node, local 10; it orders zonelists and nothing else. 10/20 unless given.',
     ),
-  latency: matrix('latency in ns')
+  latency: matrix('a latency in ns')
     .optional()
     .describe(
       'Idle load latency in ns, one row per node; 10 ns per unit of distance unless given.',
     ),
-  on_die: positive('ns')
+  on_die: positive('ns, more than 0')
     .optional()
     .describe("A cache line's round trip on one die in ns; 60 unless given."),
-  bandwidth: perNode(positive('GB/s'), 'GB/s')
+  bandwidth: perNode(positive('GB/s, more than 0'), 'GB/s')
     .optional()
     .describe('GB/s of each memory controller; 40.'),
-  link_bandwidth: perNode(positive('GB/s'), 'GB/s')
+  link_bandwidth: perNode(positive('GB/s, more than 0'), 'GB/s')
     .optional()
     .describe('GB/s of all links into a node together; half of its bandwidth unless given.'),
   chassis: z
     .strictObject({
-      count: whole('a number of chassis', 1, 1024).describe('Chassis, all alike.'),
-      nodes: whole('a number of nodes', 1, 1024).describe(
+      count: whole('1 to 1024 chassis', 1, 1024).describe('Chassis, all alike.'),
+      nodes: whole('1 to 1024 nodes', 1, 1024).describe(
         'Nodes in each; the matrices describe one.',
       ),
       link: time.describe('One way between two chassis; both ways are added to the latency.'),
@@ -136,7 +117,7 @@ export const deviceKeys = z.looseObject({
     .describe(
       'Node it is plugged into; a list, or `all` (that have CPUs), makes one on each. 0 unless given.',
     ),
-  count: whole('a number of devices', 1, 100_000)
+  count: whole('1 to 100000 devices', 1, 100_000)
     .optional()
     .describe('Devices per node; 1 unless given.'),
   numa_node: nodeOrNone
@@ -234,11 +215,17 @@ const policyKeys = z.strictObject({
   free: z.array(text).min(1).describe('`OWNER if CONDITION, …`: who is asked to take pages back.'),
 });
 
+/** A second is far beyond every cost there is, and sums of it stay exact. */
+const aCost = z
+  .number(expected('a number from 0 to 1e9'))
+  .min(0, expected('a number from 0 to 1e9'))
+  .max(1e9, expected('a number from 0 to 1e9'));
+
 const costs = z.strictObject(
   Object.fromEntries(
     costParameters.map(({ name, unit, source }) => [
       name,
-      z.number(expected('a number')).min(0).optional().describe(`${source} (${unit}).`),
+      aCost.optional().describe(`${source} (${unit}).`),
     ]),
   ),
 );
@@ -264,14 +251,16 @@ export const scenarioKeys = z.strictObject({
   cmdline: text.optional().describe('The kernel command line, verbatim.'),
   devices: z
     .record(
-      z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected a letter, then letters, digits and _'),
+      z
+        .string()
+        .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected a letter or _, then letters, digits and _'),
       deviceKeys,
     )
     .optional()
     .describe('The devices, by name.'),
   pressure: z
     .record(
-      z.string().regex(/^([0-9]+|all)$/, 'expected a node id or all'),
+      z.string().regex(/^(0|[1-9][0-9]*|all)$/, 'expected a node id or all'),
       z.union([size, movablePages], expected('a size such as 64K, 16M, 1G, or keys')),
     )
     .optional()
@@ -282,7 +271,10 @@ export const scenarioKeys = z.strictObject({
   seed: whole('0 to 4294967295', 0, 2 ** 32 - 1)
     .optional()
     .describe('Start of all random streams; 1 unless given.'),
-  stop: time.optional().describe('Simulated time at which the run ends; 10ms unless given.'),
+  stop: time
+    .refine((ns) => ns > 0, 'the run has no length, expected more than 0')
+    .optional()
+    .describe('Simulated time at which the run ends; 10ms unless given.'),
   expect: z
     .array(text)
     .optional()

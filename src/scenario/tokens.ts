@@ -2,7 +2,7 @@
  * Words, numbers and symbols of an `expect` expression.
  */
 
-import { sizeUnits, timeUnits } from './units.js';
+import { sizeUnits, timeUnits } from '../mm/units.js';
 
 export type Token = { readonly offset: number; readonly text: string } & (
   | { readonly type: 'name' | 'word' | 'symbol' | 'end' }
@@ -17,6 +17,9 @@ const symbolPattern = /<=|>=|==|!=|[<>+\-*/()]/y;
 const spacePattern = /\s+/y;
 
 const factors: Readonly<Record<string, number>> = { '': 1, '%': 0.01, ...timeUnits, ...sizeUnits };
+
+/** More than any check that a person reads. */
+const tokensMax = 2000;
 
 /** Every token and one of type `end`; `fail` must throw. */
 export function tokens(text: string, fail: (offset: number, message: string) => never): Token[] {
@@ -43,6 +46,9 @@ export function tokens(text: string, fail: (offset: number, message: string) => 
       list.push({ offset, text: all, type: words.has(all) ? 'word' : 'name' });
     } else if (all.trim() !== '') {
       list.push({ offset, text: all, type: 'symbol' });
+    }
+    if (list.length > tokensMax) {
+      return fail(offset, `more than ${tokensMax} words and signs, expected several checks`);
     }
     offset += all.length;
   }

@@ -3,9 +3,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { kconfigOf } from '#cmasim/mm/kconfig.js';
+import { kstrtobool, memparse } from '#cmasim/mm/memparse.js';
 import { kernelOf } from '#cmasim/mm/release.js';
 import { parseCmdline, splitCmdline } from '#cmasim/scenario/cmdline.js';
-import { kstrtobool, memparse } from '#cmasim/scenario/memparse.js';
 
 const MiB = 2 ** 20;
 
