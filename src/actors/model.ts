@@ -16,7 +16,14 @@ import { GIVE_MEMORY, memory, TAKE_MEMORY } from './messages.js';
 import { Movable } from './movable.js';
 import { Node } from './node.js';
 import { Observer } from './observer.js';
-import { actorNumbers, type Disturbance, environmentOf, type Plan, wiringOf } from './plan.js';
+import {
+  actorNumbers,
+  type Disturbance,
+  environmentOf,
+  type Plan,
+  statisticActors,
+  wiringOf,
+} from './plan.js';
 import { Replayer } from './replayer.js';
 import { Timing } from './timing.js';
 import { TraceReplayer } from './traceReplayer.js';
@@ -47,7 +54,7 @@ const build: BuildShard = (data, shard): ShardModel => {
   const recorder = new Recorder();
   const zones = new Zones(wiring, owns, plan.watermarks);
   const controllers = new Controllers(wiring, plan.machine);
-  const timing = new Timing(recorder);
+  const timing = new Timing(recorder, statisticActors(plan));
   const movable = new Movable(wiring, zones, (index) => areas.area(index));
   const stream = (name: string) => streams.stream(`area.${name}`);
   const areas = new Areas(wiring, zones, { owns, movable, controllers, timing, stream });

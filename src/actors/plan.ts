@@ -67,6 +67,8 @@ export interface Plan {
   /** CONFIG_DMA_CMA. */
   readonly dmaCma: boolean;
   readonly devices: readonly PlannedDevice[];
+  /** Per device: which declaration of the scenario made it, counted from 0. */
+  readonly declarations: readonly number[];
   readonly interpreted: boolean;
   readonly timeline: readonly Disturbance[];
   /** Movable pages of programs, at most once per node. */
@@ -104,6 +106,20 @@ export function environmentOf({ layout, dmaCma }: Plan): DeviceEnvironment {
   const { pageShift, maxPageOrder, cmaAlignment, cpuNode } = layout;
   const cpus = cpuNode.length;
   return { pageSize: 2 ** pageShift, maxPageOrder, cmaAlignment, dmaCma, cpus };
+}
+
+/**
+ * Number under which statistics of an actor's parts are kept: one past the actors for each declaration of
+ * devices, the actor itself otherwise.
+ */
+export function statisticActors(
+  plan: Pick<Plan, 'machine' | 'devices' | 'declarations'>,
+): Int32Array {
+  const { firstDevice, count } = actorNumbers(plan);
+  return Int32Array.from({ length: count }, (_, actor) => {
+    const declaration = plan.declarations[actor - firstDevice];
+    return declaration === undefined ? actor : count + declaration;
+  });
 }
 
 /** Position of the coordinator's node: where the default area lies, the first node without one. */

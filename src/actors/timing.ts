@@ -1,7 +1,8 @@
 /**
  * What the actors record of one request's time: a distribution per part, and refusals by reason.
  *
- * Everything is recorded for the actor that asked, on the shard where it happened; the merge adds up.
+ * A call's length and its end are recorded for the actor that asked, its parts for all devices of one
+ * declaration together: a rack has thousands of devices and nobody reads their parts one by one.
  */
 import type { Recorder, Statistic } from '../sim/statistics.js';
 import { counter, histogram } from '../sim/statistics.js';
@@ -48,9 +49,12 @@ const gaveUp: Readonly<Record<GiveUp, Statistic>> = {
 
 export class Timing {
   readonly #recorder: Recorder;
+  readonly #together: Int32Array;
 
-  constructor(recorder: Recorder) {
+  /** `together`: actor -> number under which parts are recorded. */
+  constructor(recorder: Recorder, together: Int32Array) {
     this.#recorder = recorder;
+    this.#together = together;
   }
 
   /** A cma_alloc() has ended, `ns` after it was called. `errno`: 0 or positive. */
@@ -59,20 +63,21 @@ export class Timing {
     recorder.record(cmaAlloc, asker, ns);
     recorder.add(errno === 0 ? succeeded : failed[errno as 12 | 16], asker);
     const parts = row + ticket.parts;
+    const group = this.#together[asker]!;
     for (const [which, statistic] of always) {
-      recorder.record(statistic, asker, inFlight.rows[parts + which]!);
+      recorder.record(statistic, group, inFlight.rows[parts + which]!);
     }
     for (const [which, statistic] of sometimes) {
       const spent = inFlight.rows[parts + which]!;
-      if (spent > 0) recorder.record(statistic, asker, spent);
+      if (spent > 0) recorder.record(statistic, group, spent);
     }
   }
 
   gaveUp(asker: number, why: GiveUp): void {
-    this.#recorder.add(gaveUp[why], asker);
+    this.#recorder.add(gaveUp[why], this.#together[asker]!);
   }
 
   zoneLock(asker: number, ns: number): void {
-    this.#recorder.record(zoneLock, asker, ns);
+    this.#recorder.record(zoneLock, this.#together[asker]!, ns);
   }
 }

@@ -59,6 +59,7 @@ export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
       policies: [scenario.policyRow],
       cost: scenario.cost,
       devices: scenario.devices.map((device) => withArea(device, layout)),
+      declarations: declarationsOf(scenario).numbers,
       interpreted: options.interpreted,
       timeline: scenario.timeline.flatMap((entry) => disturbances(entry, pageSize)),
       pressure: scenario.pressure.map((entry) => movablePressure(entry, pageSize)),
@@ -122,6 +123,16 @@ export function bootedPlan(machine: Machine, kernel: Kernel, from: MachineBoot):
     dmaCma: config.DMA_CMA,
   };
   return { plan, report, notes: [...notes, ...commandLine.notes.map((note) => note.text)] };
+}
+
+/** Names of the declarations that made devices, and per device the position of its own. */
+export function declarationsOf({ devices }: Pick<Scenario, 'devices'>): {
+  readonly names: readonly string[];
+  readonly numbers: readonly number[];
+} {
+  const names = [...new Set(devices.map(({ declaration }) => declaration))];
+  const position = new Map(names.map((name, i) => [name, i]));
+  return { names, numbers: devices.map(({ declaration }) => position.get(declaration)!) };
 }
 
 /** A scenario's own policy reserves as its kernel does. */

@@ -132,6 +132,7 @@ function planOf(site: Site, { operations, cpuNode, held }: Rows): Plan {
     // The recording shows what the pools took, or the start state has it.
     atomicPools: [],
     devices: [],
+    declarations: [],
     interpreted: false,
     timeline: [],
     pressure: [],

@@ -16,7 +16,7 @@ import { checkResults, deviceResults, statResults } from '../report/summary.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { mergeSamples } from '../sim/statistics.js';
 import type { Progress } from '../sim/window.js';
-import { type PlannedRun, planRun } from './plan.js';
+import { declarationsOf, type PlannedRun, planRun } from './plan.js';
 
 export interface SimulateOptions {
   /** Parts the machine is cut into; `auto`: as many as pay. Never changes a result. Default `auto`. */
@@ -78,10 +78,13 @@ function resultOf(
   wallMs: number,
 ): RunResult {
   const results = outcome.results as ShardResult[];
-  const { firstDevice } = actorNumbers(plan);
+  const { firstDevice, count } = actorNumbers(plan);
   const names = new Map(
     scenario.devices.map(({ name, declaration }, i) => [firstDevice + i, { name, declaration }]),
   );
+  declarationsOf(scenario).names.forEach((name, i) => {
+    names.set(count + i, { name, declaration: name });
+  });
   const samples = mergeSamples(results.map((result) => result.samples));
   const stats = statResults(samples, names);
   const ends = results.flatMap((result) => result.devices);

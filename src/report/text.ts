@@ -192,10 +192,12 @@ function statsTable({ stats, devices }: RunResult): string[] {
   const names = new Set(devices.map(({ name }) => name));
   const declarations = new Set(devices.map(({ declaration }) => declaration));
   const many = histograms.filter(({ actor }) => names.has(actor)).length > rowsMax;
-  // One device alone is the same as all together; of very many only the declarations are shown.
+  const has = (name: string, actors: ReadonlySet<string>) =>
+    histograms.some((other) => other.name === name && actors.has(other.actor));
+  // Devices where they are few and have their own; else their declarations; else all together.
   const wanted = ({ actor, name }: StatResult) => {
-    if (actor === '') return !histograms.some((other) => other.name === name && other.actor !== '');
-    return many ? declarations.has(actor) : names.has(actor);
+    if (!many && has(name, names)) return names.has(actor);
+    return has(name, declarations) ? declarations.has(actor) : actor === '';
   };
   const columns = ['count', 'mean', 'p50', 'p99', 'max'];
   return table(

@@ -64,6 +64,7 @@ export function replayPlan(file: OperationFile, kernel: ReplayKernel = DEFAULT_K
     atomicPools: [],
     dmaCma: true,
     devices: [],
+    declarations: [],
     interpreted: false,
     timeline: [],
     pressure: [],
