@@ -5,10 +5,11 @@
 import { Command } from 'commander';
 import { Journal } from '../experiment/journal.js';
 import { openResults, readStudy, sameStudy } from '../experiment/results.js';
+import { settle } from '../experiment/runStudy.js';
 import type { Study } from '../experiment/study.js';
 import { ScenarioError } from '../scenario/error.js';
 import { complain } from './output.js';
-import { results, showStudy, usable } from './sweep.js';
+import { showStudy, usable } from './sweep.js';
 
 export function mergeCommand(): Command {
   return new Command('merge')
@@ -34,7 +35,7 @@ async function merge(
   const journal = await openResults(out, study);
   try {
     for (const directory of directories) await copyRuns(directory, journal);
-    const { summaries, ledger, lacking } = await results(out, study, journal);
+    const { summaries, ledger, lacking } = await settle(out, study, journal);
     const complete = lacking === 0;
     if (!complete) {
       complain(`${out}: ${lacking} runs are lacking: the sweep with -o ${out} makes them`);

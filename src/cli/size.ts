@@ -6,13 +6,14 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { SizeWhat } from '../experiment/bootString.js';
 import { modelVersion } from '../experiment/identity.js';
 import { BootFailed } from '../experiment/plan.js';
+import { openEngine } from '../experiment/runStudy.js';
 import { type Avoid, avoidable, SizeError, size } from '../experiment/size.js';
 import { sizeAnswerText, sizeDocument } from '../experiment/sizeText.js';
 import { loadScenario } from '../index.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { print, printJson, stdoutPaint } from './output.js';
 import { interruptedCode, overridesOf, type RunOptions } from './run.js';
-import { engineUrl, jobs, keyValue, openEngine, usable } from './sweep.js';
+import { engineUrl, jobs, keyValue, usable } from './sweep.js';
 import { UsageError } from './usage.js';
 
 interface SizeCliOptions
@@ -98,7 +99,7 @@ async function sizeScenario(scenario: Scenario, options: SizeCliOptions): Promis
   const interrupt = new AbortController();
   const stop = () => interrupt.abort();
   process.once('SIGINT', stop);
-  const engine = await openEngine({ model: modelVersion() }, options);
+  const engine = await openEngine(modelVersion(), options);
   const progress = new SizeProgress(scenario.name);
   try {
     const asked = { risk: options.risk, confidence: options.confidence, avoid: options.avoid };

@@ -4,16 +4,13 @@
 
 import { Command, InvalidArgumentError } from 'commander';
 import { StorageError } from '../experiment/durable.js';
-import { type Engine, EngineError } from '../experiment/engine.js';
-import type { Journal } from '../experiment/journal.js';
+import { EngineError } from '../experiment/engine.js';
 import { Ledger, type Shard } from '../experiment/ledger.js';
 import { loadStudy } from '../experiment/loadStudy.js';
-import { finishResults, openResults, summarize, takeIn } from '../experiment/results.js';
+import { runStudy, type StudyRun } from '../experiment/runStudy.js';
 import { type Study, variantText } from '../experiment/study.js';
 import { studyDocument, studyText } from '../experiment/studyText.js';
 import type { VariantSummary } from '../experiment/summary.js';
-import { type SweepOutcome, sweep } from '../experiment/sweep.js';
-import { Threads } from '../experiment/threads.js';
 import { complain, print, printJson, stdoutPaint } from './output.js';
 import { interruptedCode, overridesOf } from './run.js';
 import { SweepProgress } from './sweepProgress.js';
@@ -83,14 +80,7 @@ async function sweepFile(file: string, options: SweepCliOptions): Promise<void> 
   const study = loadStudy(file, { overrides: overridesOf({ set: options.set }) });
   if (options.list) return list(study, options);
   const directory = options.output ?? `${study.name}.sweep`;
-  await usable(async () => {
-    const journal = await openResults(directory, study);
-    try {
-      await sweepInto(directory, { study, journal, options });
-    } finally {
-      await journal.close();
-    }
-  });
+  await usable(() => sweepInto(directory, study, options));
 }
 
 /** What the user can mend, such as a full disk, is said in one line. */
@@ -105,90 +95,59 @@ export async function usable(work: () => Promise<void>): Promise<void> {
   }
 }
 
-export async function openEngine(
-  { model }: Pick<Study, 'model'>,
-  { engine, jobs }: { engine?: string; jobs?: number },
-): Promise<Engine> {
-  if (engine === undefined) return new Threads(jobs === undefined ? {} : { jobs });
-  // Loaded on demand: nothing else needs it, and it is large.
-  const { RedisQueue } = await import('../experiment/queue.js');
-  return RedisQueue.connect(engine, { model });
-}
-
-interface Sweeping {
-  readonly study: Study;
-  readonly journal: Journal;
-  readonly options: SweepCliOptions;
-}
-
-async function sweepInto(directory: string, sweeping: Sweeping): Promise<void> {
-  const { study, journal, options } = sweeping;
-  if (journal.torn > 0) complain(`${directory}: ${journal.torn} torn records, made again`);
+async function sweepInto(directory: string, study: Study, options: SweepCliOptions): Promise<void> {
+  const { jobs, engine, shard } = options;
   const interrupt = new AbortController();
   const stop = () => interrupt.abort();
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
   const progress = new SweepProgress(study.name, { events: options.json === true });
-  const engine = await openEngine(study, options);
-  let outcome: SweepOutcome;
   try {
-    outcome = await sweep({
-      study,
-      journal,
-      engine,
-      ...(options.shard ? { shard: options.shard } : {}),
+    const run = await runStudy(study, directory, {
+      ...(jobs === undefined ? {} : { jobs }),
+      ...(engine === undefined ? {} : { engine }),
+      ...(shard === undefined ? {} : { shard }),
       signal: interrupt.signal,
+      onOpen: (torn) => {
+        if (torn > 0) progress.line(`${directory}: ${torn} torn records, made again`);
+      },
       onRun: (planned, made) => progress.run(planned, made),
       onState: (state) => progress.state(state),
     });
+    progress.end();
+    report(directory, study, { run, options });
   } catch (error) {
-    complain(`${directory}: ${journal.size} runs are kept; the same command goes on from there`);
+    progress.end();
+    if (error instanceof StorageError)
+      progress.line('what is kept stays: the same command goes on');
     throw error;
   } finally {
-    await engine.close();
-    progress.end();
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
   }
-  await report(directory, sweeping, outcome);
 }
 
-async function report(
+function report(
   directory: string,
-  { study, journal, options }: Sweeping,
-  { failures, interrupted, state }: SweepOutcome,
-): Promise<void> {
+  study: Study,
+  { run, options }: { run: StudyRun; options: SweepCliOptions },
+): void {
+  const { interrupted, lacking, summaries, kept, failures } = run;
   const { shard: part } = options;
-  const { summaries, lacking } = await results(directory, study, journal);
   const complete = lacking === 0;
-  if (interrupted) complain(`interrupted: ${journal.size} runs are kept in ${directory}`);
+  if (interrupted) complain(`interrupted: ${kept} runs are kept in ${directory}`);
   else if (!complete && part) {
     complain(
       `shard ${part.index + 1}/${part.count} is done: cmasim merge puts the shards together`,
     );
   }
-  const { there, planned, made, failed, redone } = state;
+  const { there, planned, made, failed, redone } = run.state;
   const figures = { runs: there, planned, made, failed, redone, complete, interrupted };
   showStudy({ study, summaries, directory, json: options.json === true, figures });
   process.exitCode = interrupted ? interruptedCode : failureCode(failures);
 }
 
-/** Writes the tables if no run is lacking. */
-export async function results(
-  directory: string,
-  study: Study,
-  journal: Journal,
-): Promise<{ summaries: VariantSummary[]; ledger: Ledger; lacking: number }> {
-  const ledger = new Ledger(study);
-  const lacking = await takeIn(ledger, journal);
-  const summaries =
-    lacking === 0
-      ? await finishResults(directory, study, { ledger, journal })
-      : await summarize(study, ledger.runs(), journal);
-  return { summaries, ledger, lacking };
-}
-
-function failureCode(failures: SweepOutcome['failures']): number {
+function failureCode(failures: StudyRun['failures']): number {
   if (failures.some(({ kind }) => kind === 'bug')) return 3;
   return failures.length > 0 ? 2 : 0;
 }

@@ -5,7 +5,7 @@
  * studies, axes whose values depend on other axes (`where` and `zip` stand in for them).
  */
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { type Document, isNode, parseDocument } from 'yaml';
 import { type Override, parseSources, type Source } from '../scenario/document.js';
@@ -27,9 +27,10 @@ export interface LoadStudyOptions {
   readonly model?: string;
 }
 
-/** Reads a study file. Throws ScenarioError. */
+/** Reads a study file, `-` being standard input. Throws ScenarioError. */
 export function loadStudy(file: string, options: LoadStudyOptions = {}): Study {
-  return parseStudy(readText(file), file, options);
+  const name = file === '-' ? 'stdin' : file;
+  return parseStudy(readText(name, file), name, options);
 }
 
 export function parseStudy(text: string, file: string, options: LoadStudyOptions = {}): Study {
@@ -69,13 +70,15 @@ export function parseStudy(text: string, file: string, options: LoadStudyOptions
   };
 }
 
-function readText(file: string): string {
+const stdin = 0;
+
+function readText(name: string, file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readFileSync(file === '-' ? stdin : file, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const what = code === 'ENOENT' ? 'no such file' : `cannot be read (${code})`;
-    throw new ScenarioError({ file }, what);
+    throw new ScenarioError({ file: name }, what);
   }
 }
 
@@ -139,14 +142,23 @@ function changesOf(
 ): Override[] {
   const set = Object.entries(keys.set ?? {}).map(([path, value]): Override => {
     const option = placeText(source.place(['set', path]));
-    return { path, value: filled(source, path, { value, combination }), option };
+    const yaml = filled(source, path, { value, combination });
+    return { path, value: located(source, path, yaml), option };
   });
   const own = axes.flatMap(({ name, key }): Override[] => {
     if (key === null) return [];
     const { yaml } = combination.get(name)!;
-    return [{ path: key, value: yaml, option: placeText(source.place(['axes', name])) }];
+    const option = placeText(source.place(['axes', name]));
+    return [{ path: key, value: located(source, key, yaml), option }];
   });
   return [...set, ...own];
+}
+
+/** A machine's file is looked up beside the study, wherever the command runs. */
+function located(source: Source, path: string, yaml: string): string {
+  if (path !== 'machine') return yaml;
+  const file = resolve(dirname(source.file), yaml.replaceAll('"', ''));
+  return /[/\\.]/.test(yaml) && existsSync(file) ? JSON.stringify(file) : yaml;
 }
 
 /** The YAML of a value of `set` with `{axis}` replaced. */

@@ -4,8 +4,6 @@
  * The same rows give the same bytes. Left out: nested columns, other codecs than Snappy.
  */
 
-import type { FileHandle } from 'node:fs/promises';
-import { ByteWriter, parquetWriteRows } from 'hyparquet-writer';
 import { replaceFile, writeAll } from './durable.js';
 import type { AxisValue } from './study.js';
 
@@ -26,9 +24,17 @@ export async function writeTable<Row>(
   columns: readonly TableColumn<Row>[],
   rows: AsyncIterable<Row> | Iterable<Row>,
 ): Promise<void> {
+  // Loaded on demand: most commands write no table.
+  const { ByteWriter, parquetWriteRows } = await import('hyparquet-writer');
   await replaceFile(path, async (file) => {
+    const writer = new ByteWriter();
+    // Called after every row group: what the encoder has collected goes to the file.
+    const flush = async () => {
+      await writeAll(file, writer.getBytes());
+      writer.index = 0;
+    };
     await parquetWriteRows({
-      writer: new FileWriter(file),
+      writer: Object.assign(writer, { flush, finish: flush }),
       columns: columns.map(({ name, type }) => ({ name, type, nullable: true })),
       rows: cells(columns, rows),
       rowGroupSize,
@@ -58,23 +64,4 @@ export function columnType(values: Iterable<AxisValue>): TableColumn<never>['typ
   const types = new Set([...values].map((value) => typeof value));
   if (types.size > 1) return 'STRING';
   return types.has('number') ? 'DOUBLE' : types.has('boolean') ? 'BOOLEAN' : 'STRING';
-}
-
-/** Collects what the encoder writes and hands it to the file after every row group. */
-class FileWriter extends ByteWriter {
-  private readonly file: FileHandle;
-
-  constructor(file: FileHandle) {
-    super();
-    this.file = file;
-  }
-
-  async flush(): Promise<void> {
-    await writeAll(this.file, this.getBytes());
-    this.index = 0;
-  }
-
-  override async finish(): Promise<void> {
-    await this.flush();
-  }
 }
