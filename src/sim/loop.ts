@@ -5,6 +5,7 @@
  * is window.ts. What an actor may observe (order, time, sequence numbers) is the same on any partition.
  */
 
+import { type PendingState, restorePending, savePending } from './checkpoint.js';
 import {
   actorFingerprint,
   addFingerprints,
@@ -20,6 +21,7 @@ import { EventQueue } from './queue.js';
 const ACTORS_MAX = 2 ** 23;
 /** Words per actor: sequence of its posts, two lanes of its fingerprint, position of its behaviour. */
 const ROW = 4;
+const SLICE_MAX = 65_536;
 /** Events of one instant beyond which the model is taken to be running in circles. */
 const INSTANT_MAX = 1_000_000;
 
@@ -47,20 +49,14 @@ export interface LoopOptions {
   readonly outbox?: Outbox;
 }
 
-/** Everything a loop holds between two events, as plain data: actors in ascending order. */
-export interface LoopState {
+/** Everything a loop holds between two events, as plain data. */
+export interface LoopState extends PendingState {
   now: number;
   events: number;
   until: number;
-  /** Owned actors with their rows: sequence and both lanes of the fingerprint. */
+  /** Owned actors, ascending, with their rows: sequence and both lanes of the fingerprint. */
   actors: Int32Array;
   rows: Int32Array;
-  /** Pending events, in the order in which they will be handled. */
-  times: Float64Array;
-  /** Three words each: destination and type, priority and source, sequence. */
-  words: Int32Array;
-  /** Eight doubles for each event whose first word says that it has a payload. */
-  payloads: Float64Array;
 }
 
 export class Loop {
@@ -89,6 +85,11 @@ export class Loop {
   private hasPayloads = false;
   /** Position of the event posted last, -1 if it went to the outbox, 0 if it is complete. */
   private open = 0;
+  /**
+   * Events per call of serve(). The first calls are short: V8 compiles the loop while it runs, and what it
+   * has not seen by then (how the loop ends) would throw the compiled code away at the end of every window.
+   */
+  private slice = 64;
   /** stop() was called during this event. */
   private stopped = false;
   /** Events of the current instant. */
@@ -186,9 +187,23 @@ export class Loop {
   /** Handles events before `end` and before `until`, at most `budget`; returns how many it handled. */
   run(end: number = Infinity, budget: number = Infinity): number {
     this.seal();
+    this.end = Math.min(end, this.until);
+    let handled = 0;
+    let asked = 0;
+    let served = 0;
+    while (served === asked && handled < budget) {
+      asked = Math.min(this.slice, budget - handled);
+      served = this.serve(asked);
+      handled += served;
+      this.slice = Math.min(SLICE_MAX, this.slice * 2);
+    }
+    return handled;
+  }
+
+  /** Handles at most `budget` events before `end`. */
+  private serve(budget: number): number {
     const { queue, rows, behaviours } = this;
     const { pool, near } = queue;
-    this.end = Math.min(end, this.until);
     let { keys, positions } = queue.run;
     let { base, cursor } = queue;
     let ready = queue.ready(this.end);
@@ -266,27 +281,13 @@ export class Loop {
       actors.push(actor);
       rows.push(...this.rows.subarray(actor * ROW, actor * ROW + 3));
     }
-    const { pool } = this.queue;
-    const pending = this.queue.pending();
-    const times = new Float64Array(pending.length);
-    const words = new Int32Array(pending.length * 3);
-    const payloads: number[] = [];
-    pending.forEach(({ time, at }, i) => {
-      times[i] = time;
-      words.set(pool.records.subarray(at + 1, at + 4), i * 3);
-      if ((pool.records[at + 1] & HAS_PAYLOAD) === 0) return;
-      const slot = pool.slots[at >>> 2] * PAYLOAD;
-      payloads.push(...pool.payload.subarray(slot, slot + PAYLOAD));
-    });
     return {
       now: this.now,
       events: this.events,
       until: this.until,
       actors: Int32Array.from(actors),
       rows: Int32Array.from(rows),
-      times,
-      words,
-      payloads: Float64Array.from(payloads),
+      ...savePending(this.queue),
     };
   }
 
@@ -298,16 +299,7 @@ export class Loop {
     state.actors.forEach((actor, i) => {
       if (this.owns(actor)) this.rows.set(state.rows.subarray(i * 3, i * 3 + 3), actor * ROW);
     });
-    let payload = 0;
-    for (let i = 0; i < state.times.length; i++) {
-      const [word, order, sequence] = state.words.subarray(i * 3, i * 3 + 3);
-      const has = (word & HAS_PAYLOAD) !== 0;
-      if (this.owns(word >>> 9)) {
-        const at = this.admit(state.times[i], word, order, sequence);
-        if (has) this.queue.pool.attach(at, state.payloads, payload);
-      }
-      if (has) payload += PAYLOAD;
-    }
+    restorePending(this.queue, state, (actor) => this.owns(actor));
   }
 
   /** Completes the event posted last: it gets a payload slot only if something was written. */
