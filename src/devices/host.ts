@@ -296,7 +296,9 @@ export class DeviceHost implements Behaviour {
       if (source !== dma.BUDDY || waited > 0) this.#recorder.record(lockWait, actor, waited);
       if (mode !== dma.MODE_CMA) {
         this.#recordGrant(device, { nid, source }, loop.now - since);
-        this.#recorder.record(zeroing, actor, m[at + granted.zero]!);
+        // Of all devices of a node together: it differs by size and node alone.
+        const node = this.#wiring.nodeActor(this.#roster.planned[device]!.nid);
+        this.#recorder.record(zeroing, node, m[at + granted.zero]!);
       }
     }
     kind.numbers[number.granted.handle] = handle;

@@ -158,6 +158,26 @@ devices: { t: { kind: allocator, mode: cma, size: 10M } }
   expect(figure(dropped!, 't', 'contig_migrate_ns')).toBe(0);
 });
 
+test.each([
+  ['6.12', 'ENOMEM'],
+  ['6.15', 'EBUSY'],
+])('%s: a call that finds no window prints %s', async (kernel, errno) => {
+  const text = `kernel: "${kernel}"${board}
+devices: { t: { kind: allocator, mode: cma, size: 48M, requests: 2, release: false } }
+`;
+  const [run] = await runText(text);
+  expect(figure(run!, 't', 'cma_alloc_success')).toBe(1);
+  expect(figure(run!, 't', `cma_alloc_fail.${errno}`)).toBe(1);
+  expect(figure(run!, 't', 'cma_window_lost')).toBe(0);
+});
+
+test('machines of the allocator run through XState as they run lowered', async () => {
+  const [scenario] = parseScenario(busy('6.12').replace('5s', '20ms'), 'test.yaml');
+  const lowered = await simulate(scenario!, { shards: 1, inline: true });
+  const other = await simulate(scenario!, { shards: 1, inline: true, devices: 'interpreted' });
+  expect(other.fingerprint).toBe(lowered.fingerprint);
+});
+
 const shipped = new URL('../../scenarios/', import.meta.url);
 const ours = ['three-areas', 'cma-latency', 'spurious-busy', 'cma-starves', 'pinned-pages'];
 
