@@ -28,7 +28,7 @@ import { Replayer } from './replayer.js';
 import { Timing } from './timing.js';
 import { TraceReplayer } from './traceReplayer.js';
 import type { Wiring } from './wiring.js';
-import { Zones } from './zones.js';
+import { type ZoneEnd, Zones } from './zones.js';
 
 /** What a shard hands over when the run has ended; merged in experiment/ and trace/. */
 export interface ShardResult {
@@ -36,6 +36,8 @@ export interface ShardResult {
   readonly areas: readonly AreaEnd[];
   readonly devices: readonly DeviceEnd[];
   readonly samples: readonly Sample[];
+  /** Free blocks of the buddy, where attempts are kept. */
+  readonly zones: readonly ZoneEnd[];
   /** Outcomes of a replay, from the shard that hosts the replayer. */
   readonly outcomes: Float64Array | null;
 }
@@ -103,6 +105,7 @@ const build: BuildShard = (data, shard): ShardModel => {
         areas: areas.finish(),
         devices: host.finish(),
         samples: recorder.snapshot(),
+        zones: plan.keepAttempts ? zones.finish() : [],
         outcomes: replayer?.outcomes ?? null,
       };
     },

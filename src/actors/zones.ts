@@ -2,6 +2,7 @@
  * The buddy zones of this shard's nodes, and the memory that a timeline keeps from them.
  */
 
+import { buddyBlocks } from '../mm/buddy.js';
 import {
   getPageFromFreelist,
   minFree,
@@ -24,6 +25,14 @@ export interface Taken {
   readonly zone: Zone;
   readonly pfn: number;
   readonly order: number;
+}
+
+/** One zone when the run has ended. */
+export interface ZoneEnd {
+  readonly nid: number;
+  readonly zone: string;
+  /** Free blocks per order, pages of CMA areas left out. */
+  readonly blocks: readonly number[];
 }
 
 export class Zones {
@@ -157,6 +166,17 @@ export class Zones {
     const zone = this.#named(nid, name);
     zone.freeCma -= count;
     zone.borrowedCma += count;
+  }
+
+  /** The zones of this shard as they stand. */
+  finish(): ZoneEnd[] {
+    return [...this.#zones].flatMap(([nid, zones]) =>
+      zones.map(({ name, buddy }): ZoneEnd => {
+        const blocks = new Array<number>(this.#wiring.layout.maxPageOrder + 1).fill(0);
+        for (const [, order] of buddyBlocks(buddy)) blocks[order]! += 1;
+        return { nid, zone: name, blocks };
+      }),
+    );
   }
 
   /** What a recording's `zones` row says of a node, without the number of the row. */

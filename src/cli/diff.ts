@@ -2,8 +2,6 @@
  * `cmasim diff WORKLOAD…`: one workload under two kernels, command lines, policies or machines, or
  * two runs; what moved, what fails, what got slower. Exit 1 when something got worse.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command } from 'commander';
 import { type Diff, type DiffSide, diffRuns } from '../experiment/diff.js';
 import { BootFailed } from '../experiment/plan.js';
@@ -12,14 +10,10 @@ import { type RunPlacements, runPlacements } from '../experiment/runPlacements.j
 import type { WhatIf } from '../experiment/server.js';
 import { ConfigError } from '../mm/kconfig.js';
 import { diffDocument, diffText } from '../report/diff.js';
-import type { Override } from '../scenario/document.js';
-import { ScenarioError } from '../scenario/error.js';
-import { loadScenario } from '../scenario/load.js';
-import type { Scenario } from '../scenario/scenario.js';
-import { isDirectory } from '../trace/phases.js';
 import { print, printJson, stdoutPaint } from './output.js';
 import { machineInstead, recordingsOf } from './recording.js';
 import { UsageError } from './usage.js';
+import { type Change, isScenario, repeatable, sameRun } from './workload.js';
 
 export function diffCommand(): Command {
   return new Command('diff')
@@ -59,11 +53,6 @@ function collect(text: string, before: readonly string[] = []): readonly string[
   return [...before, text];
 }
 
-interface Change {
-  readonly key: string;
-  readonly value: string;
-}
-
 /** `cmdline+=cma=0` is appended to the command line, `a=b=c` has the value `b=c`. */
 function changes(texts: readonly string[] = []): Change[] {
   return texts.map((text) => {
@@ -87,9 +76,6 @@ async function compare(paths: readonly string[], options: DiffOptions): Promise<
   else print(diffText(report, stdoutPaint()));
   if (diff.worse.length > 0) process.exitCode = 1;
 }
-
-const isRunDirectory = (path: string) => existsSync(join(path, 'manifest.json'));
-const isScenario = (path: string) => /\.ya?ml(?:#\d+)?$/.test(path) || isRunDirectory(path);
 
 async function compareTraces(paths: readonly string[], options: DiffOptions): Promise<Diff> {
   const { recordings } = await recordingsOf(paths, options.machine);
@@ -156,60 +142,10 @@ async function compareScenarios(paths: readonly string[], options: DiffOptions):
 }
 
 async function runSide(path: string, list: readonly Change[]): Promise<DiffSide> {
-  const { scenario, interpreted, fingerprint } = scenarioOf(path, list);
+  const { scenario, interpreted, fingerprint } = repeatable(path, list);
   const run = await runPlacements(scenario, { interpreted });
-  if (fingerprint !== null && list.length === 0 && fingerprint !== run.fingerprint) {
-    const found = `fingerprint ${fingerprint} in manifest.json, but ${run.fingerprint} now`;
-    throw new ScenarioError({ file: path }, `${found}, expected the cmasim that made the run`);
-  }
+  sameRun(path, list.length === 0 ? fingerprint : null, run.fingerprint);
   return sideOfRun(run);
-}
-
-interface Chosen {
-  readonly scenario: Scenario;
-  readonly interpreted: boolean;
-  readonly fingerprint: string | null;
-}
-
-/** The scenario at `path`, with what is to differ; a run directory brings its own. */
-function scenarioOf(path: string, list: readonly Change[]): Chosen {
-  const isRun = isDirectory(path);
-  const file = isRun ? join(path, 'scenario.yaml') : path.replace(/#\d+$/, '');
-  const scenarios = loadScenario(file, { overrides: overrides(file, list) });
-  const number = Number(/#(\d+)$/.exec(path)?.[1] ?? 1);
-  const scenario = scenarios[number - 1];
-  if (scenario === undefined || (scenarios.length > 1 && !path.includes('#'))) {
-    const expected = scenarios.map((_, i) => `#${i + 1}`).join(', ');
-    throw new ScenarioError(
-      { file: path },
-      `several documents, expected the file with ${expected}`,
-    );
-  }
-  if (!isRun) return { scenario, interpreted: false, fingerprint: null };
-  const manifest = JSON.parse(readFileSync(join(path, 'manifest.json'), 'utf8')) as {
-    devices?: string;
-    interrupted?: boolean;
-    fingerprint?: string;
-  };
-  return {
-    scenario,
-    interpreted: manifest.devices === 'interpreted',
-    fingerprint: manifest.interrupted ? null : (manifest.fingerprint ?? null),
-  };
-}
-
-/** Texts are quoted, so that `kernel=5.10` and `cmdline=a: b` stay what they are. */
-function overrides(file: string, list: readonly Change[]): Override[] {
-  const texts = ['kernel', 'policy', 'cmdline', 'machine'];
-  return list.map(({ key, value }): Override => {
-    const option = `${key}=${value}`;
-    if (key === 'cmdline+') {
-      const [scenario] = loadScenario(file);
-      const whole = `${scenario?.cmdline ?? ''} ${value}`.trim();
-      return { path: 'cmdline', value: JSON.stringify(whole), option };
-    }
-    return { path: key, value: texts.includes(key) ? JSON.stringify(value) : value, option };
-  });
 }
 
 function sideOfRun({ scenario, planned, placements, findings }: RunPlacements): DiffSide {

@@ -15,6 +15,8 @@ import { bootCommand } from './boot.js';
 import { captureCommand } from './capture.js';
 import { demoCommand } from './demo.js';
 import { devicesCommand } from './devices.js';
+import { diffCommand } from './diff.js';
+import { exportCommand } from './export.js';
 import { importCommand } from './import.js';
 import { kernelsCommand } from './kernels.js';
 import { machinesCommand } from './machines.js';
@@ -45,6 +47,8 @@ function program(): Command {
     mergeCommand(),
     queryCommand(),
     replayCommand(),
+    diffCommand(),
+    exportCommand(),
     traceCommand(),
     importCommand(),
     captureCommand(),

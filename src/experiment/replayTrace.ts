@@ -10,7 +10,9 @@ import type { Finding } from '../actors/log.js';
 import type { ShardResult } from '../actors/model.js';
 import { actorNumbers, groupsOf, type Plan } from '../actors/plan.js';
 import { ShardPool } from '../actors/shards.js';
+import { TIMED_FREE, TIMED_WIDTH, timed } from '../actors/timed.js';
 import { nothingWatched } from '../actors/watch.js';
+import type { ZoneEnd } from '../actors/zones.js';
 import { areaDirectory, pageToNid } from '../mm/contiguous.js';
 import { compareRequests, type RequestComparison } from '../trace/explain.js';
 import { type AskedRow, type Placement, replayPlacements } from '../trace/placement.js';
@@ -46,7 +48,10 @@ export interface TraceReplay {
   readonly requests: readonly DmaRequest[];
   /** Position by position those of `requests`. */
   readonly placements: readonly Placement[];
+  /** What was in use before the recording began. */
+  readonly early: readonly Placement[];
   readonly devices: ReadonlyMap<string, ReplayedDevice>;
+  readonly zones: readonly ZoneEnd[];
   readonly areas: readonly AreaEnd[];
   readonly findings: readonly Finding[];
   readonly comparison: RequestComparison;
@@ -95,11 +100,14 @@ export class TraceReplayer {
       ...(options.signal ? { signal: options.signal } : {}),
     });
     const results = outcome.results as ShardResult[];
-    const placements = placementsOf(recording, { rows, plan, results });
+    const run = { rows, plan, results };
+    const placements = placementsOf(recording, run);
     const closedLoop = options.closedLoop ?? false;
     const { fingerprint, events } = outcome;
     return {
       ...compared(recording, { site, rows, placements, closedLoop }),
+      early: earlyPlacements(run),
+      zones: results.flatMap(({ zones }) => zones),
       areas: results.flatMap(({ areas }) => areas).sort((a, b) => a.index - b.index),
       findings: results.flatMap(({ log }) => log.findings).sort((a, b) => a.time - b.time),
       fingerprint,
@@ -143,11 +151,14 @@ function planOf(site: Site, { operations, cpuNode, held }: Rows): Plan {
   };
 }
 
-function placementsOf(
-  { workload, requests }: Recording,
-  run: { rows: Rows; plan: Plan; results: readonly ShardResult[] },
-): Placement[] {
-  const { rows, plan, results } = run;
+interface FinishedReplay {
+  readonly rows: Rows;
+  readonly plan: Plan;
+  readonly results: readonly ShardResult[];
+}
+
+function placementsOf({ workload, requests }: Recording, run: FinishedReplay): Placement[] {
+  const { rows } = run;
   const freeOf = new Map<DmaRequest, number>();
   workload.steps.forEach((step, i) => {
     if (step.kind === 'free' && step.request !== null) freeOf.set(step.request, rows.rowOf[i]!);
@@ -157,9 +168,29 @@ function placementsOf(
   );
   const asked = requests.map((request, i): AskedRow => {
     const node = rows.devices.get(request.device)?.node ?? -1;
-    const { device, size } = request;
-    return { row: rowsOfAlloc[i]!, device, node, size, freeRow: freeOf.get(request) ?? -1 };
+    const { device, size, gfp } = request;
+    return { row: rowsOfAlloc[i]!, device, node, size, gfp, freeRow: freeOf.get(request) ?? -1 };
   });
+  return placed(asked, run);
+}
+
+/** What was in use before; the free that ends it is the row that has it as target. */
+function earlyPlacements(run: FinishedReplay): Placement[] {
+  const { operations, early } = run.rows;
+  const freeOf = new Map<number, number>();
+  for (let row = 0; row * TIMED_WIDTH < operations.length; row++) {
+    const at = row * TIMED_WIDTH;
+    if (operations[at + timed.code] === TIMED_FREE) freeOf.set(operations[at + timed.target]!, row);
+  }
+  const pageSize = 2 ** run.plan.layout.pageShift;
+  const asked = early.map((row): AskedRow => {
+    const size = operations[row * TIMED_WIDTH + timed.size]! * pageSize;
+    return { row, device: '', node: -1, size, gfp: '', freeRow: freeOf.get(row) ?? -1 };
+  });
+  return placed(asked, run);
+}
+
+function placed(asked: readonly AskedRow[], { plan, results }: FinishedReplay): Placement[] {
   const outcomes = results.find((result) => result.outcomes !== null)!.outcomes!;
   const logs = results.map(({ log }) => log);
   const { replayer } = actorNumbers(plan);

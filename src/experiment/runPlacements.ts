@@ -9,8 +9,10 @@ import { actorNumbers, type Plan } from '../actors/plan.js';
 import { runShards } from '../actors/shards.js';
 import { asker } from '../actors/walk.js';
 import { REFUSED_SOURCE } from '../actors/watch.js';
+import type { ZoneEnd } from '../actors/zones.js';
 import type { Scenario } from '../scenario/scenario.js';
-import { type Placement, placeOf, triedById } from '../trace/placement.js';
+import { gfpText, type Placement, placeOf, triedById } from '../trace/placement.js';
+import { poolPlaces } from '../trace/startstate.js';
 import { type PlannedRun, planRun } from './plan.js';
 import { shardRun } from './simulate.js';
 
@@ -19,6 +21,9 @@ export interface RunPlacements {
   readonly planned: PlannedRun;
   /** In the order in which they were asked for. */
   readonly placements: readonly Placement[];
+  /** What the boot took of areas. */
+  readonly early: readonly Pick<Placement, 'source' | 'pfn' | 'pages' | 'freed'>[];
+  readonly zones: readonly ZoneEnd[];
   readonly findings: number;
   readonly fingerprint: string;
   readonly simulatedNs: number;
@@ -33,15 +38,26 @@ export async function runPlacements(
   const planned = planRun(scenario, { interpreted, keepAttempts: true, checks: false, watch });
   const options = { shards: 1, ...(signal ? { signal } : {}) };
   const outcome = await runShards(shardRun(scenario, planned.plan, options));
-  const logs = (outcome.results as ShardResult[]).map(({ log }) => log);
+  const results = outcome.results as ShardResult[];
+  const logs = results.map(({ log }) => log);
   return {
     scenario,
     planned,
     placements: placementsOf(scenario, planned.plan, logs),
+    early: poolsAtBoot(planned.plan),
+    zones: results.flatMap(({ zones }) => zones),
     findings: logs.reduce((sum, { findings }) => sum + findings.length, 0),
     fingerprint: outcome.fingerprint,
     simulatedNs: outcome.simulatedNs,
   };
+}
+
+function poolsAtBoot({ layout, atomicPools }: Plan): RunPlacements['early'] {
+  const area = layout.areas[layout.defaultArea];
+  if (area === undefined || area.count === 0) return [];
+  return poolPlaces(area, atomicPools, layout).map(([pfn, pages]) => {
+    return { source: area.name, pfn, pages, freed: Number.POSITIVE_INFINITY };
+  });
 }
 
 function placementsOf(scenario: Scenario, plan: Plan, logs: readonly LogData[]): Placement[] {
@@ -56,7 +72,7 @@ function placementsOf(scenario: Scenario, plan: Plan, logs: readonly LogData[]):
   const asked = logs
     .flatMap(({ watch }) => watch.asked)
     .sort((a, b) => a.time - b.time || a.id - b.id);
-  return asked.map(({ id, time, size }): Placement => {
+  return asked.map(({ id, time, size, gfp }): Placement => {
     const actor = asker(id);
     const device = scenario.devices[actor - firstDevice];
     const sequence = sequences.get(actor) ?? 0;
@@ -75,6 +91,7 @@ function placementsOf(scenario: Scenario, plan: Plan, logs: readonly LogData[]):
       sequence,
       node: device?.nid ?? -1,
       size,
+      gfp: gfpText(gfp),
       issued: time,
       settled: answer?.time ?? Number.NaN,
       ...place,

@@ -6,6 +6,7 @@ import { attemptsById, type LogData, spentById } from '../actors/log.js';
 import * as op from '../actors/operations.js';
 import { TIMED_OUTCOME_WIDTH, timedOutcome } from '../actors/timed.js';
 import { BUDDY, ID_SPAN } from '../devices/dma.js';
+import { gfpNames } from '../mm/gfp.js';
 import type { MemoryLayout } from '../mm/layout.js';
 import { sourceOf } from './timedrows.js';
 
@@ -35,6 +36,8 @@ export interface Placement {
   /** Node the device is plugged into, -1 without one. */
   readonly node: number;
   readonly size: number;
+  /** GFP flags as the kernel prints them. */
+  readonly gfp: string;
   readonly issued: number;
   /** NaN: the run ended before. */
   readonly settled: number;
@@ -116,6 +119,7 @@ export interface AskedRow {
   readonly device: string;
   readonly node: number;
   readonly size: number;
+  readonly gfp: string;
   /** Row of the free that ends it; -1: none. */
   readonly freeRow: number;
 }
@@ -130,7 +134,7 @@ export function replayPlacements(
   const sequences = new Map<string, number>();
   const field = (row: number, name: keyof typeof timedOutcome): number =>
     record.outcomes[row * TIMED_OUTCOME_WIDTH + timedOutcome[name]]!;
-  return asked.map(({ row, device, node, size, freeRow }) => {
+  return asked.map(({ row, device, node, size, gfp, freeRow }) => {
     const sequence = sequences.get(device) ?? 0;
     sequences.set(device, sequence + 1);
     const place = placeOf(layout, {
@@ -146,6 +150,7 @@ export function replayPlacements(
       sequence,
       node,
       size,
+      gfp,
       issued: field(row, 'issued'),
       settled: field(row, 'verdict') === 0 ? Number.NaN : field(row, 'settled'),
       ...place,
@@ -153,4 +158,19 @@ export function replayPlacements(
       freed: isFreed ? field(freeRow, 'issued') : Number.POSITIVE_INFINITY,
     };
   });
+}
+
+/** Bits as the kernel prints them: `GFP_KERNEL|__GFP_NOWARN`; the largest names first. */
+export function gfpText(bits: number): string {
+  const parts: string[] = [];
+  let left = bits;
+  for (const name of ['KERNEL', 'ATOMIC', 'NOIO', 'NOWAIT', ...Object.keys(gfpNames)]) {
+    const value = gfpNames[name]!;
+    if (value === 0 || (left & value) !== value) continue;
+    const isBit = (value & (value - 1)) === 0;
+    const isPlain = ['NOWAIT', 'DMA', 'DMA32'].includes(name);
+    parts.push(isBit && !isPlain ? `__GFP_${name}` : `GFP_${name}`);
+    left &= ~value;
+  }
+  return parts.join('|');
 }

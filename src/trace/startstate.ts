@@ -46,7 +46,7 @@ export function startState(
 }
 
 /** Where the pools of the boot lie in an area nobody has used before. */
-function poolPlaces(
+export function poolPlaces(
   layout: AreaLayout,
   pools: readonly AtomicPool[],
   { cmaAlignment }: MemoryLayout,

@@ -62,6 +62,8 @@ export interface Rows extends TimedReplay {
   /** Step -> row; -1: the step asks nothing of the model. */
   readonly rowOf: Int32Array;
   readonly devices: ReadonlyMap<string, ReplayedDevice>;
+  /** Rows of what was in use before. */
+  readonly early: readonly number[];
 }
 
 /** numa1, pernuma1 -> 1. */
@@ -163,6 +165,7 @@ class Builder {
       held: this.#held,
       rowOf,
       devices: this.#devices,
+      early: [...this.#heldRows.values()],
     };
   }
 

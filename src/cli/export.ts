@@ -1,0 +1,115 @@
+/**
+ * `cmasim export RUN|SCENARIO|TRACE… --to FORMAT -o PATH`: a run in formats other tools read.
+ */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Command, Option } from 'commander';
+import { exportOfReplay, exportOfRun } from '../experiment/exportRun.js';
+import { writeTables } from '../experiment/exportTables.js';
+import { BootFailed } from '../experiment/plan.js';
+import { runPlacements } from '../experiment/runPlacements.js';
+import { ConfigError } from '../mm/kconfig.js';
+import { ftraceText } from '../trace/export/ftrace.js';
+import { kernelFiles } from '../trace/export/kernelfs.js';
+import { perfettoLines } from '../trace/export/perfetto.js';
+import type { ExportRun } from '../trace/export/run.js';
+import { complain, print } from './output.js';
+import { recordingsOf } from './recording.js';
+import { UsageError } from './usage.js';
+import { isScenario, repeatable, sameRun } from './workload.js';
+
+interface ExportOptions {
+  readonly to: keyof typeof exporters;
+  readonly output: string;
+  readonly machine?: string;
+  readonly force?: boolean;
+}
+
+/** One entry per format; `-` as PATH is standard output for those that are one file. */
+const exporters = {
+  ftrace: (run: ExportRun, path: string) => writeFile(path, ftraceText(run)),
+  perfetto: (run: ExportRun, path: string) => writeFile(path, [...perfettoLines(run)].join('')),
+  kernelfs: (run: ExportRun, path: string) => {
+    for (const file of kernelFiles(run)) {
+      const place = join(path, file.path);
+      mkdirSync(dirname(place), { recursive: true });
+      writeFileSync(place, file.text);
+    }
+  },
+  parquet: async (run: ExportRun, path: string) => {
+    mkdirSync(path, { recursive: true });
+    await writeTables(path, run);
+  },
+};
+
+function writeFile(path: string, text: string): void {
+  if (path === '-') print(text);
+  else writeFileSync(path, text);
+}
+
+export function exportCommand(): Command {
+  return new Command('export')
+    .summary('write a run as ftrace text, a Perfetto trace, kernel files or Parquet')
+    .description(
+      'Repeats a run (a directory of `run -o`, a scenario, or a recorded trace, which is replayed) ' +
+        'and writes it: ftrace as text that Perfetto and `cmasim trace` read, perfetto as JSON ' +
+        'trace events, kernelfs as a tree of sysfs, debugfs, proc and the kernel log, parquet as ' +
+        'requests.parquet and areas.parquet.',
+    )
+    .argument('<run...>', 'run directory, scenario, or the files or directory of a recording')
+    .addOption(
+      new Option('--to <format>', 'what to write')
+        .choices(Object.keys(exporters))
+        .makeOptionMandatory(),
+    )
+    .requiredOption(
+      '-o, --output <path>',
+      'file, or directory for kernelfs and parquet; - is standard output',
+    )
+    .option('--machine <path>', "the recorded server's files, where they are not beside it")
+    .option('--force', 'write over what exists')
+    .action(exportRun);
+}
+
+async function exportRun(paths: readonly string[], options: ExportOptions): Promise<void> {
+  const { to, output, force = false } = options;
+  const isTree = to === 'kernelfs' || to === 'parquet';
+  if (isTree && output === '-') {
+    throw new UsageError(`export: ${to} is several files, expected a directory as -o`);
+  }
+  if (output !== '-' && !force && existsSync(output)) {
+    throw new UsageError(`export: ${output} exists; --force writes over it`);
+  }
+  let run: ExportRun;
+  try {
+    run = paths.every(isScenario) ? await fromScenario(paths) : await fromTrace(paths, options);
+  } catch (error) {
+    const isTheirs = error instanceof ConfigError || error instanceof BootFailed;
+    throw isTheirs ? new UsageError(`export: ${error.message}`) : error;
+  }
+  if (to === 'ftrace' && !run.release.trace.dmaEvents) {
+    complain(`cmasim: kernel ${run.release.id} has no dma events: only cma events are written`);
+  }
+  await exporters[to](run, output);
+}
+
+async function fromScenario(paths: readonly string[]): Promise<ExportRun> {
+  const [path] = paths as [string];
+  if (paths.length > 1) throw new UsageError('export: expected one run');
+  const { scenario, interpreted, fingerprint } = repeatable(path);
+  const run = await runPlacements(scenario, { interpreted });
+  sameRun(path, fingerprint, run.fingerprint);
+  return exportOfRun(run);
+}
+
+async function fromTrace(paths: readonly string[], { machine }: ExportOptions): Promise<ExportRun> {
+  const { recordings, instead } = await recordingsOf(paths, machine);
+  if (recordings.length > 1) throw new UsageError('export: expected one recording');
+  const { TraceReplayer } = await import('../index.js');
+  const replayer = new TraceReplayer();
+  try {
+    return exportOfReplay(await replayer.replay(recordings[0]!, instead));
+  } finally {
+    await replayer.close();
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Scenarios and run directories as verbs take them that repeat a run: one document of a file, or
+ * what `run -o` left behind, with what is to differ.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ScenarioError } from '../scenario/error.js';
+import { loadScenario, type Override } from '../scenario/load.js';
+import type { Scenario } from '../scenario/scenario.js';
+import { isDirectory } from '../trace/phases.js';
+
+/** A scenario that can be run, or a run that can be repeated. */
+export interface Repeatable {
+  readonly scenario: Scenario;
+  readonly interpreted: boolean;
+  /** Of the run that is repeated; null: none is recorded, or it was interrupted. */
+  readonly fingerprint: string | null;
+}
+
+export interface Change {
+  readonly key: string;
+  readonly value: string;
+}
+
+const isRunDirectory = (path: string) => existsSync(join(path, 'manifest.json'));
+
+/** True for what is a scenario or a run directory by its name; anything else is a recording. */
+export const isScenario = (path: string): boolean =>
+  /\.ya?ml(?:#\d+)?$/.test(path) || isRunDirectory(path);
+
+/** @throws ScenarioError when the path is no single scenario. */
+export function repeatable(path: string, changes: readonly Change[] = []): Repeatable {
+  const isRun = isDirectory(path);
+  const file = isRun ? join(path, 'scenario.yaml') : path.replace(/#\d+$/, '');
+  const scenarios = loadScenario(file, { overrides: overrides(file, changes) });
+  const number = Number(/#(\d+)$/.exec(path)?.[1] ?? 1);
+  const scenario = scenarios[number - 1];
+  if (scenario === undefined || (scenarios.length > 1 && !path.includes('#'))) {
+    const expected = scenarios.map((_, i) => `#${i + 1}`).join(', ');
+    const found = scenario === undefined ? `no document ${number}` : 'several documents';
+    throw new ScenarioError({ file: path }, `${found}, expected the file with ${expected}`);
+  }
+  if (!isRun) return { scenario, interpreted: false, fingerprint: null };
+  return { scenario, ...manifestOf(path) };
+}
+
+function manifestOf(path: string): Pick<Repeatable, 'interpreted' | 'fingerprint'> {
+  const file = join(path, 'manifest.json');
+  let manifest: { devices?: string; interrupted?: boolean; fingerprint?: string };
+  try {
+    manifest = JSON.parse(readFileSync(file, 'utf8')) as typeof manifest;
+  } catch (error) {
+    throw new ScenarioError({ file }, (error as Error).message);
+  }
+  const { devices, interrupted, fingerprint } = manifest;
+  return {
+    interpreted: devices === 'interpreted',
+    fingerprint: interrupted ? null : (fingerprint ?? null),
+  };
+}
+
+/** A repeated run that is not the run says something about another. @throws ScenarioError */
+export function sameRun(path: string, expected: string | null, repeated: string): void {
+  if (expected === null || expected === repeated) return;
+  const found = `fingerprint ${expected} in manifest.json, but ${repeated} now`;
+  throw new ScenarioError({ file: path }, `${found}, expected the cmasim that made the run`);
+}
+
+/** Texts are quoted, so that `kernel=5.10` and `cmdline=a: b` stay what they are. */
+function overrides(file: string, changes: readonly Change[]): Override[] {
+  const texts = ['kernel', 'policy', 'cmdline', 'machine'];
+  return changes.map(({ key, value }): Override => {
+    const option = `${key}=${value}`;
+    if (key === 'cmdline+') {
+      const [scenario] = loadScenario(file);
+      const whole = `${scenario?.cmdline ?? ''} ${value}`.trim();
+      return { path: 'cmdline', value: JSON.stringify(whole), option };
+    }
+    return { path: key, value: texts.includes(key) ? JSON.stringify(value) : value, option };
+  });
+}
