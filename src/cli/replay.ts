@@ -3,7 +3,10 @@
  * against each other.
  */
 
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command } from 'commander';
+import type { RecordingCheck } from '../check/recording.js';
 import { BootFailed } from '../experiment/plan.js';
 import type { TraceReplay } from '../experiment/replayTrace.js';
 import { ConfigError } from '../mm/kconfig.js';
@@ -18,7 +21,6 @@ import { table } from '../report/table.js';
 import type { Comparison } from '../trace/compare.js';
 import { isOperationFile } from '../trace/kind.js';
 import { isDirectory } from '../trace/phases.js';
-import type { Replay } from '../trace/replay.js';
 import { print, printJson, stdoutPaint } from './output.js';
 import { recordingsOf } from './recording.js';
 import { UsageError } from './usage.js';
@@ -53,7 +55,8 @@ interface ReplayOptions {
   readonly json?: boolean;
 }
 
-async function replayFiles(files: readonly string[], options: ReplayOptions): Promise<void> {
+async function replayFiles(paths: readonly string[], options: ReplayOptions): Promise<void> {
+  const files = paths.flatMap(operationFilesIn);
   const kinds = await Promise.all(
     files.map(async (file) => !isDirectory(file) && (await isOperationFile(file))),
   );
@@ -62,6 +65,15 @@ async function replayFiles(files: readonly string[], options: ReplayOptions): Pr
     throw new UsageError('replay: operation files and traces together, expected one kind');
   }
   await replayTraces(files, options);
+}
+
+const operationFile = /\.jsonl(?:\.gz)?$/;
+
+/** The operation files and boots in a directory; the path itself if it is none or holds a trace. */
+function operationFilesIn(path: string): string[] {
+  if (!isDirectory(path)) return [path];
+  const files = readdirSync(path).filter((name) => operationFile.test(name));
+  return files.length === 0 ? [path] : files.sort().map((name) => join(path, name));
 }
 
 async function replayOperations(files: readonly string[], options: ReplayOptions): Promise<void> {
@@ -122,7 +134,10 @@ function reportOf(replay: TraceReplay): ReplayReport {
   };
 }
 
-export async function replayAll(files: readonly string[], kernel?: string): Promise<Replay[]> {
+export async function replayAll(
+  files: readonly string[],
+  kernel?: string,
+): Promise<RecordingCheck[]> {
   const known = releases.map(({ id }) => id);
   if (kernel !== undefined && !known.includes(kernel)) {
     throw new UsageError(`release ${kernel} is not known, expected one of ${known.join(', ')}`);
@@ -130,11 +145,10 @@ export async function replayAll(files: readonly string[], kernel?: string): Prom
   // On demand: the event core and its threads are no business of a typing error.
   const { Replayer } = await import('../index.js');
   const replayer = new Replayer();
-  const results: Replay[] = [];
+  const { checkRecording } = await import('../check/recording.js');
+  const results: RecordingCheck[] = [];
   try {
-    for (const file of files) {
-      results.push(await replayer.replay(file, kernel === undefined ? {} : { release: kernel }));
-    }
+    for (const file of files) results.push(await checkRecording(file, replayer, kernel));
   } finally {
     await replayer.close();
   }
@@ -145,20 +159,47 @@ function document({ file, operations, compared, equal, different, first }: Compa
   return { file, operations, compared, equal, different, first };
 }
 
+function totalOf(results: readonly RecordingCheck[]): RecordingCheck {
+  const sum = (of: (one: RecordingCheck) => number) =>
+    results.reduce((total, one) => total + of(one), 0);
+  return {
+    file: `all ${results.length}`,
+    boots: sum((one) => one.boots),
+    operations: sum((one) => one.operations),
+    compared: sum((one) => one.compared),
+    equal: sum((one) => one.equal),
+    different: sum((one) => one.different),
+    first: null,
+    freeDrift: Math.max(...results.map((one) => one.freeDrift)),
+    leaks: {
+      modelled: sum((one) => one.leaks.modelled),
+      recorded: sum((one) => one.leaks.recorded),
+    },
+    loopMs: sum((one) => one.loopMs),
+  };
+}
+
 /** One row per file, and below them the first difference of each that has one. */
-export function replayText(results: readonly Comparison[]): string {
-  const columns = ['operations', 'compared', 'equal', 'different', 'leaks'];
+export function replayText(results: readonly RecordingCheck[]): string {
+  const columns = ['boots', 'operations', 'compared', 'equal', 'different', 'leaks', 'free drift'];
   const paint = stdoutPaint();
   const lines = table(
     [{ title: 'recording' }, ...columns.map((title) => ({ title, right: true }))],
-    results.map(({ file, operations, compared, equal, different, leaks }) => [
-      file,
-      operations,
-      compared,
-      equal,
-      different,
-      leaks.modelled,
+    [...results, ...(results.length > 1 ? [totalOf(results)] : [])].map((one) => [
+      one.file,
+      one.boots,
+      one.operations,
+      one.compared,
+      one.equal,
+      one.different,
+      one.leaks.modelled,
+      one.freeDrift,
     ]),
+  );
+  lines.push(
+    '',
+    'free drift: largest gap of a zone to the recorded free pages; per-CPU lists and background work',
+    'move them, so it is shown and not judged.',
   );
   for (const { file, first } of results) {
     if (first === null) continue;

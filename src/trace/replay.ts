@@ -99,7 +99,12 @@ export class Replayer {
    * @throws InputError naming file, line and column of what cannot be read.
    */
   async replay(path: string, options: ReplayOptions = {}): Promise<Replay> {
-    const file = readOperations(path, await readWhole(path));
+    return this.replayText(path, await readWhole(path), options);
+  }
+
+  /** The same for the text of a file that has been read. */
+  async replayText(path: string, text: string, options: ReplayOptions = {}): Promise<Replay> {
+    const file = readOperations(path, text);
     const plan = replayPlan(file, { release: options.release ?? DEFAULT_KERNEL.release });
     const outcome = await this.#pool.run({
       module: modelModule,
