@@ -3,8 +3,11 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { bytesOf, start, temporary } from './harness.js';
+
+// Each starts a dozen processes: seconds, or minutes where everything else runs at the same time.
+vi.setConfig({ testTimeout: 300_000 });
 
 const cli = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
 const directory = temporary();
@@ -51,7 +54,16 @@ test('sweep leaves a results directory and prints a row per variant', async () =
 test('three shards, made in any order, merge to the bytes of the whole', async () => {
   const parts = ['3', '1', '2'].map((i) => [i, join(directory, `part${i}`)] as const);
   for (const [i, part] of parts) {
-    const { code, err } = await cmasim('sweep', file, '-o', part, '--shard', `${i}/3`);
+    const { code, err } = await cmasim(
+      'sweep',
+      file,
+      '-o',
+      part,
+      '--shard',
+      `${i}/3`,
+      '--jobs',
+      '1',
+    );
     expect(err).toContain(`shard ${i}/3 is done: cmasim merge puts the shards together`);
     expect(code).toBe(0);
   }
@@ -66,7 +78,7 @@ test('three shards, made in any order, merge to the bytes of the whole', async (
 
 test('with --json one document on standard output, and one event per line beside it', async () => {
   const results = join(directory, 'json');
-  const { out, err } = await cmasim('sweep', file, '-o', results, '--json', '--set', 'stop=25ms');
+  const { out, err } = await cmasim('sweep', file, '-o', results, '--json', '--jobs', '1');
   const document = JSON.parse(out);
   expect(document).toMatchObject({ format: 'cmasim-sweep/1', runs: 24, made: 24, complete: true });
   const p99 = document.statistics.find(

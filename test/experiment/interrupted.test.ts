@@ -3,8 +3,11 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { bytesOf, dots, figures, start, startScript, temporary, writeStudy } from './harness.js';
+
+// Thousands of runs: seconds, or minutes where everything else runs at the same time.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const directory = temporary();
 const study = writeStudy(directory, 20, 50);
@@ -15,7 +18,7 @@ beforeAll(async () => {
   expect(await sweeper.exit).toBe(0);
   expect(figures(sweeper.output)).toMatchObject({ made: 1000, failed: 0, redone: 0 });
   whole = bytesOf(join(directory, 'whole'));
-}, 60_000);
+});
 
 /** Goes on with a directory and holds it against the sweep that nobody disturbed. */
 async function resumed(results: string): Promise<Record<string, number>> {

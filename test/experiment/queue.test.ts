@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   bytesOf,
   dots,
@@ -15,6 +15,9 @@ import {
   temporary,
   writeStudy,
 } from './harness.js';
+
+// Thousands of runs: seconds, or minutes where everything else runs at the same time.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const server = ['redis-server', 'valkey-server'].find(onPath);
 if (server === undefined) {
@@ -38,7 +41,7 @@ describe.skipIf(server === undefined)('through Redis, a sweep of 1000 runs', () 
     const sweeper = startScript('sweeper.mjs', [study, join(directory, 'whole')]);
     expect(await sweeper.exit, sweeper.output).toBe(0);
     whole = bytesOf(join(directory, 'whole'));
-  }, 60_000);
+  });
 
   /** Keeps nothing on disk: what it knew is gone when it is. */
   async function startRedis(): Promise<Running> {

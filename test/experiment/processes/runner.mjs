@@ -1,12 +1,12 @@
 /**
- * A run without a simulator: numbers out of the seed, a millisecond of work, and a crash where the test
+ * A run without a simulator: numbers out of the seed, a third of a millisecond of work, and a crash where the test
  * wants one.
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Streams } from '../../../dist/src/sim/random.js';
 
-const { CRASH_DIRECTORY, CRASH_SEEDS = '', WORK_MS = '1' } = process.env;
+const { CRASH_DIRECTORY, CRASH_SEEDS = '', WORK_MS = '0.3' } = process.env;
 const crashes = new Set(CRASH_SEEDS.split(',').filter(Boolean).map(Number));
 
 export default async function run(scenario) {
