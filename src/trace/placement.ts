@@ -99,13 +99,16 @@ export function triedById(
         Object.values(parts).reduce((sum, ns) => sum + ns, 0),
       ]),
     );
+    let before = 0;
     return (attempts.get(id) ?? []).map(({ area, time, count, align, err, retries }): Tried => {
       const back = returned.get(id)?.find((one) => one.area === area);
       const name = layout.areas[area]?.name ?? '';
-      const start = time - (times.get(`${area} ${time}`) ?? 0);
+      // Some of a search that found nothing is waited for only with the attempt after it.
+      const start = Math.max(before, time - (times.get(`${area} ${time}`) ?? 0));
+      before = Math.max(start, time);
       const pfn = err !== 0 ? -1 : (back?.pfn ?? (name === granted.source ? granted.pfn : -1));
       const givenBack = err === 0 && back !== undefined;
-      return { area: name, count, align, start, end: time, err, retries, pfn, givenBack };
+      return { area: name, count, align, start, end: before, err, retries, pfn, givenBack };
     });
   };
 }
