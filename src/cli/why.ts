@@ -5,7 +5,8 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { NoSuchRequest, type RequestRow, requestsOf, why } from '../experiment/why.js';
+import { NoSuchRequest, requestsOf, why } from '../experiment/why.js';
+import type { RequestRow } from '../report/explained.js';
 import { requestsText, whyText } from '../report/why.js';
 import { ScenarioError } from '../scenario/error.js';
 import { loadScenario } from '../scenario/load.js';

@@ -2,11 +2,12 @@
  * Every request of single runs as a table: the runs are made again for it, instead of all runs being logged.
  */
 
+import type { RequestRow } from '../report/explained.js';
 import { parseScenario } from '../scenario/load.js';
 import { type TableColumn, writeTable } from './parquet.js';
 import { variantColumns } from './runsTable.js';
 import { type PlannedRun, type Study, StudyRuns } from './study.js';
-import { type RequestRow, requestsOf } from './why.js';
+import { requestsOf } from './why.js';
 
 interface Row {
   readonly planned: PlannedRun;

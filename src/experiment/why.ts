@@ -12,7 +12,6 @@ import {
   type Asked,
   type BuddyTry,
   REFUSED_SOURCE,
-  type Sight,
   type WatchOptions,
 } from '../actors/watch.js';
 import { BUDDY, ID_SPAN, MODE_COHERENT, MODE_PAGES } from '../devices/dma.js';
@@ -28,62 +27,10 @@ import {
 } from '../mm/contiguous.js';
 import { GFP_DMA, GFP_DMA32, GFP_HIGHMEM } from '../mm/gfp.js';
 import { allocSources, conditions, lowerPolicy } from '../mm/policy.js';
+import type { RequestRow, Requests, StepRow, TimePart, Why } from '../report/explained.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { planRun } from './plan.js';
 import { shardRun } from './simulate.js';
-
-/** One call of the DMA API for memory, as a list of requests shows it. */
-export interface RequestRow {
-  /** `nic0#12`: the device's calls are counted from 0, frees among them. */
-  readonly name: string;
-  readonly device: string;
-  readonly askedNs: number;
-  /** Until the driver heard of it; null: the run ended before. */
-  readonly tookNs: number | null;
-  /** Bytes. */
-  readonly size: number;
-  /** Area, `buddy`, `refused`, or empty if the run ended before. */
-  readonly from: string;
-  /** Node of the pages, -1 without any. */
-  readonly nid: number;
-  readonly local: boolean;
-  readonly pfn: number;
-  readonly pages: number;
-}
-
-/** One step of the policy, as it went for this request. */
-export interface StepRow {
-  readonly step: string;
-  readonly outcome: 'skipped' | 'no area' | 'failed' | 'served' | 'given back' | 'not reached';
-  /** Why, in words. */
-  readonly text: string;
-}
-
-export interface SightRow extends Sight {
-  readonly areaName: string;
-  readonly basePfn: number;
-  /** Bits of the whole area. */
-  readonly size: number;
-}
-
-export interface TimePart {
-  readonly name: string;
-  readonly ns: number;
-  readonly class: 'calibrated' | 'assumed';
-}
-
-export interface Why {
-  readonly request: RequestRow;
-  readonly policy: string;
-  readonly kernel: string;
-  readonly gfp: number;
-  readonly devNode: number;
-  readonly maskBits: number;
-  readonly steps: readonly StepRow[];
-  readonly sights: readonly SightRow[];
-  readonly parts: readonly TimePart[];
-  readonly fingerprint: string;
-}
 
 /** No such request in the run. */
 export class NoSuchRequest extends Error {}
@@ -104,11 +51,6 @@ async function watch(
   const outcome = await runShards(shardRun(scenario, plan, { shards: 'auto' }));
   const logs = (outcome.results as ShardResult[]).map((result) => result.log);
   return { plan, logs, fingerprint: outcome.fingerprint };
-}
-
-export interface Requests {
-  readonly requests: readonly RequestRow[];
-  readonly fingerprint: string;
 }
 
 /** Every request for memory of a run, in the order they were made. */

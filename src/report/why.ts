@@ -2,8 +2,8 @@
  * One request on paper: the list of attempts, the bitmap where it looked, its time by part.
  */
 
-import type { Requests, SightRow, Why } from '../experiment/why.js';
 import { gfpNames } from '../mm/gfp.js';
+import type { Requests, SightRow, Why } from './explained.js';
 import { numberText, sizeText, table } from './table.js';
 
 /** Cells in a drawing of a bitmap. */

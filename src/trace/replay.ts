@@ -78,6 +78,8 @@ export function replayPlan(file: OperationFile, kernel: ReplayKernel = DEFAULT_K
 export interface ReplayOptions extends Partial<ReplayKernel> {
   /** Parts the machine is cut into; never changes a result. Default 1: operations come one by one. */
   readonly shards?: number;
+  /** Run in the calling thread, which is then busy until the end. */
+  readonly inline?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -112,6 +114,7 @@ export class Replayer {
       groups: groupsOf(plan),
       until: Number.POSITIVE_INFINITY,
       shards: options.shards ?? 1,
+      inline: options.inline ?? false,
       ...(options.signal ? { signal: options.signal } : {}),
     });
     const results = outcome.results as ShardResult[];

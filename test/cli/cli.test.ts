@@ -143,7 +143,7 @@ test('Ctrl-C ends a run with what it has, marked, and exit code 130', async () =
   child.stdout.on('data', (chunk) => {
     out += chunk;
   });
-  setTimeout(() => child.kill('SIGINT'), 1500);
+  setTimeout(() => child.kill('SIGINT'), 4000);
   const code = await new Promise((done) => child.on('close', done));
   expect(code).toBe(130);
   const result = JSON.parse(out);

@@ -28,7 +28,7 @@ describe('the model does what a 6.12 kernel was recorded doing, in every row', (
 test('a replay is the same on one, two and four shards', async () => {
   const prints = new Set<string>();
   for (const shards of [1, 2, 4]) {
-    const run = await replayer.replay(pathOf('r2k_4n_allpol.jsonl.gz'), { shards });
+    const run = await replayer.replay(pathOf('r2k_4n_allpol.jsonl.gz'), { shards, inline: true });
     expect(run.different).toBe(0);
     prints.add(run.fingerprint);
   }
