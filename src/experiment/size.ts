@@ -28,7 +28,15 @@ import {
   proportionInterval,
 } from './intervals.js';
 import { lookupOf, parseRecord, type RunRecord } from './record.js';
-import { findSizes, type Sizing, type Steps, seedsFor, type Verdict } from './sizing.js';
+import {
+  findSizes,
+  neededAtLeast,
+  type Sizing,
+  type SizingOptions,
+  type Steps,
+  seedsFor,
+  type Verdict,
+} from './sizing.js';
 
 /**
  * What makes a run bad. `buddy` and `default`: a request that was served from there and would not have been
@@ -69,8 +77,8 @@ export interface CurvePoint {
 export interface SizedArea {
   readonly key: AreaKey;
   readonly size: number;
-  /** The size that is needed lies between this and `size`; null: too few runs to say. */
-  readonly low: number | null;
+  /** With the confidence asked for the size that is needed, all else the same, is from this to `size`. */
+  readonly low: number;
   /** One step less, all else the same; null if there is no less. */
   readonly nextDown: { readonly size: number; readonly bad: ProportionEstimate } | null;
 }
@@ -135,25 +143,21 @@ class Sizer {
   async answer(): Promise<SizeAnswer> {
     const { keys, step, most } = this.of;
     const { risk, confidence } = this.options;
-    const sizing = await findSizes({
+    const asked: SizingOptions = {
       try: (steps, seed) => this.verdict(steps, seed),
       most: keys.map((key) => most.get(key)! / step),
       fallback: keys.includes('default') ? keys.indexOf('default') : undefined,
       seeds: this.seeds,
       ...{ risk, confidence, together },
-    });
+    };
+    const sizing = await findSizes(asked);
     if (!sizing.found) return this.nothing(sizing);
-    const { steps, low } = sizing;
+    const { steps } = sizing;
     const count = this.seeds.length;
     const areas: SizedArea[] = [];
     for (const [i, key] of keys.entries()) {
-      const least = low === null ? null : low[i]! * step;
-      areas.push({
-        key,
-        size: steps[i]! * step,
-        low: least,
-        nextDown: await this.nextDown(steps, i),
-      });
+      const low = (await neededAtLeast(asked, steps, i)) * step;
+      areas.push({ key, size: steps[i]! * step, low, nextDown: await this.nextDown(steps, i) });
     }
     const sizes = this.sizes(steps);
     return {

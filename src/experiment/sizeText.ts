@@ -67,7 +67,7 @@ function areaTable({ areas }: Found): string[] {
     areas.map(({ key, size, low, nextDown }) => [
       areaName(key),
       sizeText(size),
-      low === null ? '-' : sizeText(low),
+      sizeText(low),
       nextDown ? sizeText(nextDown.size) : '-',
       nextDown ? proportionText(nextDown.bad) : '-',
     ]),

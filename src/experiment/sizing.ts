@@ -8,7 +8,7 @@
  * larger is really never worse is checked at the end, by running every seed at the answer.
  */
 
-import { proportionHigh, quantileRanks } from './intervals.js';
+import { proportionHigh, proportionLow } from './intervals.js';
 
 /** Sizes in steps, by position of the area. */
 export type Steps = readonly number[];
@@ -44,8 +44,6 @@ export type Sizing =
   | {
       readonly found: true;
       readonly steps: Steps;
-      /** The answer lies at or above these, with the confidence asked for; null: too few seeds to say. */
-      readonly low: Steps | null;
       /** Seeds for which something went wrong at the answer, of all seeds. */
       readonly bad: number;
     }
@@ -90,6 +88,51 @@ export async function findSizes(options: SizingOptions): Promise<Sizing> {
   return new Search(options).run();
 }
 
+/** Seeds that a bound from below is asked of at most. */
+const lowSeedsMax = 300;
+
+/**
+ * The least size of an area, in steps, that the seeds do not show to be too small, all others as they are.
+ * Larger sizes fail for fewer of the same seeds, so the bound is as sure as one test of the size that is
+ * needed, though several sizes are tried.
+ */
+export async function neededAtLeast(
+  options: Pick<SizingOptions, 'try' | 'seeds' | 'risk' | 'confidence' | 'together'>,
+  steps: Steps,
+  area: number,
+): Promise<number> {
+  const seeds = options.seeds.slice(0, lowSeedsMax);
+  // Half of what the interval may miss is on this side.
+  const confidence = (1 + options.confidence) / 2;
+  let enough = 1;
+  while (proportionLow(enough, seeds.length, confidence) <= options.risk) {
+    if (enough++ === seeds.length) return 0;
+  }
+  let low = -1;
+  let high = steps[area]!;
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (await fails(options, { steps: replaced(steps, area, middle), seeds, enough })) low = middle;
+    else high = middle;
+  }
+  return high;
+}
+
+/** Whether at least `enough` seeds fail; asks no more of them than it takes to know. */
+async function fails(
+  options: Pick<SizingOptions, 'try' | 'together'>,
+  { steps, seeds, enough }: { steps: Steps; seeds: readonly number[]; enough: number },
+): Promise<boolean> {
+  let hits = 0;
+  for (let at = 0; at < seeds.length; at += options.together) {
+    if (hits >= enough || hits + seeds.length - at < enough) break;
+    const batch = seeds.slice(at, at + options.together);
+    const verdicts = await Promise.all(batch.map((seed) => options.try(steps, seed)));
+    hits += verdicts.filter(({ short }) => short.length > 0).length;
+  }
+  return hits >= enough;
+}
+
 /** Attempts to make up for seeds to which larger areas do harm; what is left is part of the answer. */
 const roundsMax = 8;
 
@@ -111,10 +154,6 @@ class Search {
   private readonly needs: number[][];
   /** Seeds that may fail; with several areas none may. */
   private readonly allowed: number;
-  /** Largest needs that must be known. */
-  private readonly kept: number;
-  /** Rank, from the largest, of the need that bounds the answer from below. */
-  private readonly lowRank: number | null;
 
   constructor(options: SizingOptions) {
     this.options = options;
@@ -122,36 +161,32 @@ class Search {
     this.needs = options.most.map(() => []);
     const { seeds, risk, confidence } = options;
     const one = options.most.length === 1;
-    const { low } = quantileRanks(seeds.length, 1 - risk, confidence);
     this.allowed = one ? allowedFailures(seeds.length, risk, confidence) : 0;
-    this.lowRank = one && low !== null ? seeds.length - low + 1 : null;
-    this.kept = Math.max(this.allowed + 1, this.lowRank ?? 1);
   }
 
   async run(): Promise<Sizing> {
     try {
-      await this.learn(this.options.seeds, () => this.ranked(this.kept));
-      let steps: number[] = this.ranked(this.allowed + 1);
+      await this.learn(this.options.seeds, () => this.answer());
+      let steps = this.answer();
       let bad = await this.failing(steps);
       // Larger was worse for some seed: what it needs beyond the answer is found from there.
       for (let round = 0; bad.length > this.allowed && round < roundsMax; round++) {
         const before = steps;
         await this.learn(bad, () => [...before]);
-        const next = this.ranked(this.allowed + 1).map((need, i) => Math.max(need, steps[i]!));
+        const next = this.answer().map((need, i) => Math.max(need, steps[i]!));
         steps = same(next, steps) ? next.map((need, i) => this.up(need, i)) : next;
         bad = await this.failing(steps);
       }
-      const low = this.lowRank === null ? null : this.ranked(this.lowRank);
-      return { found: true, steps, low, bad: bad.length };
+      return { found: true, steps, bad: bad.length };
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
       return { found: false, ...error.verdict, seed: error.seed };
     }
   }
 
-  /** The rank-th largest need of each area; 0 if fewer are known. */
-  private ranked(rank: number): number[] {
-    return this.needs.map((needs) => needs[rank - 1] ?? 0);
+  /** The largest need of each area that must be met; 0 if fewer are known than may be left unmet. */
+  private answer(): number[] {
+    return this.needs.map((needs) => needs[this.allowed] ?? 0);
   }
 
   private up(step: number, area: number): number {
@@ -176,10 +211,10 @@ class Search {
 
   private note(need: readonly number[]): void {
     this.needs.forEach((needs, i) => {
-      if (need[i]! <= (needs[this.kept - 1] ?? 0)) return;
+      if (need[i]! <= (needs[this.allowed] ?? 0)) return;
       needs.push(need[i]!);
       needs.sort((a, b) => b - a);
-      needs.length = Math.min(needs.length, this.kept);
+      needs.length = Math.min(needs.length, this.allowed + 1);
     });
   }
 

@@ -10,7 +10,9 @@ import { type SizeAnswer, type SizeOptions, size } from '#cmasim/experiment/size
 import {
   allowedFailures,
   findSizes,
+  neededAtLeast,
   type Sizing,
+  type SizingOptions,
   seedsFor,
   type Try,
 } from '#cmasim/experiment/sizing.js';
@@ -35,22 +37,28 @@ const seedsUpTo = (count: number) => Array.from({ length: count }, (_, i) => i +
 async function search(
   needs: (seed: number) => readonly number[],
   options: { most: readonly number[]; seeds: number; risk?: number },
-): Promise<{ sizing: Sizing; runs: number }> {
+): Promise<{ sizing: Sizing; low: readonly number[]; runs: number }> {
   const asked = new Set<string>();
   const attempt: Try = async (steps, seed) => {
     asked.add(`${steps} ${seed}`);
     const short = needs(seed).flatMap((need, i) => (steps[i]! < need ? [i] : []));
     return { short, unreserved: [] };
   };
-  const sizing = await findSizes({
+  const question: SizingOptions = {
     try: attempt,
     most: options.most,
     fallback: undefined,
     seeds: seedsUpTo(options.seeds),
     risk: options.risk ?? 0.01,
     ...{ confidence: 0.95, together: 16 },
-  });
-  return { sizing, runs: asked.size };
+  };
+  const sizing = await findSizes(question);
+  const runs = asked.size;
+  const areas = options.most.map((_, area) => area);
+  const low = sizing.found
+    ? await Promise.all(areas.map((area) => neededAtLeast(question, sizing.steps, area)))
+    : [];
+  return { sizing, low, runs };
 }
 
 test('one area takes the runs of Clopper and Pearson, more areas more', () => {
@@ -68,8 +76,10 @@ describe('fixed devices', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(device, { minLength: 1, maxLength: 4 }), async (areas) => {
         const pages = areas.map((requests) => pagesFor(requests, 5));
-        const { sizing } = await search(() => pages, { most: areas.map(() => 4096), seeds: 20 });
+        const most = areas.map(() => 4096);
+        const { sizing, low } = await search(() => pages, { most, seeds: 20 });
         expect(sizing).toMatchObject({ found: true, steps: pages, bad: 0 });
+        expect(low).toEqual(pages);
       }),
       { numRuns: 50 },
     );
@@ -129,13 +139,13 @@ describe('random devices', () => {
         return Array.from({ length: areas }, () => Math.ceil(random.exponential(20)));
       };
       const most = new Array<number>(areas).fill(10_000);
-      const { sizing } = await search(needs, { most, seeds, risk });
+      const { sizing, low } = await search(needs, { most, seeds, risk });
       if (!sizing.found) throw new Error('10 000 steps are enough for anything');
       // P(need > x) = exp(-x / 20) for each area.
       const fine = sizing.steps.reduce((share, x) => share * (1 - Math.exp(-x / 20)), 1);
       if (1 - fine <= risk) enough++;
       const truth = Math.ceil(-20 * Math.log(risk));
-      if (sizing.low !== null && sizing.low[0]! <= truth && truth <= sizing.steps[0]!) held++;
+      if (low[0]! <= truth && truth <= sizing.steps[0]!) held++;
     }
     return { held: held / rounds, enough: enough / rounds };
   }
@@ -252,6 +262,7 @@ stop: 40ms
       `cma=0 numa_cma=0:${rounded(0) / MiB}M,1:${rounded(1) / MiB}M`,
     );
     expect(answer.boot.cmdline).toBe(`quiet ${answer.boot.parameters}`);
+    for (const { size, low } of answer.areas) expect(low).toBe(size);
     // One step less is too little for every seed: nothing here is random.
     for (const { nextDown } of answer.areas) {
       if (nextDown) expect(nextDown.bad.hits).toBe(nextDown.bad.count);
