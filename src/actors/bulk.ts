@@ -81,14 +81,16 @@ export class Bulk {
   /** RELEASE_BULK: gives back what this node holds, then asks the next until all are back. */
   release(loop: Loop, nid: number, m: Float64Array, at: number): void {
     const wiring = this.#wiring;
-    const back = this.#giveBack(nid, m[at + request.extra]!);
+    const of = m[at + request.extra]!;
+    const pfn = this.#given.get(nid)?.get(of)?.[0] ?? 0;
+    const back = this.#giveBack(nid, of);
     const left = m[at + request.devArea]! - back;
     const work = back * wiring.costs.pageRelease;
     const origin = m[at + request.origin]!;
     const walk = originWalk(origin) + 1;
     const next = walkNode(wiring, m, at, walk);
     if (left === 0) {
-      this.#answer(loop, nid, m, at, work);
+      this.#answer(loop, m, at, work, { pfn, nid });
       return;
     }
     if (next === undefined) throw new Error(`${left} pages of a request are with some node`);
@@ -112,7 +114,13 @@ export class Bulk {
   }
 
   /** A request that named itself was refused; a free names the request that was granted. */
-  #answer(loop: Loop, nid: number, m: Float64Array, at: number, work: number): void {
+  #answer(
+    loop: Loop,
+    m: Float64Array,
+    at: number,
+    work: number,
+    last: { pfn: number; nid: number },
+  ): void {
     const id = m[at + request.id]!;
     const isFree = m[at + request.extra] !== id;
     const to = asker(id);
@@ -126,7 +134,8 @@ export class Bulk {
     const pages = m[at + request.size]! / 2 ** this.#wiring.layout.pageShift;
     loop.out[out + freed.pages] = Math.ceil(pages);
     loop.out[out + freed.source] = BUDDY;
-    loop.out[out + freed.nid] = nid;
+    loop.out[out + freed.pfn] = last.pfn;
+    loop.out[out + freed.nid] = last.nid;
   }
 
   #runs(nid: number, id: number): number[] {

@@ -3,6 +3,7 @@
  */
 
 import { type DeviceEnd, DeviceHost, type HostWiring } from '../devices/host.js';
+import { registerModule } from '../devices/kit.js';
 import { deviceModels } from '../devices/registry.js';
 import type { Behaviour, BuildShard, Loop, ShardModel } from '../sim/model.js';
 import { Streams } from '../sim/random.js';
@@ -47,8 +48,12 @@ const COORDINATOR = 1;
 const REPLAYER = 2;
 const DEVICE = 3;
 
-const build: BuildShard = (data, shard): ShardModel => {
+const build: BuildShard = async (data, shard): Promise<ShardModel> => {
   const plan = data as Plan;
+  // A module of the user's own is loaded in every thread, before there are models to choose from.
+  for (const url of plan.modules ?? []) {
+    registerModule(url, (await import(url)) as { default?: unknown });
+  }
   const wiring = wiringOf(plan);
   const numbers = actorNumbers(plan);
   const owns = (actor: number): boolean => shard.owns(wiring.place[actor]!);

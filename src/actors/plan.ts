@@ -66,6 +66,8 @@ export interface Plan {
   readonly atomicPools: readonly AtomicPool[];
   /** CONFIG_DMA_CMA. */
   readonly dmaCma: boolean;
+  /** URLs of modules with device models of the user's own. */
+  readonly modules?: readonly string[];
   readonly devices: readonly PlannedDevice[];
   /** Per device: which declaration of the scenario made it, counted from 0. */
   readonly declarations: readonly number[];

@@ -183,6 +183,7 @@ export const allocator = defineDevice<Config, (typeof fields)[number]>({
   statistics: [turnedAway],
   timeline: { STOP: { help: 'No thread asks again.', numbers: [] } },
   own: ['TURN', 'EXPIRED'],
+  behindIommu: false,
   handles: (c) => (c.release ? c.threads : Math.max(1, c.requests)),
   footprint,
   configure(row, c, kernel) {

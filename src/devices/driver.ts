@@ -28,6 +28,7 @@ import {
   request,
 } from './dma.js';
 import { EMPTY, FREEING } from './handles.js';
+import { PageTables } from './pageTables.js';
 import type { Roster } from './roster.js';
 
 /** What the actors tell a host about the machine around it. */
@@ -81,6 +82,7 @@ export class Driver implements DmaApi {
   readonly #recorder: Recorder;
   readonly #streams: Streams;
   readonly #stream: (Stream | undefined)[] = [];
+  readonly #tables: PageTables;
   readonly #kept: number[] = [];
   readonly #keptAt = new Map<readonly number[], number>();
 
@@ -89,6 +91,7 @@ export class Driver implements DmaApi {
     this.#wiring = wiring;
     this.#recorder = recorder;
     this.#streams = streams;
+    this.#tables = new PageTables(roster.pageSize);
   }
 
   now(): number {
@@ -145,6 +148,27 @@ export class Driver implements DmaApi {
 
   translated(): boolean {
     return this.#roster.planned[this.device]!.iommu === 'translated';
+  }
+
+  /** iommu_map(): the tables come from the IOMMU's node. Their time is not part of the allocation. */
+  mapped(size: number): void {
+    const { planned } = this.#roster;
+    const tables = this.#tables.map(this.device, size);
+    if (tables === 0) return;
+    const { nid, maskBits, smmuNode = nid } = planned[this.device]!;
+    const at = this.loop.post(this.#wiring.nodeActor(nid), 0, ALLOC);
+    const { out } = this.loop;
+    const handle = this.#roster.tablesHandle(this.device);
+    out[at + request.id] = this.#roster.actor(this.device) * ID_SPAN + this.#sequence(handle);
+    out[at + request.size] = tables * this.#roster.pageSize;
+    out[at + request.gfp] = GFP_KERNEL;
+    out[at + request.devNode] = smmuNode;
+    out[at + request.plan] = packPlan(this.#wiring.policy, 0, MODE_BULK, 0);
+    out[at + request.origin] = packOrigin(nid, maskBits);
+  }
+
+  unmapped(size: number): void {
+    this.#tables.unmap(this.device, size);
   }
 
   /** Devices that were configured alike share a list. */

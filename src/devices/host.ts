@@ -96,6 +96,14 @@ const poolPages = (['remote', 'local'] as const).map((where) =>
   }),
 );
 
+const tablePages = (['remote', 'local'] as const).map((where) =>
+  counter(`page_table_pages.${where}`, {
+    unit: 'pages',
+    class: 'exact',
+    help: `Pages of an IOMMU's page tables, ${where === 'local' ? 'on' : 'off'} its node.`,
+  }),
+);
+
 export interface HostOptions {
   /** All devices of the run, in the order of their actors. */
   readonly planned: readonly PlannedDevice[];
@@ -281,9 +289,15 @@ export class DeviceHost implements Behaviour {
     const { granted } = dma;
     const id = m[at + granted.id]!;
     const handle = this.#handle(device, id);
-    const slot = this.#roster.slot(device, handle);
     const pages = m[at + granted.pages]!;
     const nid = m[at + granted.nid]!;
+    if (handle === this.#roster.tablesHandle(device)) {
+      const { smmuNode } = this.#roster.planned[device]!;
+      const local = nid === smmuNode ? 1 : 0;
+      this.#recorder.add(tablePages[local]!, this.#roster.actor(device), pages);
+      return;
+    }
+    const slot = this.#roster.slot(device, handle);
     const source = m[at + granted.source]!;
     const mode = handles.mode[slot]!;
     const isBulk = (mode & ~COHERENT) === dma.MODE_BULK;
@@ -301,11 +315,17 @@ export class DeviceHost implements Behaviour {
         this.#recorder.record(zeroing, node, m[at + granted.zero]!);
       }
     }
+    if (this.#isMapped(mode)) this.#driver.mapped(handles.size[slot]!);
     kind.numbers[number.granted.handle] = handle;
     kind.numbers[number.granted.pages] = pages;
     kind.numbers[number.granted.nid] = nid;
     kind.numbers[number.granted.source] = source;
     kind.machine.send(kinds.GRANTED);
+  }
+
+  /** An IOMMU maps what dma_alloc_coherent() gave. */
+  #isMapped(mode: number): boolean {
+    return (mode & COHERENT) !== 0 || mode === dma.MODE_CONTIGUOUS;
   }
 
   #countPool(device: number, nid: number, pages: number): void {
@@ -328,6 +348,10 @@ export class DeviceHost implements Behaviour {
   #refused(device: number, kind: kinds.Kind, m: Float64Array, at: number): void {
     const { handles } = this.#roster;
     const handle = this.#handle(device, m[at + dma.refused.id]!);
+    if (handle === this.#roster.tablesHandle(device)) {
+      this.#recorder.add(refused, this.#roster.actor(device));
+      return;
+    }
     handles.state[this.#roster.slot(device, handle)] = EMPTY;
     this.#settled++;
     this.#recorder.add(refused, this.#roster.actor(device));
@@ -345,6 +369,7 @@ export class DeviceHost implements Behaviour {
       throw new Error(`${this.#roster.planned[device]!.name}: handle ${handle} freed unasked`);
     }
     handles.state[slot] = EMPTY;
+    if (this.#isMapped(handles.mode[slot]!)) this.#driver.unmapped(handles.size[slot]!);
     const source = m[at + freed.source]!;
     const pages = m[at + freed.pages]!;
     if (source === dma.LEAKED) this.#recorder.add(leakedPages, this.#roster.actor(device), pages);

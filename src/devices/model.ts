@@ -111,6 +111,8 @@ export interface DeviceModel<Config = unknown, F extends string = string> extend
   readonly statistics: readonly Statistic[];
   /** What a timeline may send, by event type. */
   readonly timeline: Readonly<Record<string, TimelineEvent>>;
+  /** False for what no IOMMU translates, whatever the machine has. True unless given. */
+  readonly behindIommu?: boolean;
   /** Events its own actions send with `after`. */
   readonly own?: readonly string[];
   /** Handles it uses as a rule: 0 to this, exclusive. */
@@ -124,14 +126,16 @@ export interface DeviceModel<Config = unknown, F extends string = string> extend
   configure(row: Row<F>, config: Config, setting: Setting): void;
 }
 
-/** All handles of a device; its request numbers are made with this. */
+/**
+ * All handles of a device, and one for its page tables; its request numbers are made with this.
+ */
 export function handleCount(
   model: DeviceModel,
   config: unknown,
   environment: DeviceEnvironment,
 ): number {
   const spare = model.spareHandles?.(config, environment) ?? 0;
-  return model.handles(config, environment) + spare;
+  return model.handles(config, environment) + spare + 1;
 }
 
 /** One device of a scenario. */
@@ -153,6 +157,8 @@ export interface PlannedDevice {
    * translated. Direct unless given.
    */
   readonly iommu?: 'direct' | 'passthrough' | 'translated';
+  /** Node of the IOMMU's own memory, its page tables among it; the device's unless given. */
+  readonly smmuNode?: number;
   /** Parsed by its model's schema. */
   readonly config: unknown;
 }

@@ -38,7 +38,8 @@ export class Roster {
   readonly generation: Uint32Array;
   readonly handles: Handles;
   readonly #firstActor: number;
-  readonly #pageSize: number;
+  /** Bytes. */
+  readonly pageSize: number;
   #running: readonly Kind[] = [];
 
   constructor(
@@ -50,7 +51,7 @@ export class Roster {
     const count = planned.length;
     this.planned = planned;
     this.#firstActor = place.firstActor;
-    this.#pageSize = environment.pageSize;
+    this.pageSize = environment.pageSize;
     this.kind = new Int16Array(count).fill(-1);
     this.rank = new Int32Array(count);
     this.numaNode = Int32Array.from(planned, (device) => device.numaNode);
@@ -103,6 +104,11 @@ export class Roster {
     return kind;
   }
 
+  /** The number after the last handle stands for the device's page tables, and has no slot. */
+  tablesHandle(device: number): number {
+    return this.handleCount[device]! - 1;
+  }
+
   /**
    * Slot of a device's handle.
    * @throws Error if the device has no such handle.
@@ -110,9 +116,9 @@ export class Roster {
   slot(device: number, handle: number): number {
     const resident = this.#resident[device]!;
     if (handle >= 0 && handle < resident) return this.#handleBase[device]! + handle;
-    if (handle >= resident && handle < this.handleCount[device]!) {
+    if (handle >= resident && handle < this.tablesHandle(device)) {
       if (this.#spareBase[device] === -1) {
-        this.#spareBase[device] = this.handles.grow(this.handleCount[device]! - resident);
+        this.#spareBase[device] = this.handles.grow(this.tablesHandle(device) - resident);
       }
       return this.#spareBase[device]! + handle - resident;
     }
@@ -139,11 +145,11 @@ export class Roster {
   pagesHeld(device: number): number {
     const { size, mode } = this.handles;
     let held = 0;
-    for (let handle = 0; handle < this.handleCount[device]!; handle++) {
+    for (let handle = 0; handle < this.tablesHandle(device); handle++) {
       if (!this.holds(device, handle)) continue;
       const slot = this.slot(device, handle);
       // A raw cma_alloc() asks for pages.
-      held += mode[slot] === MODE_CMA ? size[slot]! : Math.ceil(size[slot]! / this.#pageSize);
+      held += mode[slot] === MODE_CMA ? size[slot]! : Math.ceil(size[slot]! / this.pageSize);
     }
     return held;
   }

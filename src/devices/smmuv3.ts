@@ -276,6 +276,7 @@ export const smmuv3 = defineDevice<Config, (typeof fields)[number]>({
     UNMAP: { help: 'Unmaps that many pages, strictly.', numbers: ['pages'] },
     REMOVE: { help: 'Unbinds the driver: everything is freed.', numbers: [] },
   },
+  behindIommu: false,
   handles: (c) => L2 + memory.blocksOf(c) + 2 * c.masters,
   footprint: memory.footprint,
   parameters: memory.parameters,

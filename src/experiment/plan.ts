@@ -7,7 +7,6 @@ import type { MovablePressure } from '../actors/movable.js';
 import type { Disturbance, Plan } from '../actors/plan.js';
 import { releaseRules } from '../actors/rules.js';
 import { nothingWatched, type WatchOptions } from '../actors/watch.js';
-import type { PlannedDevice } from '../devices/model.js';
 import type { Machine } from '../machine/machine.js';
 import { type BootReport, boot, memoryLayout } from '../mm/boot.js';
 import type { DmaLimits } from '../mm/contiguous.js';
@@ -17,7 +16,9 @@ import type { MemoryLayout } from '../mm/layout.js';
 import { type Kernel, kernelOf, type Release } from '../mm/release.js';
 import { fallbackOrders } from '../mm/zonelist.js';
 import { type MachineBoot, machineBoot } from '../scenario/bootinput.js';
-import type { Pressure, Scenario, ScenarioDevice, TimelineEntry } from '../scenario/scenario.js';
+import type { CommandLine } from '../scenario/cmdline.js';
+import type { Pressure, Scenario, TimelineEntry } from '../scenario/scenario.js';
+import { NoSuchArea, plannedDevices } from './devicePlan.js';
 
 export interface PlannedRun {
   readonly plan: Plan;
@@ -43,11 +44,8 @@ export class BootFailed extends Error {}
 export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
   const { machine } = scenario;
   const kernel = kernelOf(scenario.kernel, namedPolicy(scenario));
-  const { plan, report, notes } = bootedPlan(
-    machine,
-    kernel,
-    machineBoot(machine, kernel, scenario),
-  );
+  const booted = machineBoot(machine, kernel, scenario);
+  const { plan, report, notes } = bootedPlan(machine, kernel, booted);
   const { layout } = plan;
   const pageSize = machine.pageSize;
   return {
@@ -58,7 +56,8 @@ export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
       seed: scenario.seed,
       policies: [scenario.policyRow],
       cost: scenario.cost,
-      devices: scenario.devices.map((device) => withArea(device, layout)),
+      modules: scenario.modules,
+      devices: devicesOf(scenario, layout, booted.commandLine),
       declarations: declarationsOf(scenario).numbers,
       interpreted: options.interpreted,
       timeline: scenario.timeline.flatMap((entry) => disturbances(entry, pageSize)),
@@ -168,14 +167,16 @@ function fallbackOf(
   );
 }
 
-/** The device with the position of its own area. @throws BootFailed if this boot did not reserve it. */
-function withArea(device: ScenarioDevice, { areas }: MemoryLayout): PlannedDevice {
-  if (device.areaName === undefined) return device;
-  const area = areas.findIndex(({ name }) => name === device.areaName);
-  if (area >= 0) return { ...device, area };
-  const names = areas.map(({ name }) => name).join(', ') || 'none';
-  const what = `devices.${device.declaration}.area: ${device.areaName} is not reserved`;
-  throw new BootFailed(`${what}, expected one of ${names}`);
+function devicesOf(
+  scenario: Scenario,
+  layout: MemoryLayout,
+  commandLine: CommandLine,
+): Plan['devices'] {
+  try {
+    return plannedDevices(scenario, layout, commandLine);
+  } catch (error) {
+    throw error instanceof NoSuchArea ? new BootFailed(error.message) : error;
+  }
 }
 
 function movablePressure(entry: Pressure, pageSize: number): MovablePressure {

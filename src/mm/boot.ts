@@ -4,8 +4,7 @@
  *
  * Models dma_contiguous_reserve(), dma_numa_cma_reserve(), cma_init_reserved_areas() and their
  * callers in arch/{arm64,x86}; differences between kernels are columns of release.ts and
- * reservation.ts. Left out: areas from a device tree, crashkernel=, what KVM reserves for itself on
- * arm64.
+ * reservation.ts. Left out: crashkernel=, what KVM reserves for itself on arm64.
  */
 
 import { activateAreas, layoutAreas } from './activate.js';
@@ -23,6 +22,7 @@ import {
 import type { AreaLayout, MemoryLayout, NodeLayout } from './layout.js';
 import type { Memblock, MemRegion, Range } from './memblock.js';
 import type { BootParameters } from './parameters.js';
+import { type Region, reserveRegions } from './regions.js';
 import type { Kernel } from './release.js';
 import { type AreaRequest, hugetlbRequest } from './request.js';
 import { type Arch, type BootStep, stepsWithNodes } from './reservation.js';
@@ -59,6 +59,8 @@ export interface BootInput {
   readonly numaInit: NumaInit | null;
   /** Whether struct pages are taken; false for a memblock recorded in the middle of the boot. */
   readonly takesStructPages: boolean;
+  /** Areas of the device tree, in its order; none unless given. */
+  readonly regions?: readonly Region[];
   /** Limit of the default area in bytes, where it is known better than from the memory map. */
   readonly limit?: number;
   /**
@@ -275,6 +277,7 @@ export function boot(input: BootInput): BootReport {
   const { release, reservation } = input.kernel;
   const order = stepsWithNodes(release.boot[input.arch], reservation, input.arch);
   if (input.fatal === null) {
+    reserveRegions(run);
     for (const step of order) steps[step](run);
     reserveDriverAreas(run);
   }

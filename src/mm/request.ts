@@ -14,7 +14,7 @@ import { NUMA_NO_NODE } from './memblock.js';
 export interface AreaRequest {
   /** Name the area has or would have had. */
   readonly name: string;
-  readonly role: 'pernuma' | 'numa' | 'default' | 'hugetlb';
+  readonly role: 'pernuma' | 'numa' | 'default' | 'hugetlb' | 'private';
   /** Node asked for; NUMA_NO_NODE: any. */
   readonly nid: number;
   /** Bytes as the parameter or the configuration says. */
@@ -71,6 +71,7 @@ export const instead = {
   numa: 'its devices use the default area, then the buddy',
   default: 'what no node area serves goes to the buddy',
   hugetlb: 'no gigantic pages from there',
+  private: 'its devices use the default area, then the buddy',
 } as const;
 
 /** What one declaration came to. */

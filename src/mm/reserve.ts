@@ -40,7 +40,8 @@ function minNotZero(a: number, b: number): number {
 /** dma_contiguous_reserve() without the nodes' areas. */
 export function reserveDefault(boot: Boot): void {
   const { config, parameters: p, memblock, pageSize } = boot.input;
-  if (!config.DMA_CMA) return;
+  // An area of the device tree is the default one already.
+  if (!config.DMA_CMA || boot.defaultArea >= 0) return;
   const asked = p.cmaSize ?? configuredSize(config, memblock.memSize, pageSize);
   if (asked === 0) return;
   const isGiven = p.cmaSize !== null;

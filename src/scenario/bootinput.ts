@@ -10,12 +10,14 @@
 import type { Machine } from '../machine/machine.js';
 import type { BootInput } from '../mm/boot.js';
 import { type Kconfig, kconfigOf } from '../mm/kconfig.js';
-import { Memblock, type MemRegion, NUMA_NO_NODE } from '../mm/memblock.js';
+import { Memblock, type MemRegion, NUMA_NO_NODE, type Range } from '../mm/memblock.js';
 import { memparse } from '../mm/memparse.js';
+import type { Region } from '../mm/regions.js';
 import type { Kernel } from '../mm/release.js';
 import type { Arch } from '../mm/reservation.js';
 import type { RecordedBoot } from '../trace/boots.js';
 import { type CommandLine, parseCmdline } from './cmdline.js';
+import type { ReservedMemory } from './scenario.js';
 
 export interface MachineBoot {
   readonly input: BootInput;
@@ -58,6 +60,13 @@ function withRoom(machine: Machine, overrides: Readonly<Record<string, unknown>>
   return { config: { ...config, NODES_SHIFT: needed }, notes: [note] };
 }
 
+/** A node of /reserved-memory that says which memory node it may lie on does so by its addresses. */
+function regionOf({ name, size, base, nid, isDefault }: ReservedMemory, machine: Machine): Region {
+  const nodes = machine.nodes.filter((node) => nid === null || node.nid === nid);
+  const ranges = nodes.flatMap(({ memory }) => memory.map(([start, end]): Range => [start, end]));
+  return { name, size, base, ranges, isDefault };
+}
+
 /**
  * What boot() needs for this machine.
  *
@@ -66,7 +75,15 @@ function withRoom(machine: Machine, overrides: Readonly<Record<string, unknown>>
 export function machineBoot(
   machine: Machine,
   kernel: Kernel,
-  { cmdline, config: overrides }: { cmdline: string; config?: Readonly<Record<string, unknown>> },
+  {
+    cmdline,
+    config: overrides,
+    reservedMemory = [],
+  }: {
+    cmdline: string;
+    config?: Readonly<Record<string, unknown>>;
+    reservedMemory?: readonly ReservedMemory[];
+  },
 ): MachineBoot {
   const { arch, pageSize } = machine;
   const given = overrides ?? {};
@@ -97,6 +114,7 @@ export function machineBoot(
     })),
     numaInit: { ranges, nodeData: nodeData[arch] },
     takesStructPages: true,
+    regions: reservedMemory.map((one) => regionOf(one, machine)),
     log: commandLine.log,
     fatal: commandLine.fatal,
   };

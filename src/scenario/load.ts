@@ -17,6 +17,7 @@ import { presets } from '../machine/presets.js';
 import { type Override, parseSources, type Source } from './document.js';
 import { ScenarioError } from './error.js';
 import { explain } from './explain.js';
+import { loadModules } from './modules.js';
 import {
   checkConfig,
   checkPolicy,
@@ -24,6 +25,7 @@ import {
   resolveExpect,
   resolveKernel,
   resolvePressure,
+  resolveReservedMemory,
   resolveTimeline,
 } from './resolve.js';
 import type { Scenario } from './scenario.js';
@@ -83,6 +85,7 @@ function resolved(source: Source, name: string): Scenario {
   const kernel = resolveKernel(source, keys);
   checkPolicy(source, kernel.policy, machine.pageSize);
   checkConfig(source, { keys, kernel, machine });
+  const modules = loadModules(source, keys.modules ?? []);
   const devices = expandDevices(source, keys, machine);
   const cost = defined(keys.cost ?? {});
   return {
@@ -95,6 +98,8 @@ function resolved(source: Source, name: string): Scenario {
     machine: { ...machine, cost },
     cost,
     cmdline: keys.cmdline ?? '',
+    reservedMemory: resolveReservedMemory(source, { keys, machine }),
+    modules,
     devices,
     timeline: resolveTimeline(source, { keys, machine, devices }),
     pressure: resolvePressure(source, { keys, machine }),

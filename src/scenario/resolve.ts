@@ -14,7 +14,13 @@ import { placeText } from './error.js';
 import { type Expression, ExpressionError, parseExpression } from './expect.js';
 import { explain } from './explain.js';
 import { unknownName } from './names.js';
-import type { Expectation, Pressure, ScenarioDevice, TimelineEntry } from './scenario.js';
+import type {
+  Expectation,
+  Pressure,
+  ReservedMemory,
+  ScenarioDevice,
+  TimelineEntry,
+} from './scenario.js';
 import { type DeviceKeys, deviceKeys, type PressureKeys, type ScenarioKeys } from './schema.js';
 import { didYouMean } from './suggest.js';
 
@@ -107,6 +113,7 @@ export function expandDevices(
           startNs: device.start ?? 0,
           maskBits: device.mask ?? 64,
           ...(device.area === undefined ? {} : { areaName: device.area }),
+          ...(device.iommu === undefined ? {} : { iommu: device.iommu }),
           config,
         });
       }
@@ -204,6 +211,20 @@ export function resolvePressure(
     // A share is at most 1, and nobody asks for a single byte.
     const wanted = movable <= 1 ? Math.round(movable * bytes) : movable;
     return [{ nid, movable: wanted, cma, clean, pinned, renewNs, pinNs: own.pin ?? 1e6 }];
+  });
+}
+
+/** Regions of the device tree; @throws ScenarioError for a node that the machine does not have. */
+export function resolveReservedMemory(
+  source: Source,
+  { keys, machine }: { keys: ScenarioKeys; machine: Machine },
+): ReservedMemory[] {
+  return Object.entries(keys.reserved_memory ?? {}).map(([name, region]) => {
+    const { size, node: nid = null, base = null, default: isDefault = false } = region;
+    if (nid !== null) {
+      checkNode(source, { path: ['reserved_memory', name, 'node'], nid, machine });
+    }
+    return { name, size, base, nid, isDefault };
   });
 }
 

@@ -24,6 +24,10 @@ export interface Scenario {
   readonly cost: Readonly<Record<string, number>>;
   /** The kernel's command line, verbatim. */
   readonly cmdline: string;
+  /** Areas of the device tree, in the order of the file. */
+  readonly reservedMemory: readonly ReservedMemory[];
+  /** URLs of modules with device models of the user's own. */
+  readonly modules: readonly string[];
   readonly devices: readonly ScenarioDevice[];
   /** Ascending `at`; at the same instant in the order of the file. */
   readonly timeline: readonly TimelineEntry[];
@@ -41,6 +45,19 @@ export interface Scenario {
   readonly document: Readonly<Record<string, unknown>>;
 }
 
+/** A CMA area that firmware names: a reusable shared-dma-pool. */
+export interface ReservedMemory {
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Address; null: anywhere on the node. */
+  readonly base: number | null;
+  /** Node whose memory it may take; null: any. */
+  readonly nid: number | null;
+  /** Whether it is the default area, linux,cma-default. */
+  readonly isDefault: boolean;
+}
+
 /** One device; a declaration with several nodes or a count becomes several. */
 export interface ScenarioDevice {
   /** `nic0`, or `nic0@2`, `nic0@2.1` of a declaration that makes several. */
@@ -56,6 +73,8 @@ export interface ScenarioDevice {
   readonly startNs: number;
   /** Bits of the coherent DMA mask. */
   readonly maskBits: number;
+  /** What stands between it and memory, if the scenario says so. */
+  readonly iommu?: 'direct' | 'passthrough' | 'translated';
   /** Name of its own CMA area, if it has one. */
   readonly areaName?: string;
   /** As the kind's schema returned it; devices of one declaration share the object. */

@@ -129,6 +129,12 @@ export const deviceKeys = z.looseObject({
     .describe(
       'Its own CMA area, dev->cma_area, by name: reserved, pernuma1, numa0; none unless given.',
     ),
+  iommu: z
+    .enum(['direct', 'passthrough', 'translated'], expected('direct, passthrough or translated'))
+    .optional()
+    .describe(
+      'What stands between it and memory; with an SMMU on its node translated, unless the command line says iommu.passthrough=1, otherwise direct.',
+    ),
   mask: whole('24 to 64 bits', 24, 64)
     .optional()
     .describe('Bits of its coherent DMA mask; 64 unless given.'),
@@ -207,6 +213,16 @@ const movablePages = z.strictObject({
   pin: time.optional().describe('How long a pin lasts on average; 1ms unless given.'),
 });
 
+const reservedRegion = z.strictObject({
+  size: size.describe('Bytes; a multiple of the smallest area.'),
+  node: node.optional().describe('Node whose memory it takes; any unless given.'),
+  base: size.optional().describe('Address at which it begins; anywhere unless given.'),
+  default: z
+    .boolean(expected('true or false'))
+    .optional()
+    .describe('Whether it is the default area (linux,cma-default); a cma= wins over it.'),
+});
+
 const policyKeys = z.strictObject({
   alloc: z
     .array(text)
@@ -249,6 +265,17 @@ export const scenarioKeys = z.strictObject({
     .describe('The hardware: a preset of `cmasim machines`, a file of machine keys, or the keys.'),
   cost: costs.optional().describe('Numbers of the time model that differ from their defaults.'),
   cmdline: text.optional().describe('The kernel command line, verbatim.'),
+  reserved_memory: z
+    .record(
+      z.string().regex(/^[A-Za-z0-9,._+@-]+$/, 'expected the name of a device tree node'),
+      reservedRegion,
+    )
+    .optional()
+    .describe('CMA areas that firmware reserves before all others; devices use one with `area:`.'),
+  modules: z
+    .array(text)
+    .optional()
+    .describe('Modules with device models of your own; paths are relative to this file.'),
   devices: z
     .record(
       z

@@ -80,7 +80,7 @@ describe('keys and names', () => {
     [
       with2('colour: red'),
       's.yaml:3:1: colour: unknown key, expected one of title, kernel, policy, config, machine, cost, ' +
-        'cmdline, devices, pressure, timeline, seed, stop, expect',
+        'cmdline, reserved_memory, modules, devices, pressure, timeline, seed, stop, expect',
     ],
     [
       'machine: rpi4',

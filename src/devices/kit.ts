@@ -1,0 +1,61 @@
+/**
+ * What a device model in a module of the user's own is written with: the words of our own models.
+ *
+ * The module's default export is a function of this kit that returns a model or several, so that it
+ * needs no packages of its own and shares our statistics. docs/devices.md shows one.
+ */
+import { setup } from 'xstate';
+import { z } from 'zod';
+import * as gfp from '../mm/gfp.js';
+import { counter, histogram } from '../sim/statistics.js';
+import * as keys from './keys.js';
+import * as life from './life.js';
+import { type DeviceModel, defineDevice, number, words } from './model.js';
+import { deviceModel, registerDevice } from './registry.js';
+import * as sequence from './sequence.js';
+import * as traffic from './traffic.js';
+
+export const kit = {
+  setup,
+  z,
+  keys,
+  defineDevice,
+  words,
+  number,
+  counter,
+  histogram,
+  sequence,
+  life,
+  traffic,
+  GFP_KERNEL: gfp.GFP_KERNEL,
+  GFP_ATOMIC: gfp.GFP_ATOMIC,
+};
+export type Kit = typeof kit;
+
+const parts = ['kind', 'config', 'fields', 'machine', 'actions', 'guards', 'delays'] as const;
+
+/** Modules of this thread by URL: one that several scenarios name is made once. */
+const made = new Map<string, readonly DeviceModel[]>();
+
+/**
+ * Registers what a module gives in this thread.
+ * @throws Error in one line if it gives no models, or one of a kind that is taken.
+ */
+export function registerModule(url: string, module: { readonly default?: unknown }): void {
+  if (made.has(url)) return;
+  const { default: make } = module;
+  if (typeof make !== 'function') {
+    throw new Error('no default export that is a function, expected one of a device kit');
+  }
+  const given = (make as (kit: Kit) => unknown)(kit);
+  const models = (Array.isArray(given) ? given : [given]) as DeviceModel[];
+  for (const model of models) {
+    const missing = parts.find(
+      (part) => (model as Partial<DeviceModel> | null)?.[part] === undefined,
+    );
+    if (missing) throw new Error(`a model without ${missing}, expected what defineDevice() takes`);
+    if (deviceModel(model.kind)) throw new Error(`device ${model.kind} is there already`);
+  }
+  for (const model of models) registerDevice(model);
+  made.set(url, models);
+}
