@@ -11,6 +11,15 @@ import type { MemRegion, Range } from '../mm/memblock.js';
 import { releases } from '../mm/release.js';
 import type { Arch } from '../mm/reservation.js';
 import { InputError } from './input.js';
+import {
+  type AreasRow,
+  areasRow,
+  type BootedRow,
+  type BootRow,
+  bootedRow,
+  bootRow,
+  readRow,
+} from './recordedRows.js';
 
 export interface RecordedArea {
   readonly name: string;
@@ -83,57 +92,7 @@ const recordedKernels: Readonly<Record<string, Readonly<Record<string, unknown>>
   C: { CMA_SIZE_MBYTES: 0, CMA_AREAS: 20, CMA_ALIGNMENT: 8, NODES_SHIFT: 6 },
 };
 
-interface MemblockRow {
-  readonly max_pfn_mapped: number;
-  readonly bottom_up: number;
-  readonly memory: readonly [base: number, size: number, nid: number][];
-  readonly reserved: readonly [base: number, size: number][];
-  readonly online: readonly [nid: number, online: number][];
-}
-
-interface BootRow {
-  readonly pre: MemblockRow;
-  readonly post: MemblockRow;
-  readonly log: readonly string[];
-}
-
-interface AreasRow {
-  readonly areas: readonly {
-    readonly name: string;
-    readonly base_pfn: number;
-    readonly count: number;
-    readonly order_per_bit: number;
-    readonly nid: number;
-    readonly zone: string;
-  }[];
-  readonly default: number;
-  readonly cpus: readonly { readonly node: number }[];
-  readonly nodes: readonly {
-    readonly nid: number;
-    readonly online: number;
-    readonly zones: readonly {
-      readonly name: string;
-      readonly start_pfn: number;
-      readonly spanned: number;
-      readonly present: number;
-    }[];
-  }[];
-}
-
-interface MetaRow {
-  readonly name: string;
-  readonly kernel: string;
-  readonly cmdline: string;
-  readonly crash?: boolean;
-  readonly config: {
-    readonly page_shift: number;
-    readonly max_numnodes: number;
-    readonly cma_alignment: number;
-    readonly max_cma_areas: number;
-  } | null;
-}
-
-const range = ([base, size]: readonly [number, number]): Range => [base, base + size];
+const range = ([base, size]: readonly [number, number, ...unknown[]]): Range => [base, base + size];
 
 function outcomeOf(boot: BootRow, areas: AreasRow | null, crashed: boolean): BootOutcome {
   const zones = areas?.nodes.flatMap(({ nid, zones }) =>
@@ -159,7 +118,7 @@ function outcomeOf(boot: BootRow, areas: AreasRow | null, crashed: boolean): Boo
 }
 
 /** Configuration from what a row says of it, and from the kernel it names. */
-function configOf(meta: MetaRow, areas: AreasRow | null, pageSize: number) {
+function configOf(meta: BootedRow, areas: AreasRow | null, pageSize: number) {
   const named = recordedKernels[meta.kernel];
   const notes: string[] = [];
   const config: Record<string, unknown> = { DMA_NUMA_CMA: true, ...named };
@@ -179,7 +138,7 @@ function configOf(meta: MetaRow, areas: AreasRow | null, pageSize: number) {
 
 function jsonlBoot(
   at: { file: string; line: number },
-  meta: MetaRow,
+  meta: BootedRow,
   { boot, areas }: { boot: BootRow; areas: AreasRow | null },
 ): RecordedBoot {
   const pageSize = 2 ** (meta.config?.page_shift ?? 12);
@@ -208,17 +167,12 @@ function parseLine(file: string, line: number, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new InputError(file, `${line}`, 'no JSON, expected one value per line');
+    throw new InputError(file, `${line}:1`, 'not JSON, expected one JSON value per line');
   }
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** A row with a memblock before and after, and the messages between. */
-function isBoot(value: unknown): boolean {
-  return isObject(value) && isObject(value.pre) && isObject(value.post) && 'log' in value;
-}
 
 /**
  * The boots of a JSON Lines file: every row of a boots.jsonl, or the one an operation file begins
@@ -227,30 +181,46 @@ function isBoot(value: unknown): boolean {
  * @throws InputError with file and line where the text is neither.
  */
 export function readBoots(file: string, text: string): RecordedBoot[] {
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
-  const first = lines[0] === undefined ? null : parseLine(file, 1, lines[0]);
-  if (isObject(first) && first.type === 'meta') {
-    const [boot, areas] = [2, 3].map((n) => parseLine(file, n, lines[n - 1] ?? 'null'));
-    if (!isBoot(boot))
-      throw new InputError(file, '2', 'expected a boot row with pre, post and log');
-    if (!isObject(areas) || areas.type !== 'areas') {
-      throw new InputError(file, '3', 'expected an areas row');
+  const lines = text
+    .split('\n')
+    .map((content, i) => ({ content, line: i + 1 }))
+    .filter(({ content }) => content.trim() !== '');
+  if (lines.length === 0) throw new InputError(file, '1:1', 'empty, expected recorded boots');
+  const parse = ({ content, line }: { content: string; line: number }) =>
+    parseLine(file, line, content);
+  const first = parse(lines[0]!);
+  if (isObject(first) && first.type === 'meta')
+    return [operationBoot(file, first, lines.slice(1, 3), parse)];
+  return lines.map((one, i) => {
+    const { line } = one;
+    const row = i === 0 ? first : parse(one);
+    if (!isObject(row) || !('boot' in row)) {
+      throw new InputError(file, `${line}:1`, 'expected a recorded boot (boot, cmdline, areas)');
     }
-    const rows = { boot: boot as unknown as BootRow, areas: areas as unknown as AreasRow };
-    return [jsonlBoot({ file, line: 2 }, first as unknown as MetaRow, rows)];
-  }
-  if (first === null) throw new InputError(file, '', 'empty, expected recorded boots');
-  return lines.map((textOfLine, i) => {
-    const row = i === 0 ? first : parseLine(file, i + 1, textOfLine);
-    if (!isObject(row) || !isBoot(row.boot) || typeof row.cmdline !== 'string') {
-      throw new InputError(file, `${i + 1}`, 'expected a recorded boot (boot, cmdline, areas)');
-    }
-    const rows = {
-      boot: row.boot as unknown as BootRow,
-      areas: (row.areas ?? null) as AreasRow | null,
-    };
-    return jsonlBoot({ file, line: i + 1 }, row as unknown as MetaRow, rows);
+    const meta = readRow(bootedRow, row, { file, line });
+    const boot = readRow(bootRow, row.boot, { file, line, root: 'boot' });
+    const areas =
+      row.areas == null ? null : readRow(areasRow, row.areas, { file, line, root: 'areas' });
+    return jsonlBoot({ file, line }, meta, { boot, areas });
   });
+}
+
+type Line = { readonly content: string; readonly line: number };
+
+/** The boot of an operation file: its second and third line. */
+function operationBoot(
+  file: string,
+  first: unknown,
+  [second, third]: readonly Line[],
+  parse: (line: Line) => unknown,
+): RecordedBoot {
+  if (!second || !third) {
+    throw new InputError(file, '1:1', 'ends before the lines with memblock and areas');
+  }
+  const meta = readRow(bootedRow, first, { file, line: 1 });
+  const boot = readRow(bootRow, parse(second), { file, line: second.line });
+  const areas = readRow(areasRow, parse(third), { file, line: third.line });
+  return jsonlBoot({ file, line: second.line }, meta, { boot, areas });
 }
 
 /** The newest release that is not newer than `version`; release candidates are never meant. */

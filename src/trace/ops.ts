@@ -24,7 +24,8 @@ import {
 import { parseGfp } from '../mm/gfp.js';
 import type { MemoryLayout } from '../mm/layout.js';
 import { InputError } from './input.js';
-import { type AreasLine, type BootLine, layoutOf, type Meta } from './opslayout.js';
+import { checkLayout, layoutOf } from './opslayout.js';
+import { type AreasRow, areasRow, laidOutRow, metaRow, readRow } from './recordedRows.js';
 
 /** Policies a recording may name: the kernel's own, the June 2020 v2 patch, the kernel before it. */
 export const recordedPolicies = ['m', 'v', 'p'] as const;
@@ -60,22 +61,20 @@ export function readOperations(file: string, text: string): OperationFile {
     numbers.push(i + 1);
   }
   if (parsed.length === 0) throw new InputError(file, '1:1', 'empty, expected operations');
-  const meta = parsed[0] as Meta;
-  if (meta?.type !== 'meta' || typeof meta.config?.page_shift !== 'number') {
+  if ((parsed[0] as { type?: unknown } | null)?.type !== 'meta') {
     throw new InputError(file, '1:1', 'no operation file, expected {"type":"meta",…}');
   }
   if (parsed.length < 3) {
     throw new InputError(file, `${numbers.at(-1)}:1`, 'ends before the line with areas');
   }
-  const boot = parsed[1] as BootLine;
-  const areas = parsed[2] as AreasLine;
-  if (!Array.isArray(boot.post?.memory) || !Array.isArray(areas.areas)) {
-    throw new InputError(file, '2:1', 'no memblock or no areas, expected both');
-  }
+  const meta = readRow(metaRow, parsed[0], { file, line: numbers[0]! });
+  const boot = readRow(laidOutRow, parsed[1], { file, line: numbers[1]! });
+  const areas = readRow(areasRow, parsed[2], { file, line: numbers[2]! });
   const layout = layoutOf(meta, boot, areas);
+  checkLayout(layout, { file, line: numbers[2]! });
   const rows = parsed.slice(3) as Row[];
   const rowLines = numbers.slice(3);
-  const encoder = new Encoder(file, layout, areas);
+  const encoder = new Encoder(file, { layout, areas, maxNumnodes: meta.config.max_numnodes });
   const kept: Row[] = [];
   const keptLines: number[] = [];
   rows.forEach((row, i) => {
@@ -108,16 +107,28 @@ function parseLine(file: string, line: number, text: string): unknown {
   }
 }
 
+/** Bytes, pages and ids of recordings stay far below; sums of them stay exact. */
+const quantityMax = 2 ** 48;
+
 /** Turns rows into columns. */
 class Encoder {
   readonly #file: string;
   readonly #areas: ReadonlyMap<string, number>;
   readonly #cpuNode: ReadonlyMap<number, number>;
   readonly #columns: number[] = [];
+  readonly #nidMax: number;
+  /** Nothing that is freed is larger than all there is. */
+  readonly #bytesMax: number;
   #line = 0;
 
-  constructor(file: string, layout: MemoryLayout, areas: AreasLine) {
+  constructor(
+    file: string,
+    { layout, areas, maxNumnodes }: { layout: MemoryLayout; areas: AreasRow; maxNumnodes: number },
+  ) {
     this.#file = file;
+    this.#nidMax = maxNumnodes - 1;
+    const zones = layout.nodes.flatMap((node) => node.zones);
+    this.#bytesMax = zones.reduce((sum, { present }) => sum + present, 0) * 2 ** layout.pageShift;
     this.#areas = new Map(layout.areas.map((area) => [area.name, area.index]));
     this.#cpuNode = new Map(areas.cpus.map((cpu) => [cpu.cpu, cpu.mem_node]));
   }
@@ -138,7 +149,7 @@ class Encoder {
         return this.#push(OP_ALLOC, {
           id: this.#number(row, 1),
           policy: this.#policy(row),
-          devNode: this.#number(row, 3),
+          devNode: this.#nid(row, 3),
           size: this.#number(row, 4),
           gfp: this.#gfp(row, 5),
           area: this.#area(row, 6),
@@ -147,8 +158,8 @@ class Encoder {
         return this.#push(OP_FREE, {
           id: this.#number(row, 1),
           policy: this.#policy(row),
-          devNode: this.#number(row, 3),
-          size: this.#number(row, 4),
+          devNode: this.#nid(row, 3),
+          size: this.#number(row, 4, this.#bytesMax),
           offset: this.#number(row, 5),
           area: this.#area(row, 6),
         });
@@ -157,7 +168,7 @@ class Encoder {
           id: this.#number(row, 1),
           area: this.#area(row, 2),
           size: this.#number(row, 3),
-          align: this.#number(row, 4),
+          align: this.#number(row, 4, 63),
         });
       case 'cma_release':
         return this.#push(OP_CMA_RELEASE, {
@@ -178,19 +189,23 @@ class Encoder {
       case 'coherent':
         return this.#push(OP_COHERENT, {
           id: this.#number(row, 1),
-          devNode: this.#number(row, 2),
+          devNode: this.#nid(row, 2),
           size: this.#number(row, 3),
           gfp: this.#gfp(row, 4),
-          mask: this.#number(row, 5),
+          mask: this.#number(row, 5, 64),
         });
       case 'coherent_free':
         return this.#push(OP_COHERENT_FREE, {
           id: this.#number(row, 1),
-          devNode: this.#number(row, 2),
+          devNode: this.#nid(row, 2),
         });
       case 'state':
+        this.#lists(row[1], 'an entry per area');
         return this.#push(OP_STATE, {});
       case 'zones':
+        this.#lists(row[1], 'an entry per node').forEach((node) => {
+          this.#lists(node[5], 'zones in every node');
+        });
         return this.#push(OP_ZONES, {});
       case 'cpu':
         return this.#push(OP_CPU, { devNode: this.#cpu(row) });
@@ -214,12 +229,30 @@ class Encoder {
     throw new InputError(this.#file, `${this.#line}:${column}`, message);
   }
 
-  #number(row: Row, at: number): number {
+  /** A whole number: a count, bytes, or an order. */
+  #number(row: Row, at: number, most = quantityMax): number {
+    return this.#whole(row, at, { least: 0, most });
+  }
+
+  #nid(row: Row, at: number): number {
+    return this.#whole(row, at, { least: -1, most: this.#nidMax });
+  }
+
+  #whole(row: Row, at: number, { least, most }: { least: number; most: number }): number {
     const value = row[at];
-    if (typeof value !== 'number') {
-      this.#fail(1, `field ${at} of "${row[0]}" is ${JSON.stringify(value)}, expected a number`);
+    if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) {
+      return value as number;
     }
-    return value;
+    const range = `a whole number from ${least} to ${most}`;
+    return this.#fail(
+      1,
+      `field ${at} of "${row[0]}" is ${JSON.stringify(value)}, expected ${range}`,
+    );
+  }
+
+  #lists(value: unknown, what: string): unknown[][] {
+    if (Array.isArray(value) && value.every(Array.isArray)) return value;
+    return this.#fail(1, `${JSON.stringify(value)?.slice(0, 40)}, expected a list with ${what}`);
   }
 
   #policy(row: Row): number {
@@ -237,7 +270,8 @@ class Encoder {
 
   #area(row: Row, at: number): number {
     const name = row[at];
-    if (name === null) return -1;
+    const isDevices = row[0] === 'alloc' || row[0] === 'free';
+    if (name === null && isDevices) return -1;
     const index = this.#areas.get(String(name));
     if (index === undefined) this.#fail(1, `area ${JSON.stringify(name)} is not among the areas`);
     return index;

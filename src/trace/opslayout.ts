@@ -2,56 +2,9 @@
  * The first three lines of an operation file as a memory layout: meta data, memblock, areas with zones.
  */
 
-import type { AreaLayout, MemoryLayout, NodeLayout } from '../mm/layout.js';
-
-export interface Meta {
-  readonly type: 'meta';
-  readonly name: string;
-  readonly config: {
-    readonly page_shift: number;
-    readonly max_numnodes: number;
-    readonly max_page_order: number;
-    readonly pageblock_order: number;
-    readonly cma_alignment: number;
-  };
-}
-
-export interface BootLine {
-  readonly log: readonly string[];
-  readonly post: {
-    readonly memory: readonly (readonly [base: number, size: number, nid: number])[];
-    readonly reserved: readonly (readonly [base: number, size: number])[];
-  };
-}
-
-export interface AreasLine {
-  readonly areas: readonly {
-    readonly index: number;
-    readonly name: string;
-    readonly base_pfn: number;
-    readonly count: number;
-    readonly order_per_bit: number;
-    readonly nid: number;
-    readonly zone: string;
-  }[];
-  readonly default: number;
-  readonly cpus: readonly { readonly cpu: number; readonly node: number; mem_node: number }[];
-  readonly nodes: readonly {
-    readonly nid: number;
-    readonly online: number;
-    readonly has_memory: number;
-    readonly zones: readonly {
-      readonly name: string;
-      readonly start_pfn: number;
-      readonly spanned: number;
-      readonly present: number;
-      readonly managed: number;
-      readonly free: number;
-      readonly free_cma: number;
-    }[];
-  }[];
-  readonly zonelist: Readonly<Record<string, readonly (readonly [number, string])[]>>;
-}
+import type { AreaLayout, MemoryLayout, NodeLayout, ZoneLayout } from '../mm/layout.js';
+import { InputError } from './input.js';
+import type { AreasRow, LaidOutRow, MetaRow } from './recordedRows.js';
 
 function roleOf(name: string, index: number, defaultArea: number): AreaLayout['role'] {
   if (index === defaultArea) return 'default';
@@ -61,7 +14,7 @@ function roleOf(name: string, index: number, defaultArea: number): AreaLayout['r
 }
 
 /** Areas, zones and zonelists as the recorded kernel had them. */
-export function layoutOf(meta: Meta, boot: BootLine, line: AreasLine): MemoryLayout {
+export function layoutOf(meta: MetaRow, boot: LaidOutRow, line: AreasRow): MemoryLayout {
   const pageShift = meta.config.page_shift;
   const areas = line.areas.map((area): AreaLayout => {
     const slot = /\d+$/.exec(area.name);
@@ -117,7 +70,7 @@ type Range = readonly [start: number, end: number];
 
 /** Per node the pfn ranges that the buddy manages: memory less what is reserved, areas put back. */
 function managedRanges(
-  boot: BootLine,
+  boot: LaidOutRow,
   areas: readonly AreaLayout[],
   pageShift: number,
 ): Map<number, Range[]> {
@@ -167,4 +120,59 @@ function within(ranges: readonly Range[], start: number, end: number): Range[] {
   return ranges
     .map(([a, b]): Range => [Math.max(a, start), Math.min(b, end)])
     .filter(([a, b]) => a < b);
+}
+
+/** Throws InputError where the numbers of a layout contradict each other; `line` has the areas. */
+export function checkLayout(
+  layout: MemoryLayout,
+  { file, line }: { file: string; line: number },
+): void {
+  const fail = (message: string): never => {
+    throw new InputError(file, `${line}:1`, message);
+  };
+  const nodes = new Map<number, NodeLayout>();
+  for (const node of layout.nodes) {
+    if (nodes.has(node.nid)) fail(`nodes: node ${node.nid} twice, expected each once`);
+    nodes.set(node.nid, node);
+    for (const zone of node.zones) checkZone(zone, node.nid, layout, fail);
+  }
+  const listed = [...layout.fallback].flatMap(([nid, list]) => [nid, ...Array.from(list)]);
+  for (const nid of [...listed, ...layout.cpuNode]) {
+    if (!nodes.has(nid)) fail(`node ${nid} is not among the nodes, expected one of them`);
+  }
+  const last = layout.areas.length - 1;
+  if (layout.defaultArea > last) fail(`default: ${layout.defaultArea}, expected -1 to ${last}`);
+  layout.areas.forEach((area, i) => {
+    if (area.index !== i) fail(`areas[${i}].index: ${area.index}, expected ${i}`);
+    const zone = nodes.get(area.nid)?.zones.find(({ name }) => name === area.zone);
+    const end = area.basePfn + area.count;
+    const isInside = zone && area.basePfn >= zone.startPfn && end <= zone.startPfn + zone.spanned;
+    if (area.count > 0 && !isInside) {
+      fail(
+        `areas[${i}]: pfns ${area.basePfn}-${end} are not in zone ${area.zone} of node ${area.nid}`,
+      );
+    }
+    const other = layout.areas.find(
+      (before, k) => k < i && before.basePfn < end && area.basePfn < before.basePfn + before.count,
+    );
+    if (other) fail(`areas[${i}]: ${area.name} overlaps ${other.name}`);
+  });
+}
+
+function checkZone(
+  zone: ZoneLayout,
+  nid: number,
+  { areas }: MemoryLayout,
+  fail: (message: string) => never,
+): void {
+  const where = `node ${nid}, zone ${zone.name}`;
+  const cma = areas
+    .filter((area) => area.nid === nid && area.zone === zone.name)
+    .reduce((sum, { count }) => sum + count, 0);
+  const managed = zone.ranges.reduce((sum, [start, end]) => sum + end - start, 0);
+  if (zone.freeCma > cma) fail(`${where}: free_cma ${zone.freeCma}, expected at most ${cma}`);
+  if (zone.free - zone.freeCma > managed - cma) {
+    fail(`${where}: free ${zone.free}, expected at most ${managed - cma + zone.freeCma}`);
+  }
+  if (zone.free < zone.freeCma) fail(`${where}: free ${zone.free}, less than free_cma`);
 }

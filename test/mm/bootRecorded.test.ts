@@ -101,10 +101,11 @@ describe('machines with a kernel log', () => {
 
 describe('files of another kind', () => {
   test.each([
-    ['', /^f: empty/],
-    ['no json\n', /^f:1: no JSON/],
-    ['{"a":1}\n', /^f:1: expected a recorded boot/],
-    ['{"type":"meta"}\n{"type":"boot"}\n', /^f:2: expected a boot row/],
+    ['', /^f:1:1: empty/],
+    ['no json\n', /^f:1:1: not JSON/],
+    ['{"a":1}\n', /^f:1:1: expected a recorded boot/],
+    ['{"type":"meta"}\n{"type":"boot"}\n', /^f:1:1: ends before/],
+    ['{"boot":{"pre":3}}\n', /^f:1:1: name: nothing, expected string$/],
   ])('%j is refused with its place', (text, message) => {
     expect(() => readBoots('f', text)).toThrow(message);
   });

@@ -70,7 +70,7 @@ test('the comparison says where the first difference is, with both sides', async
 });
 
 describe('what is no operation file is one line with its place', () => {
-  const good = operationText(1, [], []);
+  const good = operationText(1, [{ name: 'pernuma0', nid: 0, count: 512 }], []);
   test.each([
     ['', /^f:1:1: empty/],
     ['{"a":1}\n', /^f:1:1: no operation file/],
@@ -81,6 +81,16 @@ describe('what is no operation file is one line with its place', () => {
     [`${good}\n["alloc",0,"m",1,8192,"SLEEPY",null]`, /^f:4:1: gfp flag "SLEEPY"/],
     [`${good}\n["alloc",0,"m",1,8192,"KERNEL","nowhere"]`, /^f:4:1: area "nowhere"/],
     [`${good}\n["alloc",0,"m","x",8192,"KERNEL",null]`, /^f:4:1: field 3 of "alloc" is "x"/],
+    [`${good}\n["alloc",0,"m",1.5,8192,"KERNEL",null]`, /^f:4:1: field 3 of "alloc" is 1.5, expe/],
+    [`${good}\n["alloc",0,"m",64,8192,"KERNEL",null]`, /^f:4:1: field 3 .* from -1 to 63$/],
+    [`${good}\n["free",0,"m",1,1e15,0,null]`, /^f:4:1: field 4 of "free" is 1000000000000000, /],
+    [`${good}\n["cma_alloc",0,null,1,0]`, /^f:4:1: area null is not among the areas/],
+    [`${good}\n["state",[3]]`, /^f:4:1: \[3\], expected a list with an entry per area/],
+    [`${good}\n["zones",[[0,1,1,0,9]]]`, /^f:4:1: undefined, expected a list with zones in/],
+    [good.replace('"count":', '"pages":'), /^f:3:1: areas\[0\]\.count: nothing, expected number$/],
+    [good.replace('"spanned":', '"span":'), /^f:3:1: nodes\[0\]\.zones\[0\]\.spanned: nothing/],
+    [good.replace('"default":-1', '"default":7'), /^f:3:1: default: 7, expected -1 to 0$/],
+    [good.replace('"mem_node":0', '"mem_node":9'), /^f:3:1: node 9 is not among the nodes/],
     [`${good}\n["cpu",7,0]`, /^f:4:1: cpu 7 is not among the cpus/],
     [`${good}\n{"alloc":1}`, /^f:4:1: not an operation, expected an array/],
   ])('%#', (text, message) => {
