@@ -31,11 +31,13 @@ export function diffCommand(): Command {
     .option('--json', 'print one document instead of tables')
     .addHelpText(
       'after',
-      '\nKeys: kernel, policy, machine, cmdline (all of it), cmdline+ (appended: the later parameter' +
-        '\nwins), config.SYMBOL; of scenarios every other key too, such as seed or devices.nic0.node.' +
+      '\nKeys: kernel, policy, machine, cmdline (all of it), cmdline+ (appended: the later' +
+        '\nparameter wins), config.SYMBOL; of scenarios every other key too, such as seed or' +
+        '\ndevices.nic0.node.' +
         '\n\n  cmasim diff recording/ --b cmdline+=cma_pernuma=0' +
         '\n  cmasim diff scenario.yaml --a kernel=6.6 --b kernel=7.2' +
-        '\n\nExit: 0 B is not worse, 1 B is worse (fails, leaves its node, leaks, is slower), 2 wrong input.',
+        '\n\nExit: 0 B is not worse, 1 B is worse (requests fail, leave their node, leak or take ' +
+        'longer), 2 wrong input.',
     )
     .action(compare);
 }

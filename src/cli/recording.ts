@@ -2,7 +2,7 @@
  * Recorded traces as they are named on the command line: which files belong together, and where the
  * description of the server lies.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type Recording, readRecording } from '../experiment/replayTrace.js';
 import { type Server, serverOf, type WhatIf } from '../experiment/server.js';
@@ -17,30 +17,33 @@ import { UsageError } from './usage.js';
 /** Where the files of a server may lie beside its recording. */
 const beside = ['machine', '../machine', 'machine.tar.gz', '../machine.tar.gz'];
 
-/** What --machine names: the server of the recording, or another machine in its place. */
-interface Named {
-  readonly server: string | null;
-  readonly instead: Machine | null;
-}
-
 /** Recordings of the paths: each directory is one, the files named together are another. */
 export async function recordingsOf(
   paths: readonly string[],
   machine?: string,
 ): Promise<{ recordings: Recording[]; instead: Pick<WhatIf, 'machine'> }> {
-  const named = namedMachine(machine);
   const groups = paths.filter(isDirectory).map((path) => [path]);
   const files = paths.filter((path) => !isDirectory(path));
   if (files.length > 0) groups.push(files);
   const recordings: Recording[] = [];
-  for (const group of groups) recordings.push(await recordingOf(group, named));
-  return { recordings, instead: named.instead === null ? {} : { machine: named.instead } };
+  const own = groups.map(([first]) => serverBeside(first!));
+  const given = machine === undefined ? null : filesOfServer(machine);
+  // The files of a server are the recording's own where none lie beside it.
+  const isOwn = given !== null && own.every((path) => path === null || samePlace(path, given));
+  for (const [i, group] of groups.entries()) {
+    recordings.push(await recordingOf(group, isOwn ? given : own[i]!));
+  }
+  if (machine === undefined || isOwn) return { recordings, instead: {} };
+  return { recordings, instead: { machine: machineInstead(machine) } };
 }
 
-async function recordingOf(group: readonly string[], named: Named): Promise<Recording> {
-  const files = await phasesOf(group);
+async function recordingOf(group: readonly string[], place: string | null): Promise<Recording> {
   const first = group[0]!;
-  const server = readServer(named.server ?? serverBeside(first));
+  if (place === null) {
+    throw new InputError(first, '', 'no machine/ beside it, expected --machine DIR of its server');
+  }
+  const files = await phasesOf(group);
+  const server = readServer(place);
   const name = isDirectory(first) ? basename(resolve(first)) : machineLabel(first);
   return await readRecording(name, files, server);
 }
@@ -48,11 +51,26 @@ async function recordingOf(group: readonly string[], named: Named): Promise<Reco
 const machineLabel = (file: string): string =>
   file === '-' ? 'standard input' : basename(dirname(resolve(file)));
 
-function serverBeside(path: string): string {
-  const directory = isDirectory(path) ? path : dirname(path === '-' ? '.' : path);
-  const found = beside.map((name) => join(directory, name)).find((place) => existsSync(place));
-  if (found !== undefined) return found;
-  throw new InputError(path, '', `no machine/ beside it, expected --machine DIR of its server`);
+function serverBeside(path: string): string | null {
+  if (path === '-') return null;
+  const directory = isDirectory(path) ? path : dirname(path);
+  return beside.map((name) => join(directory, name)).find((place) => existsSync(place)) ?? null;
+}
+
+/** A directory or an archive is a server's files; a preset or a YAML file is not. */
+const filesOfServer = (path: string): string | null =>
+  isDirectory(path) || /\.(?:tar|tar\.gz|tgz)$/.test(path) ? path : null;
+
+/** `x` and `x/machine` are the same server. */
+function samePlace(a: string, b: string): boolean {
+  const inner = (path: string) => {
+    const found = beside
+      .slice(0, 1)
+      .map((name) => join(path, name))
+      .find(isDirectory);
+    return realpathSync(found ?? path);
+  };
+  return inner(a) === inner(b);
 }
 
 function readServer(path: string): Server {
@@ -73,16 +91,10 @@ function serverName(path: string): string {
     : machineName(path);
 }
 
-/** A directory or an archive is a server's files; a preset or a YAML file is another machine. */
-function namedMachine(machine: string | undefined): Named {
-  if (machine === undefined) return { server: null, instead: null };
-  const isFiles = isDirectory(machine) || /\.(?:tar|tar\.gz|tgz)$/.test(machine);
-  if (isFiles) return { server: machine, instead: null };
-  return { server: null, instead: machineInstead(machine) };
-}
-
-/** A preset or a machine file. @throws ScenarioError when it is neither. */
+/** Another server's files, a preset, or a machine file. @throws ScenarioError, InputError */
 export function machineInstead(machine: string): Machine {
+  const files = filesOfServer(machine);
+  if (files !== null) return readServer(files).imported.machine;
   const text = `kernel: "7.2"\nmachine: ${JSON.stringify(machine)}\n`;
   const [scenario] = parseScenario(text, machine);
   if (scenario === undefined) throw new UsageError(`--machine ${machine}: no machine`);

@@ -96,10 +96,11 @@ export function siteOf(server: Server, change: WhatIf): Site {
     ...(Object.keys(config).length > 0 ? ['configuration'] : []),
     ...(change.machine !== undefined ? ['machine'] : []),
   ];
+  const built = { ...builtAs(server), ...config };
   const from =
     recorded === null || change.machine !== undefined
-      ? machineBoot(machine, kernel, { cmdline, config })
-      : recordedBoot({ ...recorded, cmdline }, kernel, { ...sameOption(recorded), ...config });
+      ? machineBoot(machine, kernel, { cmdline, config: built })
+      : recordedBoot({ ...recorded, cmdline }, kernel, built);
   const booted = bootedPlan(machine, kernel, from);
   const known = recorded?.outcome.log ?? [];
   // Messages that are equal to the last say the areas are where they were; nothing knows better.
@@ -122,9 +123,20 @@ export function siteOf(server: Server, change: WhatIf): Site {
   };
 }
 
-/** Who builds kernels with the one option would have built older ones with the other's name for it. */
-function sameOption({ config }: RecordedBoot): Readonly<Record<string, unknown>> {
-  return { DMA_PERNUMA_CMA: config.DMA_NUMA_CMA ?? false };
+/**
+ * How the server's kernel was built, as far as it is known: another machine or release gets the
+ * same. The option for areas of nodes had another name before 6.6.
+ */
+function builtAs({ recorded, imported }: Server): Readonly<Record<string, unknown>> {
+  const hasAreas = imported.state.areas.some(({ name }) => /^(?:per)?numa\d+$/.test(name));
+  const known = recorded?.config ?? {};
+  const numa = known.DMA_NUMA_CMA ?? hasAreas;
+  const pool = known.DMA_COHERENT_POOL;
+  return {
+    DMA_NUMA_CMA: numa,
+    DMA_PERNUMA_CMA: numa,
+    ...(pool === undefined ? {} : { DMA_COHERENT_POOL: pool }),
+  };
 }
 
 const commandNotes = (notes: readonly { readonly parameter: string; readonly text: string }[]) =>

@@ -1,6 +1,6 @@
 /**
- * Two runs compared, in one screen: the verdict first, then what moved, what fails, what got slower,
- * and the first request that went elsewhere with what it tried in both.
+ * Two runs compared, in one screen: the verdict first, then what moved, what fails, what got
+ * slower, and the first request that went elsewhere with what it tried in both.
  */
 import type { Placement, Tried } from '../trace/placement.js';
 import { type Paint, percentText, sizeText, table, timeText } from './table.js';

@@ -26,7 +26,7 @@ export interface ReplayReport {
   readonly fingerprint: string;
 }
 
-/** Differences that say something against the model, or come from what was asked to be otherwise. */
+/** Differences that speak against the model, or come from what was asked to be otherwise. */
 export function countedAgainst({ differences }: RequestComparison): number {
   return differences.filter(({ reason }) => !excused.has(reason)).length;
 }

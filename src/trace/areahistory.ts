@@ -89,15 +89,6 @@ export class AreaHistory {
       .filter(({ attempt }) => !Number.isNaN(attempt.end))
       .map((trial) => ({ ...trial, ...sweep.judge(trial.attempt) }));
   }
-
-  /** Whether anything else touches the area while the attempt is under way. */
-  overlaps({ start, end }: CmaAttempt): boolean {
-    const others = this.trials.filter(
-      ({ attempt }) => attempt.start <= end && !(attempt.end < start),
-    );
-    const frees = this.holds.some(({ until, goneBy }) => until <= end && goneBy >= start);
-    return others.length > 1 || frees;
-  }
 }
 
 export type Range = readonly [pfn: number, count: number];
@@ -237,7 +228,6 @@ class Sweep {
     this.#sure = new Counted(area);
     this.#perhaps = new Counted(area);
     this.#claims = new Timeline(holds, ({ from }) => from);
-    this.#settled = new Timeline(holds, ({ since }) => since);
     // What was claimed for sure only after it was given back was never surely held.
     const sure = holds.filter(({ since, until }) => since < until);
     this.#settled = new Timeline(sure, ({ since }) => since);

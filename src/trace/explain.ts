@@ -119,7 +119,8 @@ class Comparer {
       if (request.pfn < 0) this.#buddyNode(request, placement, buddy);
       else {
         const { knowledge } = this.#starts.get(request.source) ?? { knowledge: 'unknown' };
-        if (knowledge === 'unknown') return;
+        // Other areas have other pages.
+        if (knowledge === 'unknown' || this.#input.changed.length > 0) return;
         pfnComparable++;
         if (knowledge === 'inferred') pfnInferred++;
         if (request.pfn === placement.pfn) pfnEqual++;

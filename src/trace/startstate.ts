@@ -146,7 +146,7 @@ function completed(found: Found, area: AreaLayout, workload: Workload): AreaStar
 /** A recording full of contradictions is not understood by adding more: attempts looked at. */
 const WORK_MAX = 2e7;
 
-/** Windows the kernel passed over for no reason the recording gives, as long as pages are missing. */
+/** Windows passed over for no reason the recording gives, as long as pages are missing. */
 function placeMissing(
   area: AreaLayout,
   held: readonly Range[],

@@ -94,12 +94,18 @@ function kernelHeld({ area, workload, at, start }: DrawInput): Range[] {
 }
 
 /** Held by the model when it took the request up. */
-function modelHeld({ area, placements, index, start }: DrawInput): Range[] {
+function modelHeld({ area, placements, index, start, workload, at }: DrawInput): Range[] {
   const { issued } = placements[index]!;
   const before = placements.filter(
     (one, i) =>
       i !== index && one.source === area.name && one.issued <= issued && one.freed > issued,
   );
   const ranges = before.map(({ pfn, pages }): Range => [pfn, pages]);
-  return [...(start?.held ?? []), ...ranges];
+  const gone = new Set<number>();
+  for (const step of workload.steps) {
+    if (step.time > at) break;
+    if (step.kind === 'free' && step.request === null && step.area === area.name)
+      gone.add(step.pfn);
+  }
+  return [...(start?.held ?? []).filter(([pfn]) => !gone.has(pfn)), ...ranges];
 }
