@@ -66,7 +66,7 @@ export class Ledger {
     this.#of(area.index).held -= cleared;
     if (cleared < pages) {
       const missing = pages - cleared;
-      const text = `${missing} of ${pages} pages from pfn ${pfn} were not held when ${area.name} took them back`;
+      const text = `${missing} of ${pages} pages from pfn ${hex(pfn)} were not held when ${area.name} took them back`;
       this.#find('double-free', area, pfn, missing, at, text);
     }
     if (!this.#owners) return;
@@ -74,7 +74,7 @@ export class Ledger {
     for (let page = pfn; page < pfn + pages; page++) {
       const other = this.#owners.get(page);
       if (other !== undefined && other !== owner) {
-        const text = `page ${page} of ${area.name} went back with pages of another request`;
+        const text = `page ${hex(page)} of ${area.name} went back with pages of another request`;
         this.#find('foreign-free', area, page, 1, at, text);
       }
       this.#owners.delete(page);
@@ -87,7 +87,7 @@ export class Ledger {
     const count = this.#of(area.index);
     count.held -= returned;
     count.leaked += returned;
-    const text = `${pages} pages of ${area.name} from pfn ${pfn} went to the buddy; their bits stay set`;
+    const text = `${pages} pages of ${area.name} from pfn ${hex(pfn)} went to the buddy; their bits stay set`;
     this.#find('leak', area, pfn, pages, at, text);
     for (let page = pfn; this.#owners && page < pfn + pages; page++) this.#owners.delete(page);
   }
@@ -146,4 +146,9 @@ export class Ledger {
 export interface Freed {
   readonly id: number;
   readonly time: number;
+}
+
+/** As base_pfn is printed. */
+function hex(pfn: number): string {
+  return `0x${pfn.toString(16)}`;
 }

@@ -5,7 +5,6 @@
 
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { Command } from 'commander';
 import { compareBoot } from '../check/boot.js';
 import { readKernelLog, readZoneinfo } from '../machine/dmesg.js';
@@ -21,6 +20,7 @@ import { loadScenario, parseScenario } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { bootOfLog, type RecordedBoot, readBoots, readCmaTotals } from '../trace/boots.js';
 import { InputError } from '../trace/input.js';
+import { unzipped } from './collect.js';
 import { print, printJson, stdoutPaint } from './output.js';
 import { UsageError } from './usage.js';
 
@@ -122,8 +122,7 @@ function readText(path: string): string | null {
   const packed = !existsSync(path) && existsSync(`${path}.gz`);
   const file = packed ? `${path}.gz` : path;
   if (!existsSync(file)) return null;
-  const bytes = readFileSync(file);
-  return (file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
+  return Buffer.from(unzipped(file, readFileSync(file))).toString('utf8');
 }
 
 /**
@@ -152,7 +151,8 @@ function readDirectory(directory: string): RecordedBoot {
 function readRecorded(path: string): RecordedBoot[] {
   if (path !== '-' && existsSync(path) && statSync(path).isDirectory())
     return [readDirectory(path)];
-  const text = path === '-' ? readFileSync(0, 'utf8') : readText(path);
+  const text =
+    path === '-' ? Buffer.from(unzipped(path, readFileSync(0))).toString('utf8') : readText(path);
   if (text === null) throw new InputError(path, '', 'no such file');
   return readBoots(path === '-' ? 'stdin' : path, text);
 }

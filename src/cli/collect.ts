@@ -82,7 +82,8 @@ function tryRead(path: string): Uint8Array | null {
   }
 }
 
-function unzipped(name: string, bytes: Uint8Array): Uint8Array {
+/** Bytes as they are, or unpacked if they are gzipped. Throws InputError for damaged gzip data. */
+export function unzipped(name: string, bytes: Uint8Array): Uint8Array {
   if (!(bytes[0] === 0x1f && bytes[1] === 0x8b)) return bytes;
   try {
     return gunzipSync(bytes, { maxOutputLength: 4 * FILE_MAX });

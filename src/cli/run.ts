@@ -119,7 +119,8 @@ export async function simulateAll(
     interrupt.abort();
     complain('interrupted: finishing with what there is; again to stop at once');
   };
-  process.on('SIGINT', stop);
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  for (const signal of signals) process.on(signal, stop);
   // On demand: the event core and its threads are no business of `--print-config` or a typing
   // error.
   const { simulate } = await import('../index.js');
@@ -147,7 +148,7 @@ export async function simulateAll(
       runs.push({ scenario, result });
     }
   } finally {
-    process.off('SIGINT', stop);
+    for (const signal of signals) process.off(signal, stop);
   }
   return runs;
 }

@@ -9,6 +9,7 @@ import {
   mkdirSync,
   readdirSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -26,7 +27,7 @@ export interface FinishedRun {
   readonly result: RunResult;
 }
 
-/** The place of a run's directory, taken before the run: a wrong name costs no simulation. */
+/** The place of a run's directory, tried before the run: a wrong name costs no simulation. */
 export class RunDirectory {
   readonly #given: string;
   readonly #target: string;
@@ -51,13 +52,14 @@ export class RunDirectory {
     this.#attempt(() => {
       makeParents(dirname(this.#target));
       mkdirSync(this.#temporary);
+      rmdirSync(this.#temporary);
     });
-    process.on('exit', this.discard);
   }
 
   /** One run fills the directory itself; of several each gets a directory in it. */
   write(runs: readonly FinishedRun[], devices: string): void {
     this.#attempt(() => {
+      mkdirSync(this.#temporary);
       const names = directoryNames(runs);
       runs.forEach((run, i) => {
         writeRun(
@@ -73,16 +75,11 @@ export class RunDirectory {
     });
   }
 
-  /** Leaves nothing behind but what was written whole. */
-  readonly discard = (): void => {
-    process.off('exit', this.discard);
-    rmSync(this.#temporary, { recursive: true, force: true });
-  };
-
   #attempt(act: () => void): void {
     try {
       act();
     } catch (error) {
+      if (existsSync(this.#temporary)) rmSync(this.#temporary, { recursive: true });
       throw this.#error(`cannot be written (${(error as NodeJS.ErrnoException).code})`);
     }
   }

@@ -8,7 +8,6 @@ import type { Finding } from '../actors/log.js';
 import type { ShardResult } from '../actors/model.js';
 import { actorNumbers, groupsOf, type Plan } from '../actors/plan.js';
 import { runShards, type ShardRun, type ShardsOutcome } from '../actors/shards.js';
-import { asker } from '../actors/walk.js';
 import type { Parameter } from '../machine/machine.js';
 import { costParameters } from '../mm/cost.js';
 import type { AreaResult, FindingResult, RunResult } from '../report/result.js';
@@ -17,6 +16,7 @@ import type { Scenario } from '../scenario/scenario.js';
 import { mergeSamples } from '../sim/statistics.js';
 import type { Progress } from '../sim/window.js';
 import { declarationsOf, type PlannedRun, planRun } from './plan.js';
+import { requestName } from './requestName.js';
 
 export interface SimulateOptions {
   /** Parts the machine is cut into; `auto`: as many as pay. Never changes a result. Default `auto`. */
@@ -131,8 +131,8 @@ function areaResults(plan: Plan, results: readonly ShardResult[]): AreaResult[] 
 }
 
 function findingResult(finding: Finding, plan: Plan, scenario: Scenario): FindingResult {
-  const device = scenario.devices[asker(finding.id) - actorNumbers(plan).firstDevice];
-  const who = device ? `${device.name}: ` : '';
+  const name = requestName(plan, finding.id);
+  const who = name === null ? '' : `${name}: `;
   return {
     kind: finding.kind,
     time: finding.time,

@@ -4,7 +4,7 @@
 
 import { attemptsById, type LogData, type Spent, spentById } from '../actors/log.js';
 import type { ShardResult } from '../actors/model.js';
-import { actorNumbers, environmentOf, type Plan } from '../actors/plan.js';
+import { actorNumbers, type Plan } from '../actors/plan.js';
 import { runShards } from '../actors/shards.js';
 import { asker } from '../actors/walk.js';
 import {
@@ -15,8 +15,6 @@ import {
   type WatchOptions,
 } from '../actors/watch.js';
 import { BUDDY, ID_SPAN, MODE_COHERENT, MODE_PAGES } from '../devices/dma.js';
-import { handleCount as countHandles } from '../devices/model.js';
-import { deviceModel } from '../devices/registry.js';
 import {
   areaDirectory,
   areaOfSource,
@@ -30,6 +28,7 @@ import { allocSources, conditions, lowerPolicy } from '../mm/policy.js';
 import type { RequestRow, Requests, StepRow, TimePart, Why } from '../report/explained.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { planRun } from './plan.js';
+import { callSpan, requestName } from './requestName.js';
 import { shardRun } from './simulate.js';
 
 /** No such request in the run. */
@@ -85,11 +84,6 @@ function answersById(logs: readonly LogData[]): ReadonlyMap<number, Answered> {
 }
 
 /** Handles of a device, which its request numbers are made with (devices/driver.ts). */
-function handleCount(plan: Plan, device: number): number {
-  const { kind, config } = plan.devices[device]!;
-  return Math.max(1, countHandles(deviceModel(kind)!, config, environmentOf(plan)));
-}
-
 /** Ids that a name may stand for: the call's number, whatever its handle. */
 function idsOf(plan: Plan, scenario: Scenario, name: string): { first: number; end: number } {
   const m = /^(.+)#(\d+)$/.exec(name);
@@ -99,7 +93,7 @@ function idsOf(plan: Plan, scenario: Scenario, name: string): { first: number; e
     const known = scenario.devices.slice(0, 8).map((one) => one.name);
     throw new NoSuchRequest(`${name}: no device ${m[1]}, expected one of ${known.join(', ')}`);
   }
-  const count = handleCount(plan, device);
+  const count = callSpan(plan, device);
   const first = (actorNumbers(plan).firstDevice + device) * ID_SPAN + Number(m[2]) * count;
   return { first, end: first + count };
 }
@@ -112,9 +106,8 @@ function requestRow(
 ): RequestRow {
   const device = asker(asked.id) - actorNumbers(plan).firstDevice;
   const { name, nid: home } = scenario.devices[device]!;
-  const call = Math.floor((asked.id % ID_SPAN) / handleCount(plan, device));
   return {
-    name: `${name}#${call}`,
+    name: requestName(plan, asked.id)!,
     device: name,
     askedNs: asked.time,
     tookNs: answered ? answered.time - asked.time : null,

@@ -5,7 +5,7 @@
  * known, a node that the machine does not have or a size that does not parse ends the reading.
  */
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { changedPreset } from '../machine/change.js';
@@ -40,6 +40,8 @@ export interface LoadOptions {
 }
 
 const stdin = 0;
+/** Far more than a scenario of ten thousand devices; reading YAML takes seconds per MiB. */
+const bytesMax = 16 * 2 ** 20;
 const stopDefault = '10ms';
 
 /** Reads a file, `-` being standard input. Throws ScenarioError. */
@@ -178,8 +180,11 @@ function buildMachine(source: Source, root: readonly string[], keys: MachineDocu
 function readText(name: string, file: string): string {
   let bytes: Buffer;
   try {
+    const size = file === '-' ? 0 : statSync(file).size;
+    if (size > bytesMax) throw new ScenarioError({ file: name }, tooLarge(size));
     bytes = readFileSync(file === '-' ? stdin : file);
   } catch (error) {
+    if (error instanceof ScenarioError) throw error;
     const { code } = error as NodeJS.ErrnoException;
     const reasons: Readonly<Record<string, string>> = {
       ENOENT: 'no such file',
@@ -198,6 +203,10 @@ function readText(name: string, file: string): string {
   } catch {
     throw new ScenarioError(place, 'a binary file (no UTF-8), expected YAML text');
   }
+}
+
+function tooLarge(size: number): string {
+  return `${Math.ceil(size / 2 ** 20)} MiB, expected a scenario of at most ${bytesMax / 2 ** 20} MiB`;
 }
 
 /** Files of other kinds that come near: the parser's own complaint would not help. */

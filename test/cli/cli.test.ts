@@ -2,7 +2,15 @@
  * The command as scripts see it: what goes to which stream, and which exit code ends it.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -57,6 +65,12 @@ describe('exit codes', () => {
   });
 
   test.each([
+    [['run', '-', '--seed', ''], small, '--seed : seed: an empty text, expected 0 to 4294967295\n'],
+    [
+      ['run', '-', '--set', 'title=a\nb: c: d'],
+      small,
+      '--set title=a\\nb: c: d: a\\nb: c: d is no YAML value\n',
+    ],
     [['run', 'none.yaml'], '', 'none.yaml: no such file\n'],
     [['run', '-'], '', 'stdin:1:1: an empty file, expected a scenario\n'],
     [['run', '-'], `${small}sed: 3\n`, 'stdin:8:1: sed: unknown key, did you mean seed?\n'],
@@ -117,6 +131,53 @@ test('-o leaves a directory that repeats the run, and is not overwritten', () =>
   expect(refused.err).toBe(`${target}: exists, expected a new directory or --force\n`);
   expect(cmasim(['run', '-', '-o', target, '--force', '--seed', '2'], small).code).toBe(0);
   expect(JSON.parse(readFileSync(join(target, 'manifest.json'), 'utf8')).seed).toBe(2);
+});
+
+describe('-o is tried before anything is simulated', () => {
+  const foreign = mkdtempSync(join(tmpdir(), 'cmasim-'));
+  writeFileSync(join(foreign, 'precious'), '');
+  test.each([
+    ['', [], '--output: an empty name, expected a directory'],
+    [foreign, ['--force'], `${foreign}: not written by a run, expected a new directory`],
+    [join(main, 'x'), [], `${join(main, 'x')}: cannot be written (ENOTDIR)`],
+  ])('%j %j', (target, more, message) => {
+    const { code, out, err } = cmasim(['run', '-', '-o', target, ...more], small);
+    expect([code, out, err]).toEqual([2, '', `${message}\n`]);
+    expect(readdirSync(foreign)).toEqual(['precious']);
+  });
+});
+
+test('runs of one name get a directory each', () => {
+  const target = join(directory, 'namesakes');
+  const file = join(directory, 'same.yaml');
+  writeFileSync(file, small);
+  expect(cmasim(['run', file, file, '-o', target]).code).toBe(0);
+  expect(readdirSync(target)).toEqual(['same', 'same.2']);
+});
+
+test('--print-config of several scenarios loads as the same several', () => {
+  const file = join(directory, 'bare.yaml');
+  writeFileSync(file, 'kernel: v2\nmachine: xeon-4p\n');
+  const { out } = cmasim(['run', '-', file, '--print-config'], small);
+  expect(out).toContain('devices: null');
+  expect(cmasim(['run', '-', '--print-config'], out).out).toBe(out);
+});
+
+test('what cannot happen before the end is noted', () => {
+  const late = small.replace('queues: 1', 'queues: 1, start: 30ms').replace('> 0', '== 0');
+  expect(cmasim(['run', '-'], late).out).toContain(
+    'nic: probe at 30000000 ns does not happen: the run ends at 20000000 ns',
+  );
+});
+
+test('an output that takes nothing is one line, exit 2', () => {
+  const full = openSync('/dev/full', 'w');
+  const { status, stderr } = spawnSync(process.execPath, [main, 'schema'], {
+    stdio: ['ignore', full, 'pipe'],
+    encoding: 'utf8',
+  });
+  closeSync(full);
+  expect([status, stderr]).toEqual([2, 'cmasim: output cannot be written (ENOSPC)\n']);
 });
 
 test('several runs share one document and one directory', () => {
