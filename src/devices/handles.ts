@@ -66,6 +66,11 @@ export class Handles {
     return since;
   }
 
+  get bytes(): number {
+    const arrays = [this.state, this.mode, this.size, this.nid, this.#word];
+    return arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
   /** What the free names: the first pfn, or the request that MODE_BULK pages were granted to. */
   word(slot: number): number {
     return this.#word[slot]!;

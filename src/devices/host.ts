@@ -166,6 +166,12 @@ export class DeviceHost implements Behaviour {
     return this.#settled;
   }
 
+  /** Bytes of the tables that all devices of this shard lie in. */
+  get tableBytes(): number {
+    const rows = this.#kinds.reduce((sum, { row }) => sum + row.rows.byteLength, 0);
+    return this.#roster.bytes + rows;
+  }
+
   /** Enters every device's initial state and posts when it is probed. */
   start(loop: Loop): void {
     const { planned, kind } = this.#roster;

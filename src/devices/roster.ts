@@ -84,6 +84,22 @@ export class Roster {
     this.handles = new Handles(handles);
   }
 
+  /** Bytes of all tables, handles among them. */
+  get bytes(): number {
+    const arrays = [
+      this.kind,
+      this.rank,
+      this.numaNode,
+      this.#handleBase,
+      this.#resident,
+      this.#spareBase,
+      this.handleCount,
+      this.requests,
+      this.generation,
+    ];
+    return arrays.reduce((sum, { byteLength }) => sum + byteLength, this.handles.bytes);
+  }
+
   /** Binds the kinds, once their machines exist. */
   run(kinds: readonly Kind[]): void {
     this.#running = kinds;

@@ -1,0 +1,64 @@
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { deviceModel } from '#cmasim/devices/registry.js';
+import { simulate } from '#cmasim/experiment/simulate.js';
+import { loadScenario, parseScenario } from '#cmasim/scenario/load.js';
+import { tablesOf } from './harness.js';
+import { chartOf, expectations, firstFailure, walk } from './walk.js';
+
+const file = new URL('../../scenarios/own-device.yaml', import.meta.url).pathname;
+
+test('the device of the documentation runs, lowered and interpreted, on one shard and on two', async () => {
+  for (const scenario of loadScenario(file)) {
+    const lowered = await simulate(scenario, { inline: true, shards: 1 });
+    expect(lowered.checks.map(({ ok }) => ok)).not.toContain(false);
+    const interpreted = await simulate(scenario, {
+      inline: true,
+      shards: 1,
+      devices: 'interpreted',
+    });
+    expect(interpreted.fingerprint).toBe(lowered.fingerprint);
+    const threads = await simulate(scenario, { shards: 2 });
+    expect(threads.fingerprint).toBe(lowered.fingerprint);
+  }
+}, 30_000);
+
+test('in every state, every event does to it what it does in XState', () => {
+  loadScenario(file);
+  const walked = walk(chartOf(deviceModel('recorder')!));
+  expect(firstFailure(walked, expectations(walked), tablesOf(walked.subject))).toBeUndefined();
+});
+
+const module = (text: string): (() => unknown) => {
+  const folder = mkdtempSync(join(tmpdir(), 'cmasim-'));
+  writeFileSync(join(folder, 'mine.mjs'), text);
+  const scenario = 'kernel: 6.12\nmachine: kunpeng920-2p\nmodules: [./mine.mjs]\n';
+  return () => parseScenario(scenario, join(folder, 's.yaml'));
+};
+
+test.each([
+  ['export default 5', 'no default export that is a function, expected one of a device kit'],
+  ['export default ({', 'no JavaScript, unexpected end of input'],
+  ['await 1; export default () => 1', 'await at its top level, expected none'],
+  ['export default () => ({ kind: "x" })', 'a model without config, expected what'],
+  ['export default () => { throw new Error("Not today\\nnor ever"); }', 'not today'],
+])('%s is refused in one line with its place', (text, message) => {
+  expect(module(text)).toThrow(/^[^\n]*s\.yaml:3:11: modules\[0\]: \.\/mine\.mjs: [^\n]*$/);
+  expect(module(text)).toThrow(message);
+});
+
+test('a module may not take a kind that is there', () => {
+  const text = readFileSync(new URL('../../scenarios/recorder.mjs', import.meta.url), 'utf8');
+  expect(module(text.replace("kind: 'recorder'", "kind: 'igb'"))).toThrow(
+    'device igb is there already',
+  );
+});
+
+test('a module that is not there is named with the place of its name', () => {
+  const scenario = 'kernel: 6.12\nmachine: kunpeng920-2p\nmodules: [./none.mjs]\n';
+  expect(() => parseScenario(scenario, '/tmp/s.yaml')).toThrow(
+    '/tmp/s.yaml:3:11: modules[0]: ./none.mjs: no such file',
+  );
+});
