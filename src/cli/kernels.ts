@@ -3,7 +3,7 @@
  */
 
 import { Command } from 'commander';
-import { type PolicyRow, policies } from '../mm/policy.js';
+import { type PolicyRow, policies, stepWords } from '../mm/policy.js';
 import { type Release, releases } from '../mm/release.js';
 import { table } from '../report/table.js';
 import { kernelNames } from '../scenario/resolve.js';
@@ -57,7 +57,15 @@ function one(id: string): string[] {
     ...policy.alloc.map((step, i) => `  ${i + 1}. ${step}`),
     'free asks, in this order:',
     ...policy.free.map((step, i) => `  ${i + 1}. ${step}`),
+    '',
+    ...table([{ title: 'word' }, { title: 'meaning' }], wordsOf(policy)),
   ];
+}
+
+/** The words that the steps of a policy use, in the order of their meaning. */
+function wordsOf({ alloc, free }: PolicyRow): [string, string][] {
+  const used = new Set([...alloc, ...free].flatMap((step) => step.split(/ if |, /)));
+  return Object.entries(stepWords).filter(([word]) => used.has(word));
 }
 
 function document(id: string | undefined): Record<string, unknown> {

@@ -44,6 +44,32 @@ export const conditions = {
   'default on node': 1 << 8, // the default area lies on the request's node
 } as const;
 
+/** What the words of a step mean, for people; a size is said with its step. */
+export const stepWords: Readonly<Record<string, string>> = {
+  device: "the device's own area (dev->cma_area), which nobody else uses",
+  pernuma: "the area that cma_pernuma= made on the request's node",
+  numa: "the area that numa_cma= made on the request's node",
+  nearest: 'the nearest node that has an area',
+  default: 'dma_contiguous_default_area, of cma= or Kconfig',
+  buddy: 'pages of the zones, by node in zonelist order',
+  'buddy on node': "pages of the zones of the request's node alone",
+  'any pernuma': "every node's area of cma_pernuma=, one after the other",
+  'any numa': "every node's area of numa_cma=, one after the other",
+  'pernuma of page': 'the area of cma_pernuma= on the node where the page lies',
+  'numa of page': 'the area of numa_cma= on the node where the page lies',
+  blocking: 'the caller may sleep (gfpflags_allow_blocking())',
+  'device area': 'dev->cma_area is set',
+  'no device area': 'dev->cma_area is not set',
+  'node known': 'dev_to_node() is not -1',
+  'no zone flag': 'neither GFP_DMA nor GFP_DMA32, which a small DMA mask asks for',
+  'zone flag': 'GFP_DMA or GFP_DMA32, which a small DMA mask asks for',
+  'no node area': 'no area of a node could have served it',
+  'default exists': 'there is a default area',
+  'default on node': "the default area lies on the request's node",
+  'size > 1 page': 'more than PAGE_SIZE bytes',
+  'size >= 2 pages': 'at least two whole pages: size >> PAGE_SHIFT is more than 1',
+};
+
 export interface PolicyRow {
   readonly id: string;
   /** One line for `cmasim kernels`. */

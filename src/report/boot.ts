@@ -102,7 +102,8 @@ export function bootText(booted: Booted, paint: Paint): string {
   const { machine, kernel, cmdline, from, report } = booted;
   const { arch, pageSize } = from.input;
   const page = sizeText(pageSize);
-  const by = `areas per node as in ${kernel.reservation.id}`;
+  const { id } = kernel.reservation;
+  const by = id === 'none' ? 'no areas per node' : `areas per node as in ${id}`;
   const lines = [
     paint.bold(`${machine}: ${kernel.release.id} on ${arch}, pages of ${page}, ${by}`),
     `command line: ${cmdline === '' ? '(empty)' : printable(cmdline)}`,

@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest';
-import { conditions, lowerPolicy, PolicyError, policies } from '#cmasim/mm/policy.js';
+import {
+  allocSources,
+  conditions,
+  freeOwners,
+  lowerPolicy,
+  PolicyError,
+  policies,
+  stepWords,
+} from '#cmasim/mm/policy.js';
 
 test('every row can be lowered, for every page size', () => {
   for (const row of policies) {
@@ -43,4 +51,13 @@ test.each([
   const lower = (): unknown => lowerPolicy({ id: 'x', alloc, free: [] }, 4096);
   expect(lower).toThrow(PolicyError);
   expect(lower).toThrow(message);
+});
+
+test('every word of every row has a meaning to print', () => {
+  const steps = policies.flatMap(({ alloc, free }) => [...alloc, ...free]);
+  const words = new Set(steps.flatMap((step) => step.split(/ if |, /)));
+  expect([...words].filter((word) => !(word in stepWords))).toEqual([]);
+  for (const name of [...allocSources, ...freeOwners, ...Object.keys(conditions)]) {
+    expect(stepWords[name], name).toBeDefined();
+  }
 });
