@@ -192,12 +192,14 @@ function statsTable({ stats, devices }: RunResult): string[] {
   const names = new Set(devices.map(({ name }) => name));
   const declarations = new Set(devices.map(({ declaration }) => declaration));
   const many = histograms.filter(({ actor }) => names.has(actor)).length > rowsMax;
-  const has = (name: string, actors: ReadonlySet<string>) =>
-    histograms.some((other) => other.name === name && actors.has(other.actor));
+  const recordedFor = (actors: ReadonlySet<string>) =>
+    new Set(histograms.filter(({ actor }) => actors.has(actor)).map(({ name }) => name));
+  const ofDevices = recordedFor(names);
+  const ofDeclarations = recordedFor(declarations);
   // Devices where they are few and have their own; else their declarations; else all together.
   const wanted = ({ actor, name }: StatResult) => {
-    if (!many && has(name, names)) return names.has(actor);
-    return has(name, declarations) ? declarations.has(actor) : actor === '';
+    if (!many && ofDevices.has(name)) return names.has(actor);
+    return ofDeclarations.has(name) ? declarations.has(actor) : actor === '';
   };
   const columns = ['count', 'mean', 'p50', 'p99', 'max'];
   return table(

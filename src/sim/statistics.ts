@@ -123,50 +123,61 @@ function cover(sample: Sample, bucket: number): void {
   sample.counts = counts;
 }
 
-const PAGE_BITS = 8;
-const PAGE = 1 << PAGE_BITS;
+/** One row of the recorder: doubles of one sample, and where its buckets lie. */
+const row = { count: 0, sum: 1, min: 2, max: 3, first: 4, buckets: 5, at: 6 } as const;
+const ROW = 8;
 
-/** Records the statistics of a shard's actors. What was never recorded takes no room. */
+/**
+ * Records the statistics of a shard's actors. What was never recorded takes no room.
+ *
+ * Samples are rows of two slabs: with thousands of actors every record misses the cache, so it is made to
+ * touch one line of numbers and one of buckets.
+ */
 export class Recorder {
-  /** Statistic -> actor / 256 -> actor % 256 -> sample. */
-  private readonly pages: (Sample | undefined)[][][] = [];
+  /** Statistic -> actor -> offset of its row, 0 for none. */
+  private readonly index: Int32Array[] = [];
+  /** The first row belongs to nobody. */
+  private rows = new Float64Array(ROW * 64);
+  private counts = new Uint32Array(LINEAR * 64);
+  private usedCounts = 0;
+  /** Whose row it is, by position. */
+  private readonly owners: { readonly statistic: Statistic; readonly actor: number }[] = [];
 
   /** One value of a histogram: a whole number from 0 on. */
   record(statistic: Statistic, actor: number, value: number): void {
-    const sample = this.sample(statistic, actor);
     if (!(value >= 0 && Number.isSafeInteger(value))) {
       throw new RangeError(`${statistic.name} of actor ${actor}: ${value} is not a whole number`);
     }
+    const at = this.rowOf(statistic, actor);
+    const { rows } = this;
     const bucket = bucketOf(value);
-    let at = bucket - sample.first;
-    if (at < 0 || at >= sample.counts.length) {
-      cover(sample, bucket);
-      at = bucket - sample.first;
+    let place = bucket - rows[at + row.first];
+    if (!(place >= 0 && place < rows[at + row.buckets])) {
+      this.cover(at, bucket);
+      place = bucket - rows[at + row.first];
     }
-    sample.counts[at]++;
-    sample.count++;
-    sample.sum += value;
-    if (value < sample.min) sample.min = value;
-    if (value > sample.max) sample.max = value;
+    this.counts[rows[at + row.at] + place]++;
+    rows[at + row.count]++;
+    rows[at + row.sum] += value;
+    if (value < rows[at + row.min]) rows[at + row.min] = value;
+    if (value > rows[at + row.max]) rows[at + row.max] = value;
   }
 
   /** Adds a whole number to a counter. */
   add(statistic: Statistic, actor: number, n = 1): void {
-    const sample = this.sample(statistic, actor);
-    sample.count++;
-    sample.sum += n;
+    const at = this.rowOf(statistic, actor);
+    this.rows[at + row.count]++;
+    this.rows[at + row.sum] += n;
   }
 
   /** Everything recorded, by name and actor, as plain data that later recording does not change. */
   snapshot(): Sample[] {
-    const samples: Sample[] = [];
-    for (const pages of this.pages) {
-      for (const page of pages ?? []) {
-        for (const sample of page ?? []) {
-          if (sample !== undefined) samples.push({ ...sample, counts: sample.counts.slice() });
-        }
-      }
-    }
+    const samples = this.owners.map(({ statistic, actor }, i): Sample => {
+      const at = (i + 1) * ROW;
+      const [count, sum, min, max, first, buckets, start] = this.rows.subarray(at, at + ROW);
+      const counts = buckets === 0 ? NONE : this.counts.slice(start, start + buckets);
+      return { ...emptySample(statistic, actor), count, sum, min, max, first, counts };
+    });
     return samples.sort(byName);
   }
 
@@ -175,22 +186,70 @@ export class Recorder {
     for (const from of samples) {
       const statistic = registry.get(from.name);
       if (statistic === undefined) throw new Error(`statistic ${from.name} is not declared`);
-      mergeInto(this.sample(statistic, from.actor), from);
+      this.take(this.rowOf(statistic, from.actor), from);
     }
   }
 
-  private sample(statistic: Statistic, actor: number): Sample {
-    const sample = this.pages[statistic.index]?.[actor >>> PAGE_BITS]?.[actor & (PAGE - 1)];
-    return sample ?? this.create(statistic, actor);
+  private take(at: number, from: Sample): void {
+    const { rows } = this;
+    rows[at + row.count] += from.count;
+    rows[at + row.sum] += from.sum;
+    rows[at + row.min] = Math.min(rows[at + row.min], from.min);
+    rows[at + row.max] = Math.max(rows[at + row.max], from.max);
+    if (from.counts.length === 0) return;
+    this.cover(at, from.first);
+    this.cover(at, from.first + from.counts.length - 1);
+    const start = this.rows[at + row.at] + from.first - this.rows[at + row.first];
+    for (let i = 0; i < from.counts.length; i++) this.counts[start + i] += from.counts[i];
   }
 
-  private create(statistic: Statistic, actor: number): Sample {
-    const sample = emptySample(statistic, actor);
-    this.pages[statistic.index] ??= [];
-    const pages = this.pages[statistic.index];
-    pages[actor >>> PAGE_BITS] ??= [];
-    pages[actor >>> PAGE_BITS][actor & (PAGE - 1)] = sample;
-    return sample;
+  private rowOf(statistic: Statistic, actor: number): number {
+    const at = this.index[statistic.index]?.[actor];
+    return at === undefined || at === 0 ? this.create(statistic, actor) : at;
+  }
+
+  private create(statistic: Statistic, actor: number): number {
+    let index = this.index[statistic.index] ?? new Int32Array(64);
+    if (actor >= index.length) {
+      const longer = new Int32Array(2 ** Math.ceil(Math.log2(actor + 1)));
+      longer.set(index);
+      index = longer;
+    }
+    this.index[statistic.index] = index;
+    this.owners.push({ statistic, actor });
+    const at = this.owners.length * ROW;
+    if (at + ROW > this.rows.length) {
+      const rows = new Float64Array(this.rows.length * 2);
+      rows.set(this.rows);
+      this.rows = rows;
+    }
+    this.rows[at + row.min] = Infinity;
+    this.rows[at + row.max] = -Infinity;
+    index[actor] = at;
+    return at;
+  }
+
+  /** Widens the buckets of a row to include `bucket`, in whole powers of two; the old ones are left behind. */
+  private cover(at: number, bucket: number): void {
+    const { rows } = this;
+    const start = bucket - (bucket % LINEAR);
+    const had = rows[at + row.buckets];
+    const old = rows[at + row.first];
+    if (had > 0 && bucket >= old && bucket < old + had) return;
+    const first = had === 0 ? start : Math.min(old, start);
+    const end = Math.max(had === 0 ? 0 : old + had, start + LINEAR);
+    const place = this.usedCounts;
+    this.usedCounts += end - first;
+    if (this.usedCounts > this.counts.length) {
+      const counts = new Uint32Array(Math.max(this.counts.length * 2, this.usedCounts));
+      counts.set(this.counts);
+      this.counts = counts;
+    }
+    const from = rows[at + row.at];
+    this.counts.copyWithin(place + (old - first), from, from + had);
+    rows[at + row.first] = first;
+    rows[at + row.buckets] = end - first;
+    rows[at + row.at] = place;
   }
 }
 
