@@ -15,20 +15,16 @@ import { kernelOf } from '../mm/release.js';
 import { type Booted, bootDocument, bootText } from '../report/boot.js';
 import { table } from '../report/table.js';
 import { machineBoot, recordedBoot } from '../scenario/bootinput.js';
-import type { Override } from '../scenario/document.js';
 import { loadScenario, parseScenario } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { bootOfLog, type RecordedBoot, readBoots, readCmaTotals } from '../trace/boots.js';
 import { InputError } from '../trace/input.js';
 import { unzipped } from './collect.js';
 import { print, printJson, stdoutPaint } from './output.js';
+import { type ChangingOptions, collectSettings, overridesOf } from './overrides.js';
 import { UsageError } from './usage.js';
 
-interface BootOptions {
-  readonly kernel?: string;
-  readonly cmdline?: string;
-  readonly machine?: string;
-  readonly set?: readonly string[];
+interface BootOptions extends Omit<ChangingOptions, 'seed'> {
   readonly json?: boolean;
   readonly check?: readonly string[];
 }
@@ -50,7 +46,7 @@ export function bootCommand(): Command {
     .option(
       '--set <key=value>',
       'a key of the scenario, or a Kconfig symbol such as CMA_AREAS=7',
-      collect,
+      collectSettings,
     )
     .option('--check <file...>', 'recorded boots, operation files, or directories with dmesg.txt')
     .option('--json', 'print one document instead of tables')
@@ -62,33 +58,6 @@ export function bootCommand(): Command {
         throw error instanceof ConfigError ? new UsageError(`boot: ${error.message}`) : error;
       }
     });
-}
-
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  if (!/^[^=]+=/.test(value)) throw new UsageError(`--set ${value}: expected key=value`);
-  return [...before, value];
-}
-
-const isKconfig = (key: string) => /^[A-Z][A-Z0-9_]*$/.test(key);
-
-function settings(options: BootOptions): (readonly [key: string, value: string, text: string])[] {
-  return (options.set ?? []).map((text) => {
-    const at = text.indexOf('=');
-    return [text.slice(0, at), text.slice(at + 1), text] as const;
-  });
-}
-
-function overridesOf(options: BootOptions): Override[] {
-  const named = (['kernel', 'cmdline', 'machine'] as const).flatMap((path): Override[] => {
-    const value = options[path];
-    if (value === undefined) return [];
-    return [{ path, value: JSON.stringify(value), option: `--${path} ${value}` }];
-  });
-  const set = settings(options).map(([key, value, text]): Override => {
-    const path = isKconfig(key) ? `config.${key}` : key;
-    return { path, value, option: `--set ${text}` };
-  });
-  return [...named, ...set];
 }
 
 function scenarios(files: readonly string[], options: BootOptions): Scenario[] {
@@ -176,7 +145,10 @@ interface FirstDifference {
 
 function checkBoots(paths: readonly string[], options: BootOptions): void {
   const given = Object.fromEntries(
-    settings(options).map(([key, value]) => [key.replace(/^config\./, ''), value]),
+    overridesOf({ set: options.set ?? [] }).map(({ path, value }) => [
+      path.replace(/^config\./, ''),
+      value,
+    ]),
   );
   let first: FirstDifference | null = null;
   const files = paths.map((path): FileCheck => {

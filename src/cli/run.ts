@@ -6,27 +6,24 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { runDocument } from '../report/json.js';
 import type { RunResult } from '../report/result.js';
 import { runText, timingText } from '../report/text.js';
-import type { Override } from '../scenario/document.js';
 import { loadScenario, scenariosYaml } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { complain, print, printJson, stdoutPaint } from './output.js';
+import { type ChangingOptions, collectSettings, overridesOf } from './overrides.js';
 import { ProgressLine } from './progress.js';
 import { type FinishedRun, RunDirectory } from './runDirectory.js';
 
-export interface RunOptions {
-  readonly kernel?: string;
-  readonly cmdline?: string;
-  readonly machine?: string;
-  readonly seed?: string;
+export interface RunOptions extends ChangingOptions {
   readonly shards: number | 'auto';
   readonly devices: 'lowered' | 'interpreted';
   readonly check?: boolean;
-  readonly set?: readonly string[];
   readonly output?: string;
   readonly force?: boolean;
   readonly json?: boolean;
   readonly printConfig?: boolean;
 }
+
+export { overridesOf } from './overrides.js';
 
 export const interruptedCode = 130;
 
@@ -42,7 +39,11 @@ export function runCommand(): Command {
     .option('--cmdline <text>', "kernel command line, instead of the scenario's")
     .option('--machine <name>', "preset of `cmasim machines` or a file, instead of the scenario's")
     .option('--seed <number>', "start of all random streams, instead of the scenario's")
-    .option('--set <key=value>', 'any key of the scenario, such as devices.nic0.node=2', collect)
+    .option(
+      '--set <key=value>',
+      'any key of the scenario, such as devices.nic0.node=2, or a Kconfig symbol',
+      collectSettings,
+    )
     .option(
       '--shards <count>',
       'parts the machine is cut into; never changes a result',
@@ -62,32 +63,11 @@ export function runCommand(): Command {
     .action(runScenarios);
 }
 
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  if (!/^[^=]+=/.test(value)) throw new InvalidArgumentError('expected key=value');
-  return [...before, value];
-}
-
 function shards(value: string): number | 'auto' {
   if (value === 'auto') return value;
   const count = Number(value);
   if (Number.isInteger(count) && count >= 1 && count <= 1024) return count;
   throw new InvalidArgumentError('expected auto or a number from 1 to 1024');
-}
-
-/** Options of the command line as changes of the scenario, in the order in which they count. */
-export function overridesOf(options: Partial<RunOptions>): Override[] {
-  const named = (['kernel', 'cmdline', 'machine', 'seed'] as const).flatMap((path): Override[] => {
-    const value = options[path];
-    if (value === undefined) return [];
-    // Quoted, so that `--cmdline 'a: b'` and `--kernel 5.10` are text; a seed is a number.
-    const yaml = path === 'seed' && value.trim() !== '' ? value : JSON.stringify(value);
-    return [{ path, value: yaml, option: `--${path} ${value}` }];
-  });
-  const set = (options.set ?? []).map((text): Override => {
-    const at = text.indexOf('=');
-    return { path: text.slice(0, at), value: text.slice(at + 1), option: `--set ${text}` };
-  });
-  return [...named, ...set];
 }
 
 async function runScenarios(files: readonly string[], options: RunOptions): Promise<void> {

@@ -60,6 +60,14 @@ export interface Declaration {
   readonly nid: number;
 }
 
+/** Anywhere on one node: what cma_declare_contiguous_nid(0, size, 0, 0, 0, false, …, nid) asks. */
+export function anywhereOn(
+  nid: number,
+  { name, size }: { name: string; size: number },
+): Declaration {
+  return { name, size, base: 0, limit: 0, alignment: 0, orderPerBit: 0, fixed: false, nid };
+}
+
 /** Outcome of one declaration; `size` is after rounding, as far as it came. */
 export type Declared =
   | { readonly area: ReservedArea; readonly errno: null; readonly size: number }

@@ -7,7 +7,13 @@
  */
 
 import type { Boot } from './boot.js';
-import { type Declaration, type Declared, type DeclareErrno, errnoNumbers } from './declare.js';
+import {
+  anywhereOn,
+  type Declaration,
+  type Declared,
+  type DeclareErrno,
+  errnoNumbers,
+} from './declare.js';
 import type { HugetlbTurn } from './hugetlbcma.js';
 import { NUMA_NO_NODE } from './memblock.js';
 
@@ -111,16 +117,7 @@ export function passedOver(
 
 export function hugetlbRequest(boot: Boot, turn: HugetlbTurn): AreaRequest {
   const { nid, name, size } = turn;
-  const d: Declaration = {
-    name,
-    size,
-    base: 0,
-    limit: 0,
-    alignment: 0,
-    orderPerBit: 0,
-    fixed: false,
-    nid,
-  };
+  const d = anywhereOn(nid, { name, size });
   const request = requestOf(boot, d, turn.declared, { role: 'hugetlb', asked: size });
   if (boot.cma.memblock.memory.every((r) => r.nid === NUMA_NO_NODE)) {
     addSentence(request, 'asked before the nodes are known: all of it is filed under node 0');

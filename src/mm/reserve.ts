@@ -6,7 +6,7 @@
  */
 
 import type { Boot } from './boot.js';
-import { cmaDeclareContiguousNid, type Declaration, errnoNumbers } from './declare.js';
+import { anywhereOn, cmaDeclareContiguousNid, type Declaration, errnoNumbers } from './declare.js';
 import type { Kconfig } from './kconfig.js';
 import { NUMA_NO_NODE } from './memblock.js';
 import { type AreaRequest, bytes, instead, passedOver, requestOf } from './request.js';
@@ -124,16 +124,7 @@ function reserveNode(boot: Boot, nid: number, { reservation, every }: Turn): voi
       boot.requests.push(passedOver(name, area.array, { nid, asked, why }));
       continue;
     }
-    const d: Declaration = {
-      name,
-      size,
-      base: 0,
-      limit: 0,
-      alignment: 0,
-      orderPerBit: 0,
-      fixed: false,
-      nid,
-    };
+    const d = anywhereOn(nid, { name, size });
     const declared = cmaDeclareContiguousNid(boot.cma, d);
     if (declared.errno !== null) {
       const err = errnoNumbers[declared.errno];
@@ -209,16 +200,7 @@ export function reserveDriverAreas(boot: Boot): void {
   const size = boot.input.driverPernuma ?? 0;
   if (size === 0 || boot.online.length <= 1) return;
   for (const nid of boot.online) {
-    const d: Declaration = {
-      name: `pernuma${nid}`,
-      size,
-      base: 0,
-      limit: 0,
-      alignment: 0,
-      orderPerBit: 0,
-      fixed: false,
-      nid,
-    };
+    const d = anywhereOn(nid, { name: `pernuma${nid}`, size });
     const declared = cmaDeclareContiguousNid(boot.cma, d);
     if (declared.errno !== null) {
       const err = errnoNumbers[declared.errno];
