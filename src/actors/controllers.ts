@@ -149,7 +149,8 @@ export class Controllers {
     if (way > 0) wait += this.#links.serve(place, loop.now, bytes, 2 * way);
     const queued = Math.round(wait);
     // `back` half trips home; inside the node the half trip here is still to be paid.
-    const trips = way === 0 ? (1 + back) * this.#halfDie : back * way;
+    const here = m[at + access.from] === this.#wiring.nidOf[actor] ? this.#halfDie : 0;
+    const trips = here + back * (way === 0 ? this.#halfDie : way);
     const tag = m[at + access.tag]!;
     const out = loop.post(to, queued + trips, ACCESSED);
     loop.out[out + accessed.tag] = tag;

@@ -12,6 +12,7 @@ import { type AreaEnd, Areas } from './areas.js';
 import { Bulk } from './bulk.js';
 import { Controllers } from './controllers.js';
 import { Coordinator } from './coordinator.js';
+import { Lines } from './lines.js';
 import type { LogData } from './log.js';
 import { GIVE_MEMORY, memory, TAKE_MEMORY } from './messages.js';
 import { Movable } from './movable.js';
@@ -62,6 +63,7 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
   const zones = new Zones(wiring, owns, plan.watermarks);
   const controllers = new Controllers(wiring, plan.machine);
   const timing = new Timing(recorder, statisticActors(plan));
+  const lines = new Lines(wiring, plan.machine.onDie, (name) => streams.stream(name));
   const movable = new Movable(wiring, zones, (index) => areas.area(index));
   const stream = (name: string) => streams.stream(`area.${name}`);
   const areas = new Areas(wiring, zones, { owns, movable, controllers, timing, stream });
@@ -77,7 +79,7 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
     owns: (device) => owns(numbers.firstDevice + device),
     models: deviceModels(),
     environment: environmentOf(plan),
-    wiring: hostWiring(wiring),
+    wiring: hostWiring(wiring, plan.machine.onDie),
     recorder,
     streams,
     interpreted: plan.interpreted,
@@ -85,7 +87,7 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
   const replayer = owns(numbers.replayer) ? replayerOf(plan, wiring, numbers.replayer) : null;
   const behaviours: Behaviour[] = [];
   const bulk = new Bulk(wiring, zones, controllers);
-  const parts = { areas, zones, bulk, controllers, observer, movable, timing };
+  const parts = { areas, zones, bulk, controllers, lines, observer, movable, timing };
   behaviours[NODE] = new Node(wiring, parts);
   behaviours[COORDINATOR] = new Coordinator({ areas, observer });
   behaviours[REPLAYER] = replayer ?? nobody;
@@ -174,11 +176,12 @@ function localSpread({ layout }: Wiring): HostWiring['localSpread'] {
 
 const areaKinds = { pernuma: 'node', numa: 'node', default: 'default', private: 'device' } as const;
 
-function hostWiring(wiring: Wiring): HostWiring {
+function hostWiring(wiring: Wiring, onDie: number): HostWiring {
   const { nodeOf, latency, layout } = wiring;
   return {
     nodeActor: (nid) => nodeOf[nid]!,
     oneWay: (from, to) => latency.oneWay(nodeOf[from]!, nodeOf[to]!),
+    halfDie: Math.max(1, Math.round(onDie / 2)),
     areaKind: (area) => areaKinds[layout.areas[area]!.role],
     defaultArea: layout.defaultArea,
     policy: 0,

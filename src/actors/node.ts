@@ -10,6 +10,9 @@ import {
   ALLOC,
   BUDDY,
   FREE,
+  LINE_ACQUIRE,
+  LINE_SERVED,
+  LINE_YIELD,
   MODE_BULK,
   MODE_CMA,
   MODE_COHERENT,
@@ -37,6 +40,7 @@ import type { Behaviour, Loop } from '../sim/model.js';
 import { type Areas, answerFreed } from './areas.js';
 import type { Bulk } from './bulk.js';
 import type { Controllers } from './controllers.js';
+import type { Lines } from './lines.js';
 import {
   ATTEMPT,
   BUSY,
@@ -79,6 +83,7 @@ export class Node implements Behaviour {
   readonly #zones: Zones;
   readonly #bulk: Bulk;
   readonly #controllers: Controllers;
+  readonly #lines: Lines;
   readonly #observer: Observer;
   readonly #movable: Movable;
   readonly #timing: Timing;
@@ -91,6 +96,7 @@ export class Node implements Behaviour {
       zones: Zones;
       bulk: Bulk;
       controllers: Controllers;
+      lines: Lines;
       observer: Observer;
       movable: Movable;
       timing: Timing;
@@ -101,6 +107,7 @@ export class Node implements Behaviour {
     this.#zones = parts.zones;
     this.#bulk = parts.bulk;
     this.#controllers = parts.controllers;
+    this.#lines = parts.lines;
     this.#observer = parts.observer;
     this.#movable = parts.movable;
     this.#timing = parts.timing;
@@ -110,6 +117,10 @@ export class Node implements Behaviour {
     switch (type) {
       case ACCESS:
         return this.#controllers.access(loop, actor, m, at);
+      case LINE_ACQUIRE:
+      case LINE_YIELD:
+      case LINE_SERVED:
+        return this.#lines.receive(loop, type, m, at);
       case ALLOC:
         return this.#alloc(loop, this.#copy(m, at));
       case ATTEMPT:

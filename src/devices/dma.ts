@@ -66,6 +66,26 @@ export const freed = { id: 0, pfn: 1, pages: 2, source: 3, nid: 4, leakedFrom: 5
 export const access = { tag: 0, bytes: 1, back: 2, from: 3, replyTo: 4 } as const;
 export const accessed = { tag: 0, queued: 1 } as const;
 
+/**
+ * A cache line that several CPUs write (sharedLine.ts). LINE_ACQUIRE (CPU -> the line's home, the
+ * node it lies on) asks for one access; LINE_GRANTED brings the words as they were before it; with
+ *`keep` the line stays until LINE_RECALL, which LINE_YIELD answers. LINE_SERVED is the home's own.
+ */
+export const LINE_ACQUIRE = 32;
+export const LINE_GRANTED = 33;
+export const LINE_RECALL = 34;
+export const LINE_YIELD = 35;
+export const LINE_SERVED = 36;
+/** To a CPU that waits for a line to change: it may look again. */
+export const LINE_CHANGED = 38;
+export const lineAcquire = { line: 0, op: 1, a: 2, b: 3, from: 4 } as const;
+export const lineGranted = { line: 0, words: 1, keep: 6 } as const;
+/** LINE_GRANTED and LINE_YIELD. */
+export const lineWords = { line: 0, words: 1 } as const;
+/** An event from one device to another: a register that is written, or a message. */
+export const PEER = 37;
+export const peer = { event: 0, numbers: 1 } as const;
+
 export const ID_SPAN = 2 ** 30;
 export const BUDDY = -1;
 export const LEAKED = -2;
@@ -146,6 +166,26 @@ export interface DmaApi {
    * `accessed`.
    */
   access(handle: number, bytes: number, back: 1 | 2): void;
+  /**
+   * As access(), but `accessed` goes to this device's peer number `peer`, whose CPU polls the
+   * memory, with `tag` as its handle.
+   */
+  accessFor(peer: number, handle: number, bytes: number, back: 1 | 2, tag: number): void;
+  /** As access(), to memory of node `nid` that another device holds; `accessed` brings `tag`. */
+  accessNode(nid: number, bytes: number, back: 1 | 2, tag: number): void;
+  /**
+   * Sends `event` with up to five numbers to this device's peer number `peer`; it arrives `delay`
+   * ns and the way from now.
+   */
+  send(peer: number, event: string, delay: number, a?: number, b?: number, c?: number): void;
+  /**
+   * One access to shared line `line` of peer 0, which lies on that peer's node: the operation and
+   * its operands are those of sharedLine.ts. Begins in `delay` ns, but in the cache of this device
+   * at once. Answered by `LINE`; one at a time.
+   */
+  line(line: number, operation: number, a?: number, b?: number, delay?: number): void;
+  /** Words of its own, as many as its model says: what a row has no room for. */
+  slab(): Int32Array;
   /** Sends the device its own event `event` with up to three numbers after `delay` ns. */
   after(delay: number, event: string, a?: number, b?: number, c?: number): void;
   /** Forgets all events sent by `after` that are pending. */

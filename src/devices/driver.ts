@@ -7,7 +7,6 @@
  * rewritten asks with another node than the allocation did.
  */
 import { allowBlocking, GFP_KERNEL } from '../mm/gfp.js';
-import type { Loop } from '../sim/model.js';
 import type { Stream, Streams } from '../sim/random.js';
 import type { Recorder, Statistic } from '../sim/statistics.js';
 import {
@@ -29,6 +28,7 @@ import {
 } from './dma.js';
 import { EMPTY, FREEING } from './handles.js';
 import { PageTables } from './pageTables.js';
+import { Peers } from './peers.js';
 import type { Roster } from './roster.js';
 
 /** What the actors tell a host about the machine around it. */
@@ -37,6 +37,8 @@ export interface HostWiring {
   nodeActor(nid: number): number;
   /** One-way time between two nodes in whole ns; 0 within a node. */
   oneWay(from: number, to: number): number;
+  /** Half a cache line's round trip on one die, whole ns. */
+  readonly halfDie: number;
   /** Whose an area is, as far as it serves this machine's devices. */
   areaKind(area: number): 'device' | 'node' | 'default';
   /** dma_contiguous_default_area, or -1. */
@@ -72,11 +74,7 @@ export const accessHandle = (tag: number): number => Math.floor(tag / TAG_SPAN);
 export const accessElapsed = (tag: number, now: number): number =>
   (now - (tag % TAG_SPAN) + TAG_SPAN) % TAG_SPAN;
 
-export class Driver implements DmaApi {
-  /** Position in the roster of the device that acts. */
-  device = -1;
-  /** Set before anything else. */
-  loop!: Loop;
+export class Driver extends Peers implements DmaApi {
   readonly #roster: Roster;
   readonly #wiring: HostWiring;
   readonly #recorder: Recorder;
@@ -87,6 +85,7 @@ export class Driver implements DmaApi {
   readonly #keptAt = new Map<readonly number[], number>();
 
   constructor(roster: Roster, wiring: HostWiring, recorder: Recorder, streams: Streams) {
+    super(roster, wiring);
     this.#roster = roster;
     this.#wiring = wiring;
     this.#recorder = recorder;
@@ -194,17 +193,38 @@ export class Driver implements DmaApi {
   }
 
   access(handle: number, bytes: number, back: 1 | 2): void {
-    const { name, nid } = this.#roster.planned[this.device]!;
     const holder = this.nodeOf(handle);
-    if (holder < 0) throw new Error(`${name}: accesses handle ${handle}, which is empty`);
+    if (holder < 0) throw new Error(`${this.#name()}: accesses handle ${handle}, which is empty`);
+    this.#access(holder, handle, bytes, back);
+  }
+
+  accessFor(peer: number, handle: number, bytes: number, back: 1 | 2, tag: number): void {
+    const holder = this.nodeOf(handle);
+    if (holder < 0) throw new Error(`${this.#name()}: accesses handle ${handle}, which is empty`);
+    const at = this.#access(holder, tag, bytes, back);
+    this.loop.out[at + access.replyTo] = this.#roster.actor(this.peer(peer));
+  }
+
+  accessNode(nid: number, bytes: number, back: 1 | 2, tag: number): void {
+    this.#access(nid, tag, bytes, back);
+  }
+
+  #name(): string {
+    return this.#roster.planned[this.device]!.name;
+  }
+
+  /** An access to memory of `holder`, answered to this device. */
+  #access(holder: number, tag: number, bytes: number, back: number): number {
+    const { nid } = this.#roster.planned[this.device]!;
     const delay = this.#wiring.oneWay(nid, holder);
     const at = this.loop.post(this.#wiring.nodeActor(holder), delay, ACCESS);
     const { out } = this.loop;
-    out[at + access.tag] = handle * TAG_SPAN + (this.loop.now % TAG_SPAN);
+    out[at + access.tag] = tag * TAG_SPAN + (this.loop.now % TAG_SPAN);
     out[at + access.bytes] = bytes;
     out[at + access.back] = back;
     out[at + access.from] = nid;
     out[at + access.replyTo] = this.#roster.actor(this.device);
+    return at;
   }
 
   after(delay: number, event: string, a = 0, b = 0, c = 0): void {

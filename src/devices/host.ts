@@ -219,6 +219,11 @@ export class DeviceHost implements Behaviour {
       this.#roster.numaNode[device] = m[at + setNode.nid]!;
       return;
     }
+    this.#dispatch(loop, device, type, m, at);
+    this.#driver.answerHits();
+  }
+
+  #dispatch(loop: Loop, device: number, type: number, m: Float64Array, at: number): void {
     const kind = this.#turn(loop, device);
     kind.numbers.fill(0);
     switch (type) {
@@ -246,7 +251,12 @@ export class DeviceHost implements Behaviour {
         this.#refused(device, kind, m, at);
         return;
       case dma.FREED:
-        this.#wiring.freed?.(actor, loop.now, m[at + dma.freed.pfn]!, m[at + dma.freed.source]!);
+        this.#wiring.freed?.(
+          loop.actor,
+          loop.now,
+          m[at + dma.freed.pfn]!,
+          m[at + dma.freed.source]!,
+        );
         this.#freed(device, kind, m, at);
         return;
       case CONTROL:
@@ -257,7 +267,7 @@ export class DeviceHost implements Behaviour {
         kind.machine.send(kinds.START);
         return;
       default:
-        throw new Error(`${this.#roster.planned[device]!.name}: message of type ${type}`);
+        this.#driver.receive(kind, type, m, at);
     }
   }
 

@@ -18,6 +18,8 @@ export const GRANTED = 1;
 export const REFUSED = 2;
 export const FREED = 3;
 export const ACCESSED = 4;
+export const LINE = 5;
+export const LOST = 6;
 
 export interface KindOptions {
   readonly model: DeviceModel;

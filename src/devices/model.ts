@@ -37,7 +37,15 @@ export interface Vocabulary<F extends string = string> {
 }
 
 /** Events every device gets from its host, and the numbers they carry. */
-export const hostEvents = ['START', 'GRANTED', 'REFUSED', 'FREED', 'ACCESSED'] as const;
+export const hostEvents = [
+  'START',
+  'GRANTED',
+  'REFUSED',
+  'FREED',
+  'ACCESSED',
+  'LINE',
+  'LOST',
+] as const;
 export const number = {
   /** `source`: area, or BUDDY. `nid`: where the pages lie. */
   granted: { handle: 0, pages: 1, nid: 2, source: 3 },
@@ -48,6 +56,10 @@ export const number = {
    * `queuedNs`: what the access waited at the memory controller; `elapsedNs`: from call to answer.
    */
   accessed: { handle: 0, queuedNs: 1, elapsedNs: 2 },
+  /** Answers line(): the words as they were before the access. */
+  line: { line: 0, words: 1 },
+  /** A line that was in the cache has been recalled, or one that was waited for has changed. */
+  lost: { line: 0 },
 } as const;
 
 /** What of the machine and the kernel decides how much memory a device asks for. */
@@ -124,6 +136,14 @@ export interface DeviceModel<Config = unknown, F extends string = string> extend
   parameters?(config: Config): readonly DeviceParameter[];
   /** Writes a scenario's configuration into a row of zeros. */
   configure(row: Row<F>, config: Config, setting: Setting): void;
+  /** Words of its slab; none unless given. */
+  slab?(config: Config, environment: DeviceEnvironment): number;
+  /**
+   * Devices that come with one of this kind, such as the CPUs that issue to it. They become its
+   * peers 0, 1, …; it is peer 0 of each.
+   * @throws CompanionError if the machine has no room for them.
+   */
+  companions?(config: Config, place: CompanionPlace): readonly Companion[];
 }
 
 /**
@@ -136,6 +156,31 @@ export function handleCount(
 ): number {
   const spare = model.spareHandles?.(config, environment) ?? 0;
   return model.handles(config, environment) + spare + 1;
+}
+
+export interface CompanionPlace {
+  /** Node of the device. */
+  readonly nid: number;
+  /** Nodes with their CPUs, the device's own first, then by the time to get there. */
+  readonly cpus: readonly { readonly nid: number; readonly cpus: number }[];
+}
+
+/** The machine has no room for what a device brings with it. */
+export class CompanionError extends Error {
+  /** The key that asks for too much. */
+  readonly key: string;
+
+  constructor(key: string, message: string) {
+    super(message);
+    this.key = key;
+  }
+}
+
+/** A device that comes with another. */
+export interface Companion {
+  readonly kind: string;
+  readonly nid: number;
+  readonly config: unknown;
 }
 
 /** One device of a scenario. */
@@ -161,6 +206,10 @@ export interface PlannedDevice {
   readonly smmuNode?: number;
   /** Parsed by its model's schema. */
   readonly config: unknown;
+  /** Positions in the plan of the devices it speaks to. */
+  readonly peers?: readonly number[];
+  /** Position of the device it came with: what it records counts for that one. */
+  readonly owner?: number;
 }
 
 /** Forgets the types of one model, so that models of all kinds fit in one list. */

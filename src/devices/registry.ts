@@ -14,6 +14,7 @@ import { mlx5 } from './mlx5.js';
 import type { DeviceModel } from './model.js';
 import { nvme } from './nvme.js';
 import { sec } from './sec.js';
+import { smmuCpu } from './smmuCpu.js';
 import { smmuv3 } from './smmuv3.js';
 import { vb2 } from './vb2.js';
 import { virtionet } from './virtionet.js';
@@ -36,6 +37,7 @@ export const devices: readonly DeviceModel[] = [
   zip,
   wifi,
   allocator,
+  smmuCpu,
 ];
 
 const registered: DeviceModel[] = [];

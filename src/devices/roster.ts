@@ -6,7 +6,7 @@
  */
 import { MODE_CMA } from './dma.js';
 import { EMPTY, Handles, HELD } from './handles.js';
-import type { Kind } from './kind.js';
+import { type Kind, namesOf } from './kind.js';
 import {
   type DeviceEnvironment,
   type DeviceModel,
@@ -37,6 +37,11 @@ export class Roster {
   /** Own events sent under an older number were cancelled. */
   readonly generation: Uint32Array;
   readonly handles: Handles;
+  readonly #models: readonly DeviceModel[];
+  readonly #environment: DeviceEnvironment;
+  /** Kind -> event -> its number; filled as events are sent. */
+  readonly #events = new Map<string, Map<string, number>>();
+  readonly #slabs = new Map<number, Int32Array>();
   readonly #firstActor: number;
   /** Bytes. */
   readonly pageSize: number;
@@ -52,6 +57,8 @@ export class Roster {
     this.planned = planned;
     this.#firstActor = place.firstActor;
     this.pageSize = environment.pageSize;
+    this.#environment = environment;
+    this.#models = models;
     this.kind = new Int16Array(count).fill(-1);
     this.rank = new Int32Array(count);
     this.numaNode = Int32Array.from(planned, (device) => device.numaNode);
@@ -155,6 +162,32 @@ export class Roster {
   #stateOf(device: number, handle: number): number {
     const unused = handle >= this.#resident[device]! && this.#spareBase[device] === -1;
     return unused ? EMPTY : this.handles.state[this.slot(device, handle)]!;
+  }
+
+  /** Number of an event of a device, here or on another shard. */
+  eventOf(device: number, event: string): number {
+    const { kind } = this.planned[device]!;
+    let events = this.#events.get(kind);
+    if (events === undefined) {
+      const model = this.#models.find((one) => one.kind === kind)!;
+      events = new Map(namesOf(model).events.map((name, index) => [name, index]));
+      this.#events.set(kind, events);
+    }
+    const index = events.get(event);
+    if (index === undefined) throw new Error(`device ${kind}: no event ${event}`);
+    return index;
+  }
+
+  /** A device's slab; made when it is first asked for. */
+  slab(device: number): Int32Array {
+    let slab = this.#slabs.get(device);
+    if (slab === undefined) {
+      const { model } = this.#running[this.kind[device]!]!;
+      const words = model.slab?.(this.planned[device]!.config, this.#environment) ?? 0;
+      slab = new Int32Array(words);
+      this.#slabs.set(device, slab);
+    }
+    return slab;
   }
 
   /** Pages a device holds, of those it asked for. */

@@ -1,35 +1,36 @@
 /**
- * ARM SMMUv3: its queues and tables at probe, and what one command and its CMD_SYNC cost
- * afterwards.
+ * ARM SMMUv3: its queues and tables at probe, and the commands it consumes afterwards.
  *
  * Models arm-smmu-v3.c: arm_smmu_init_one_queue() with its halving, arm_smmu_init_strtab_linear()
- * and _2lvl(), the L2 tables and context descriptors of its masters, arm_smmu_cmdq_issue_cmdlist()
- * of one CPU on an empty queue, and devres on failure and removal. The CPU that issues is on the
- * SMMU's own node. Left out: CPUs that compete for the queue, commands that overlap with the fetch
- * of those before them, page tables, the valid bitmap (slab), event and PRI traffic.
+ * and _2lvl(), the L2 tables and context descriptors of its masters, devres on failure and removal;
+ * and the SMMU itself, which fetches the queue line by line, executes in order, and completes
+ * CMD_SYNC by MSI or by event. The CPUs that issue are devices of their own (smmuCpu.ts). Left out:
+ * commands that overlap with the fetch of those behind them, page tables, event and PRI traffic.
  */
 import { setup } from 'xstate';
-import { histogram } from '../sim/statistics.js';
 import type { DmaApi } from './dma.js';
-import { defineDevice, type Numbers, type Row, words } from './model.js';
+import {
+  CompanionError,
+  type CompanionPlace,
+  defineDevice,
+  type Numbers,
+  type Row,
+  words,
+} from './model.js';
+import { cpuConfig, smmuCpu } from './smmuCpu.js';
 import * as memory from './smmuMemory.js';
 import { CMD_BYTES, type Config, EVENT_BYTES } from './smmuMemory.js';
 
 const LINE_BYTES = 64;
-const CMDQ_BATCH_ENTRIES = 64;
+const LINE_CMDS = LINE_BYTES / CMD_BYTES;
 /** The word the SMMU writes over a CMD_SYNC to say that it is done. */
 const MSI_BYTES = 4;
-
-const cmdSync = histogram('cmd_sync_ns', {
-  unit: 'ns',
-  class: 'calibrated',
-  help: 'CMD_SYNC on an empty queue, from issue to the CPU that has seen it complete.',
-});
-const dmaUnmap = histogram('dma_unmap_ns', {
-  unit: 'ns',
-  class: 'assumed',
-  help: 'TLB invalidation of one strict unmap and its CMD_SYNC.',
-});
+/** What lies in a slot of the queue; a CMD_SYNC is SYNC and the number of its CPU. */
+const EMPTY = 0;
+const TLBI = 1;
+const SYNC = 2;
+/** Tag of the MSI, as its CPU sees it. */
+const MSI = 1;
 
 const fields = [
   // What the hardware and the kernel say.
@@ -43,23 +44,20 @@ const fields = [
   'masters',
   'cdBytes',
   'cdLeafBytes',
-  'rangeInv',
   'sev',
-  'jobs',
-  'interval',
-  'unmapPages',
+  'cpus',
   'syncTime',
   'tlbiTime',
   'sevTime',
-  // Where it stands.
+  // Where it stands. Positions in the command queue count commands and do not wrap.
   'handle',
   'shift',
+  'entries',
+  'prod',
+  'cons',
+  'fetched',
+  'stopped',
   'removing',
-  'issuedNs',
-  'pages',
-  'commands',
-  'batch',
-  'lines',
 ] as const;
 type SmmuRow = Row<(typeof fields)[number]>;
 
@@ -90,12 +88,18 @@ function settleOn(row: SmmuRow, handle: number): void {
   row.shift = row.handle === 0 ? row.cmdqShift : row.handle === 1 ? row.evtqShift : row.priqShift;
 }
 
-/** Issues the commands that invalidate `pages` pages, and a CMD_SYNC behind them. */
-function beginJob(dma: DmaApi, row: SmmuRow, pages: number): void {
-  row.pages = pages;
-  row.commands = memory.tlbiCount(pages, row.rangeInv === 1) + 1;
-  row.batch = Math.min(row.commands, CMDQ_BATCH_ENTRIES);
-  row.issuedNs = dma.now();
+/** Position behind the next CMD_SYNC of what has been fetched, or behind all of it. */
+function nextSync(slots: Int32Array, row: SmmuRow): number {
+  let at = row.cons;
+  while (at < row.fetched && slots[at++ % row.entries]! < SYNC);
+  return at;
+}
+
+/** One CMD_SYNC has been executed: tells its CPU. */
+function complete(dma: DmaApi, row: SmmuRow, cpu: number): void {
+  if (row.sev === 1) dma.send(cpu, 'SYNCED', row.sevTime);
+  // A posted write over the command, and the read miss of the CPU that polls it.
+  else dma.accessFor(cpu, CMDQ, MSI_BYTES, 2, MSI);
 }
 
 const actions = {
@@ -104,7 +108,10 @@ const actions = {
   halveQueue: (_dma: DmaApi, row: SmmuRow) => {
     row.shift--;
   },
-  next: (_dma: DmaApi, row: SmmuRow) => settleOn(row, row.handle + 1),
+  next: (_dma: DmaApi, row: SmmuRow) => {
+    if (row.handle === CMDQ) row.entries = 2 ** row.shift;
+    settleOn(row, row.handle + 1);
+  },
   beginFree: (_dma: DmaApi, row: SmmuRow) => {
     row.handle = handlesOf(row) - 1;
   },
@@ -115,29 +122,54 @@ const actions = {
   noteRemoval: (_dma: DmaApi, row: SmmuRow) => {
     row.removing = 1;
   },
-  takeJob: (dma: DmaApi, row: SmmuRow) => {
-    row.jobs--;
-    beginJob(dma, row, row.unmapPages);
+  /** Tells its CPUs where the queue lies and how long it is. */
+  sendReady: (dma: DmaApi, row: SmmuRow) => {
+    for (let cpu = 0; cpu < row.cpus; cpu++) {
+      dma.send(cpu, 'READY', 0, dma.nodeOf(CMDQ), row.entries, row.cpus);
+    }
   },
-  takeSync: (dma: DmaApi, row: SmmuRow) => beginJob(dma, row, 0),
-  takeUnmap: (dma: DmaApi, row: SmmuRow, n: Numbers) => beginJob(dma, row, n[0]!),
-  /** The stores of a batch, and the barrier that waits for the last of them. */
-  storeBatch: (dma: DmaApi, row: SmmuRow) => {
-    row.lines = Math.ceil((row.batch * CMD_BYTES) / LINE_BYTES);
-    dma.access(CMDQ, row.batch * CMD_BYTES, 1);
+  passSync: (dma: DmaApi) => dma.send(0, 'SYNC', 0),
+  passUnmap: (dma: DmaApi, _row: SmmuRow, n: Numbers) => dma.send(0, 'UNMAP', 0, n[0]!),
+  /** The first CPU's stores have changed the queue; nothing may lie there that is not executed. */
+  noteWritten: (dma: DmaApi, row: SmmuRow, n: Numbers) => {
+    const [prod, commands, syncOf] = [n[0]!, n[1]!, n[2]!];
+    const slots = dma.slab();
+    for (let i = 0; i < commands; i++) {
+      const slot = (prod + i) % row.entries;
+      if (slots[slot] !== EMPTY)
+        throw new Error(`smmuv3: command ${prod + i} over one in the queue`);
+      slots[slot] = syncOf > 0 && i === commands - 1 ? SYNC + syncOf - 1 : TLBI;
+    }
   },
+  noteProd: (_dma: DmaApi, row: SmmuRow, n: Numbers) => {
+    if (n[0]! <= row.prod) throw new Error(`smmuv3: PROD goes from ${row.prod} to ${n[0]}`);
+    row.prod = n[0]!;
+  },
+  /** Any CPU may ask; its number is not needed, as the answer is for who waits for it. */
+  answerCons: (dma: DmaApi, row: SmmuRow, n: Numbers) => dma.send(n[0]!, 'CONS', 0, row.cons),
   fetchLine: (dma: DmaApi, row: SmmuRow) => {
-    row.lines--;
+    const lineEnd = (Math.floor(row.cons / LINE_CMDS) + 1) * LINE_CMDS;
+    row.fetched = Math.min(row.prod, lineEnd);
     dma.access(CMDQ, LINE_BYTES, 1);
   },
-  nextBatch: (_dma: DmaApi, row: SmmuRow) => {
-    row.commands -= row.batch;
-    row.batch = Math.min(row.commands, CMDQ_BATCH_ENTRIES);
+  /** Executes up to the next CMD_SYNC, in the time that has passed. */
+  execute: (dma: DmaApi, row: SmmuRow) => {
+    const slots = dma.slab();
+    const end = nextSync(slots, row);
+    while (row.cons < end) {
+      const slot = row.cons % row.entries;
+      const command = slots[slot]!;
+      if (command === EMPTY) throw new Error(`smmuv3: nobody wrote command ${row.cons}`);
+      slots[slot] = EMPTY;
+      row.cons++;
+      if (command >= SYNC) complete(dma, row, command - SYNC);
+    }
   },
-  /** The SMMU's posted write over the command, and the read miss of the CPU that polls it. */
-  completeByMsi: (dma: DmaApi) => dma.access(CMDQ, MSI_BYTES, 2),
-  recordJob: (dma: DmaApi, row: SmmuRow) => {
-    dma.record(row.pages > 0 ? dmaUnmap : cmdSync, dma.now() - row.issuedNs);
+  sendStop: (dma: DmaApi, row: SmmuRow) => {
+    for (let cpu = 0; cpu < row.cpus; cpu++) dma.send(cpu, 'STOP', 0);
+  },
+  noteStopped: (_dma: DmaApi, row: SmmuRow) => {
+    row.stopped++;
   },
 };
 
@@ -148,20 +180,18 @@ const guards = {
   hasMore: (_dma: DmaApi, row: SmmuRow) => row.handle < handlesOf(row),
   nothingHeld: (_dma: DmaApi, row: SmmuRow) => row.handle < 0,
   removing: (_dma: DmaApi, row: SmmuRow) => row.removing === 1,
-  hasJobs: (_dma: DmaApi, row: SmmuRow) => row.jobs > 0,
-  moreLines: (_dma: DmaApi, row: SmmuRow) => row.lines > 0,
-  moreBatches: (_dma: DmaApi, row: SmmuRow) => row.commands > row.batch,
-  bySev: (_dma: DmaApi, row: SmmuRow) => row.sev === 1,
+  hasCommands: (_dma: DmaApi, row: SmmuRow) => row.cons < row.prod,
+  moreFetched: (_dma: DmaApi, row: SmmuRow) => row.cons < row.fetched,
+  allStopped: (_dma: DmaApi, row: SmmuRow) => row.removing === 1 && row.stopped === row.cpus,
 };
 
 const delays = {
-  interval: (_dma: DmaApi, row: SmmuRow) => row.interval,
-  /** The last batch ends in the CMD_SYNC. */
-  execution: (_dma: DmaApi, row: SmmuRow) =>
-    row.commands > row.batch
-      ? row.batch * row.tlbiTime
-      : (row.batch - 1) * row.tlbiTime + row.syncTime,
-  sevTime: (_dma: DmaApi, row: SmmuRow) => row.sevTime,
+  execution: (dma: DmaApi, row: SmmuRow) => {
+    const slots = dma.slab();
+    const end = nextSync(slots, row);
+    const last = slots[(end - 1) % row.entries]! >= SYNC ? row.syncTime : row.tlbiTime;
+    return (end - row.cons - 1) * row.tlbiTime + last;
+  },
 };
 
 const smmu = setup(words(actions, guards, delays));
@@ -199,58 +229,44 @@ export const machine = smmu.createMachine({
             ],
           },
         },
-        deciding: { always: [{ guard: 'hasMore', target: 'asking' }, '#smmuv3.ready'] },
+        deciding: {
+          always: [
+            { guard: 'hasMore', target: 'asking' },
+            { guard: 'removing', target: '#smmuv3.removing' },
+            '#smmuv3.ready',
+          ],
+        },
       },
     },
     ready: {
       initial: 'idle',
+      entry: 'sendReady',
+      on: {
+        WROTE: { actions: 'noteWritten' },
+        PROD: { actions: 'noteProd' },
+        READ_CONS: { actions: 'answerCons' },
+        SYNC: { actions: 'passSync' },
+        UNMAP: { actions: 'passUnmap' },
+        REMOVE: { actions: ['noteRemoval', 'sendStop'] },
+        STOPPED: { actions: 'noteStopped' },
+      },
       states: {
         idle: {
-          initial: 'resting',
-          on: {
-            SYNC: { target: 'busy', actions: 'takeSync' },
-            UNMAP: { target: 'busy', actions: 'takeUnmap' },
-            REMOVE: '#smmuv3.removing',
-          },
-          states: {
-            resting: {
-              always: [
-                { guard: 'removing', target: '#smmuv3.removing' },
-                { guard: 'hasJobs', target: 'pausing' },
-              ],
-            },
-            pausing: {
-              after: { interval: { target: '#smmuv3.ready.busy', actions: 'takeJob' } },
-            },
-          },
+          always: [
+            { guard: 'hasCommands', target: 'fetching' },
+            { guard: 'allStopped', target: '#smmuv3.removing' },
+          ],
         },
-        busy: {
-          initial: 'storing',
-          on: { REMOVE: { actions: 'noteRemoval' } },
-          states: {
-            storing: { entry: 'storeBatch', on: { ACCESSED: 'fetching' } },
-            fetching: {
-              entry: 'fetchLine',
-              on: {
-                ACCESSED: [
-                  { guard: 'moreLines', target: 'fetching', reenter: true },
-                  { target: 'executing' },
-                ],
-              },
-            },
-            executing: {
-              after: {
-                execution: [
-                  { guard: 'moreBatches', target: 'storing', actions: 'nextBatch' },
-                  { guard: 'bySev', target: 'waking' },
-                  { target: 'polling' },
-                ],
-              },
-            },
-            polling: { entry: 'completeByMsi', on: { ACCESSED: 'synced' } },
-            waking: { after: { sevTime: 'synced' } },
-            synced: { entry: 'recordJob', always: '#smmuv3.ready.idle' },
-          },
+        fetching: { entry: 'fetchLine', on: { ACCESSED: 'executing' } },
+        executing: {
+          after: { execution: { target: 'deciding', actions: 'execute' } },
+        },
+        deciding: {
+          always: [
+            { guard: 'moreFetched', target: 'executing' },
+            { guard: 'hasCommands', target: 'fetching' },
+            { target: 'idle' },
+          ],
         },
       },
     },
@@ -270,10 +286,11 @@ export const smmuv3 = defineDevice<Config, (typeof fields)[number]>({
   actions,
   guards,
   delays,
-  statistics: [cmdSync, dmaUnmap],
+  own: ['WROTE', 'PROD', 'READ_CONS', 'STOPPED'],
+  statistics: smmuCpu.statistics,
   timeline: {
-    SYNC: { help: 'Issues one CMD_SYNC.', numbers: [] },
-    UNMAP: { help: 'Unmaps that many pages, strictly.', numbers: ['pages'] },
+    SYNC: { help: 'One of its CPUs issues a CMD_SYNC, if it is idle.', numbers: [] },
+    UNMAP: { help: 'One of its CPUs unmaps that many pages, if it is idle.', numbers: ['pages'] },
     REMOVE: { help: 'Unbinds the driver: everything is freed.', numbers: [] },
   },
   behindIommu: false,
@@ -292,13 +309,37 @@ export const smmuv3 = defineDevice<Config, (typeof fields)[number]>({
     row.masters = c.masters;
     row.cdBytes = cd.table;
     row.cdLeafBytes = cd.leaf;
-    row.rangeInv = c.range_inv ? 1 : 0;
     row.sev = c.completion === 'sev' ? 1 : 0;
-    row.jobs = c.sync_count;
-    row.interval = c.sync_interval;
-    row.unmapPages = c.unmap_pages;
+    row.cpus = c.cpus;
     row.syncTime = c.sync_time;
     row.tlbiTime = c.tlbi_time;
     row.sevTime = c.sev_time;
   },
+  slab: (c, kernel) => 2 ** memory.queueShift(c.cmdqs, CMD_BYTES, kernel),
+  companions: (c, place) =>
+    cpuNodes(c, place).map((nid, index) => ({
+      kind: smmuCpu.kind,
+      nid,
+      config: cpuConfig(c, index),
+    })),
 });
+
+/** Nodes of the CPUs that issue, one entry each. */
+function cpuNodes(c: Config, { cpus }: CompanionPlace): number[] {
+  const free = cpus.map((node) => ({ ...node }));
+  const chosen: number[] = [];
+  for (let turn = 0; chosen.length < c.cpus && free.some((node) => node.cpus > 0); turn++) {
+    const from = c.cpu_order === 'spread' ? turn % free.length : 0;
+    const node =
+      free.find((one, i) => i >= from && one.cpus > 0) ?? free.find((one) => one.cpus > 0)!;
+    node.cpus--;
+    chosen.push(node.nid);
+  }
+  if (chosen.length < c.cpus) {
+    throw new CompanionError(
+      'cpus',
+      `${c.cpus}, expected at most ${chosen.length}: the machine has no more`,
+    );
+  }
+  return chosen;
+}

@@ -7,6 +7,8 @@ import type { MovablePressure } from '../actors/movable.js';
 import type { Disturbance, Plan } from '../actors/plan.js';
 import { releaseRules } from '../actors/rules.js';
 import { nothingWatched, type WatchOptions } from '../actors/watch.js';
+import { cpuNodesOf, withCompanions } from '../devices/companions.js';
+import { deviceModels } from '../devices/registry.js';
 import type { Machine } from '../machine/machine.js';
 import { type BootReport, boot, memoryLayout } from '../mm/boot.js';
 import type { DmaLimits } from '../mm/contiguous.js';
@@ -173,7 +175,8 @@ function devicesOf(
   commandLine: CommandLine,
 ): Plan['devices'] {
   try {
-    return plannedDevices(scenario, layout, commandLine);
+    const devices = plannedDevices(scenario, layout, commandLine);
+    return withCompanions(devices, deviceModels(), cpuNodesOf(scenario.machine));
   } catch (error) {
     throw error instanceof NoSuchArea ? new BootFailed(error.message) : error;
   }

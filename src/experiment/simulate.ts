@@ -79,8 +79,12 @@ function resultOf(
 ): RunResult {
   const results = outcome.results as ShardResult[];
   const { firstDevice, count } = actorNumbers(plan);
+  // What a companion records counts for the device it came with.
   const names = new Map(
-    scenario.devices.map(({ name, declaration }, i) => [firstDevice + i, { name, declaration }]),
+    plan.devices.map(({ owner }, i) => {
+      const { name, declaration } = scenario.devices[owner ?? i]!;
+      return [firstDevice + i, { name, declaration }];
+    }),
   );
   declarationsOf(scenario).names.forEach((name, i) => {
     names.set(count + i, { name, declaration: name });

@@ -3,7 +3,8 @@
  * nodes and events are checked against what there is.
  */
 
-import type { DeviceModel } from '../devices/model.js';
+import { cpuNodesOf, withCompanions } from '../devices/companions.js';
+import { CompanionError, type DeviceModel } from '../devices/model.js';
 import { deviceModel, deviceModels } from '../devices/registry.js';
 import type { Machine } from '../machine/machine.js';
 import { kconfigOf, kconfigSymbols } from '../mm/kconfig.js';
@@ -119,7 +120,20 @@ export function expandDevices(
       }
     }
   }
+  checkCompanions(source, list, machine);
   return list;
+}
+
+/** Throws unless the machine has room for what the devices bring with them. */
+function checkCompanions(source: Source, list: readonly ScenarioDevice[], machine: Machine): void {
+  for (const device of list) {
+    try {
+      withCompanions([device], deviceModels(), cpuNodesOf(machine));
+    } catch (error) {
+      if (!(error instanceof CompanionError)) throw error;
+      throw source.error(['devices', device.declaration, error.key], error.message);
+    }
+  }
 }
 
 function modelOf(source: Source, path: readonly string[], kind: string): DeviceModel {

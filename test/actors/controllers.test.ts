@@ -34,7 +34,7 @@ function waits(
   const place = Int32Array.from([0, 1, 0, 1]);
   const model = new CostModel(costsWith(costs), { pageSize: 4096 });
   const latency = { oneWay: (a: number, b: number) => (a === b ? 0 : WAY) };
-  const wiring = { place, costs: model, latency } as unknown as Wiring;
+  const wiring = { place, nidOf: [0, 1], costs: model, latency } as unknown as Wiring;
   const controllers = new Controllers(wiring, machine);
   if (flow) controllers.flow(0, 0, flow.bytes, flow.ns);
   const queued: number[] = [];

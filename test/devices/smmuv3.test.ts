@@ -18,7 +18,7 @@ test('a probe with 4K pages asks for three queues of 1 MiB and an L1 table', () 
     '200 alloc 1048576 for 1',
     '300 alloc 2048 for 1',
   ]);
-  expect(ends).toMatchObject([{ state: 'smmuv3.ready.idle.resting', pagesHeld: 769 }]);
+  expect(ends[0]).toMatchObject({ state: 'smmuv3.ready.idle', pagesHeld: 769 });
 });
 
 test('a queue that is refused is halved, and the last attempt is below a page', () => {
@@ -34,7 +34,7 @@ test('a queue that is refused is halved, and the last attempt is below a page', 
   expect(halved.asked.slice(0, 4).map((line) => Number(line.split(' ')[2]))).toEqual([
     16384, 8192, 4096, 1_048_576,
   ]);
-  expect(halved.ends[0]!.state).toBe('smmuv3.ready.idle.resting');
+  expect(halved.ends[0]!.state).toBe('smmuv3.ready.idle');
 });
 
 test('when no queue fits the probe fails and everything granted so far is freed in reverse', () => {
@@ -52,7 +52,7 @@ test('when no queue fits the probe fails and everything granted so far is freed 
     'free 8192',
     'free 16384',
   ]);
-  expect(ends).toMatchObject([{ state: 'smmuv3.failed', pagesHeld: 0 }]);
+  expect(ends[0]).toMatchObject({ state: 'smmuv3.failed', pagesHeld: 0 });
   expect(sum('refused')).toBe(2);
 });
 
@@ -62,27 +62,28 @@ test('CMD_SYNC is 3.5 transfers and the execution: 240 ns at home', () => {
       devices: [{ kind: 'smmuv3', config: { sync_count: 20 } }],
       oneWay: 76,
       ...(serve ? { serve } : {}),
-    }).mean('cmd_sync_ns');
+    }).min('cmd_sync_ns');
   expect(sync()).toBe(3.5 * 60 + 30);
   expect(sync(() => 1)).toBe(7 * 76 + 30);
 });
 
 test('polling for an event instead of a message leaves the queue out of the completion', () => {
-  const { mean } = run({
-    devices: [{ kind: 'smmuv3', config: { sync_count: 1, completion: 'sev' } }],
+  const { min } = run({
+    devices: [{ kind: 'smmuv3', config: { sync_count: 2, completion: 'sev' } }],
   });
-  expect(mean('cmd_sync_ns')).toBe(2 * 60 + 30 + 17);
+  expect(min('cmd_sync_ns')).toBe(2 * 60 + 30 + 17);
 });
 
-test('an unmap is one TLBI per page without range invalidation, in batches of 64', () => {
+test('an unmap is one TLBI per page without range invalidation, in lists of 64', () => {
   const unmap = (config: object) =>
-    run({ devices: [{ kind: 'smmuv3', config: { unmap_pages: 100, sync_count: 1, ...config } }] });
+    run({ devices: [{ kind: 'smmuv3', config: { unmap_pages: 100, sync_count: 2, ...config } }] });
   const stores = (asked: readonly string[]) =>
     asked.filter((line) => / access (?!64 |4 )/.test(line)).map((line) => line.split(' ')[2]);
-  expect(stores(unmap({}).asked)).toEqual([`${64 * 16}`, `${37 * 16}`]);
+  expect(stores(unmap({}).asked).slice(2)).toEqual([`${64 * 16}`, `${37 * 16}`]);
+  expect(stores(unmap({ unmap_pages: 64 }).asked).slice(1)).toEqual([`${65 * 16}`]);
   const ranged = unmap({ range_inv: true });
-  expect(ranged.asked.filter((line) => line.includes('access'))).toHaveLength(3);
-  expect(ranged.mean('dma_unmap_ns')).toBe(2 * 60 + 10 + 30 + 90);
+  expect(stores(ranged.asked).slice(1)).toEqual([`${2 * 16}`]);
+  expect(ranged.min('dma_unmap_ns')).toBe(300 + 2 * 60 + 10 + 30 + 90);
 });
 
 test('a range is covered by the greedy split of the driver, five bits at a time', () => {
@@ -97,7 +98,7 @@ test('removal waits for the command in flight, then frees all and ends', () => {
     devices: [{ kind: 'smmuv3', config: { sync_count: 5, masters: 2, ssid_bits: 12 } }],
     timeline: [{ at: 1_250, event: 'REMOVE' }],
   });
-  expect(ends).toMatchObject([{ state: 'smmuv3.removed', pagesHeld: 0 }]);
+  expect(ends[0]).toMatchObject({ state: 'smmuv3.removed', pagesHeld: 0 });
   expect(asked.filter((line) => line.includes('free'))).toHaveLength(8);
 });
 

@@ -2,6 +2,9 @@
  * A machine small enough to reason about: nodes that grant from a budget of bytes, and the devices
  * on them. Everything a node is asked is written down, with its time.
  */
+import { Lines } from '#cmasim/actors/lines.js';
+import type { Wiring } from '#cmasim/actors/wiring.js';
+import { withCompanions } from '#cmasim/devices/companions.js';
 import * as dma from '#cmasim/devices/dma.js';
 import { type DeviceEnd, DeviceHost, type PlannedDevice } from '#cmasim/devices/host.js';
 import type { DeviceModel } from '#cmasim/devices/model.js';
@@ -31,6 +34,10 @@ export interface WorldOptions {
   /** One way between two different nodes, ns. */
   readonly oneWay?: number;
   readonly nodes?: number;
+  /** CPUs of each node. */
+  readonly cpus?: number;
+  /** What a contended line costs besides its way, ns. */
+  readonly cacheLine?: number;
   /** Half a round trip on the die, ns. */
   readonly halfDie?: number;
   readonly timeline?: readonly {
@@ -50,6 +57,7 @@ export interface Ran {
   readonly now: number;
   sum(name: string): number;
   mean(name: string): number;
+  min(name: string): number;
 }
 
 const NODE_TIME = 100;
@@ -63,14 +71,27 @@ const modeText: Readonly<Record<number, string>> = {
 class Nodes implements Behaviour {
   readonly asked: string[] = [];
   readonly #options: WorldOptions;
+  readonly #lines: Lines;
+  readonly #groupOf: readonly number[];
   #count = 0;
 
-  constructor(options: WorldOptions) {
+  constructor(options: WorldOptions, groupOf: readonly number[]) {
     this.#options = options;
+    this.#groupOf = groupOf;
+    const { oneWay = 50, halfDie = 30, cacheLine = 30 } = options;
+    // Of what actors know, homes of lines use the places, the ways and one cost.
+    const wiring = {
+      place: Int32Array.from(groupOf),
+      latency: { oneWay: (a: number, b: number) => (a === b ? 0 : oneWay) },
+      costs: { cacheLine },
+    } as unknown as Wiring;
+    const streams = new Streams(1);
+    this.#lines = new Lines(wiring, 2 * halfDie, (name) => streams.stream(name));
   }
 
   receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
     if (type === dma.ACCESS) this.#access(loop, actor, m, at);
+    else if (type >= dma.LINE_ACQUIRE) this.#lines.receive(loop, type, m, at);
     else if (type === dma.ALLOC) this.#alloc(loop, actor, m, at);
     else this.#free(loop, m, at);
   }
@@ -79,7 +100,9 @@ class Nodes implements Behaviour {
     const { oneWay = 50, halfDie = 30 } = this.#options;
     const [back, from, to] = [m[at + 2]!, m[at + 3]!, m[at + 4]!];
     this.asked.push(`${loop.now} access ${m[at + 1]} ${back} on ${actor}`);
-    const out = loop.post(to, from === actor ? (1 + back) * halfDie : back * oneWay, dma.ACCESSED);
+    const isHere = this.#groupOf[to] === actor;
+    const trips = (from === actor ? halfDie : 0) + back * (isHere ? halfDie : oneWay);
+    const out = loop.post(to, trips, dma.ACCESSED);
     loop.out[out + dma.accessed.tag] = m[at + dma.access.tag]!;
   }
 
@@ -119,12 +142,15 @@ class Nodes implements Behaviour {
 /** Runs until nothing is left to happen, or to `until`. */
 export function run(options: WorldOptions, until = 10_000_000): Ran {
   const { nodes = 2, models = devices, interpreted = false, oneWay = 50 } = options;
-  const planned = options.devices.map((device, index): PlannedDevice => {
+  const declared = options.devices.map((device, index): PlannedDevice => {
     const model = models.find(({ kind }) => kind === device.kind)!;
     const nid = device.nid ?? 0;
     const known = { name: `${device.kind}${index}`, nid, numaNode: nid, startNs: 0, maskBits: 64 };
     return { ...known, ...device, config: model.config.parse(device.config ?? {}) };
   });
+  const latency = Array.from({ length: nodes }, (_, node) => 100 * (node + 1));
+  const cpuNodes = latency.map((_, nid) => ({ nid, cpus: options.cpus ?? 64, latency }));
+  const planned = withCompanions(declared, models, cpuNodes);
   const recorder = new Recorder();
   const host = new DeviceHost({
     planned,
@@ -135,6 +161,7 @@ export function run(options: WorldOptions, until = 10_000_000): Ran {
     wiring: {
       nodeActor: (nid) => nid,
       oneWay: (from, to) => (from === to ? 0 : oneWay),
+      halfDie: options.halfDie ?? 30,
       areaKind: () => 'node',
       defaultArea: -1,
       policy: 0,
@@ -145,11 +172,11 @@ export function run(options: WorldOptions, until = 10_000_000): Ran {
     streams: new Streams(1),
     interpreted,
   });
-  const node = new Nodes(options);
   const actors = nodes + planned.length;
   const groupOf = Array.from({ length: actors }, (_, a) =>
     a < nodes ? a : planned[a - nodes]!.nid,
   );
+  const node = new Nodes(options, groupOf);
   const behaviourOf = groupOf.map((_, actor) => (actor < nodes ? 0 : 1));
   const loop = new Loop({ actors, groupOf, behaviourOf, behaviours: [node, host], until });
   loop.start({
@@ -170,5 +197,6 @@ export function run(options: WorldOptions, until = 10_000_000): Ran {
     now: loop.now,
     sum: (name) => total(name)?.sum ?? 0,
     mean: (name) => summarize(total(name)!).mean,
+    min: (name) => summarize(total(name)!).min,
   };
 }

@@ -1,0 +1,202 @@
+/**
+ * The cache lines that CPUs of one SMMU contend for, and the atomics they do on them.
+ *
+ * Models the layout of struct arm_smmu_cmdq: `q.llq` is one line, `valid_map`, `owner_prod` and
+ * `lock` share the next, the bits of the valid map are a third; with John Garry's atomic add (2020)
+ * `cons` leaves `llq` for a line of its own. A line holds five numbers and moves as a whole. Left
+ * out: copies that are read again later (a read asks the home every time), lines of the valid map
+ * beyond the one in use (512 entries).
+ */
+
+/** Lines of one SMMU, by number. */
+export const LLQ = 0;
+export const CMDQ_LOCK = 1;
+export const VALID = 2;
+export const CONS = 3;
+export const LINES = 4;
+export const WORDS = 5;
+
+/**
+ * `llq`: positions count commands since probe and do not wrap. `version` stands for the 64-bit
+ * value that cmpxchg compares, which never comes back. `gathering` numbers what one owner
+ * publishes.
+ */
+export const llq = { prod: 0, cons: 1, owned: 2, version: 3, gathering: 4 } as const;
+/** With the atomic add: lists gathered, and those of them that end in a CMD_SYNC. */
+export const sum = { prod: 0, syncs: 1, owned: 2, version: 3, gathering: 4 } as const;
+export const lock = { ownerProd: 0, lock: 1 } as const;
+export const cons = { cons: 0 } as const;
+/**
+ * Bits set per gathering, even and odd: never more than two are open, the one whose owner waits
+ * for its bits and the one that grows meanwhile.
+ */
+export const valid = { even: 0, odd: 1 } as const;
+
+/** What exclusive_trylock() leaves in `lock`. */
+export const EXCLUSIVE = -(2 ** 31);
+
+/** What a CPU does to a line it has; `a` and `b` are its operands. */
+export const op = {
+  read: 0,
+  /** words[a] += b */
+  add: 1,
+  /** words[a] = b */
+  store: 2,
+  /** cmpxchg() of {prod | owned, cons}: takes room for b commands if the version is a. */
+  claim: 3,
+  /** fetch_add(): takes room for a commands, b of them CMD_SYNC, unconditionally. */
+  reserve: 4,
+  /** fetch_andnot() of the owner: ends the gathering. */
+  gather: 5,
+  /** Takes b from words[a] if that much is there. */
+  take: 6,
+  /** exclusive_trylock() */
+  trylock: 7,
+  /** shared_lock() for a holders, unless it is held exclusively. */
+  share: 8,
+  /** Waits for words[a] to be b. */
+  await: 9,
+} as const;
+
+/** True if an operation finds what it waits for, or waits for nothing. */
+export function satisfied(
+  words: Float64Array,
+  at: number,
+  operation: number,
+  a: number,
+  b: number,
+): boolean {
+  if (operation === op.take) return words[at + a]! >= b;
+  if (operation === op.share) return words[at + lock.lock]! >= 0;
+  if (operation === op.await) return words[at + a] === b;
+  return true;
+}
+
+/** True if an operation leaves the line to others: a read, or a wait that goes on. */
+export function onlyReads(
+  words: Float64Array,
+  at: number,
+  operation: number,
+  a: number,
+  b: number,
+): boolean {
+  if (operation === op.read || operation === op.await) return true;
+  return !satisfied(words, at, operation, a, b);
+}
+
+/** Does one operation on the words at `at`; what they were before is what the CPU gets. */
+export function perform(
+  words: Float64Array,
+  at: number,
+  operation: number,
+  a: number,
+  b: number,
+): void {
+  switch (operation) {
+    case op.read:
+    case op.await:
+      return;
+    case op.add:
+      words[at + a]! += b;
+      return;
+    case op.store:
+      if (words[at + a] !== b) words[at + llq.version]!++;
+      words[at + a] = b;
+      return;
+    case op.claim:
+      if (words[at + llq.version] !== a) return;
+      words[at + llq.prod]! += b;
+      words[at + llq.owned] = 1;
+      words[at + llq.version]!++;
+      return;
+    case op.reserve:
+      words[at + sum.prod]! += a;
+      words[at + sum.syncs]! += b;
+      words[at + sum.owned]!++;
+      words[at + sum.version]!++;
+      return;
+    case op.gather:
+      words[at + llq.owned] = 0;
+      if (a === 1) words[at + sum.syncs] = 0;
+      words[at + llq.version]!++;
+      words[at + llq.gathering]!++;
+      return;
+    case op.take:
+      if (words[at + a]! >= b) words[at + a]! -= b;
+      return;
+    case op.trylock:
+      if (words[at + lock.lock] === 0) words[at + lock.lock] = EXCLUSIVE;
+      return;
+    case op.share:
+      if (words[at + lock.lock]! >= 0) words[at + lock.lock]! += a;
+      return;
+    default:
+      throw new Error(`operation ${operation} on a shared line`);
+  }
+}
+
+/** Lines that the devices of a host hold in their caches: the CPU's side of the protocol. */
+export class LineCaches {
+  /** Per device that uses lines: WORDS words, whether it holds them, and the access that waits. */
+  readonly #of = new Map<number, Float64Array>();
+
+  /** The cache of a device; made when it is first asked for. */
+  #cache(device: number): Float64Array {
+    let cache = this.#of.get(device);
+    if (cache === undefined) {
+      cache = new Float64Array(LINES * STRIDE);
+      this.#of.set(device, cache);
+    }
+    return cache;
+  }
+
+  holds(device: number, line: number): boolean {
+    return this.#cache(device)[line * STRIDE + slot.held] === 1;
+  }
+
+  /** Notes an access that goes to the line's home. */
+  ask(device: number, line: number, operation: number, a: number, b: number): void {
+    const cache = this.#cache(device);
+    const at = line * STRIDE;
+    cache[at + slot.op] = operation;
+    cache[at + slot.a] = a;
+    cache[at + slot.b] = b;
+  }
+
+  /** A line that is held: writes its words to `out`, then does the access. */
+  hit(access: LineAccess, out: Float64Array, to: number): void {
+    const cache = this.#cache(access.device);
+    const at = access.line * STRIDE;
+    for (let word = 0; word < WORDS; word++) out[to + word] = cache[at + word]!;
+    perform(cache, at, access.operation, access.a, access.b);
+  }
+
+  /** The line has come to stay: the access that waited is done on the words at `from`. */
+  keep(device: number, line: number, m: Float64Array, from: number): void {
+    const cache = this.#cache(device);
+    const at = line * STRIDE;
+    for (let word = 0; word < WORDS; word++) cache[at + word] = m[from + word]!;
+    cache[at + slot.held] = 1;
+    perform(cache, at, cache[at + slot.op]!, cache[at + slot.a]!, cache[at + slot.b]!);
+  }
+
+  /** Gives the line up; its words go to `out`. */
+  yield(device: number, line: number, out: Float64Array, to: number): void {
+    const cache = this.#cache(device);
+    const at = line * STRIDE;
+    if (cache[at + slot.held] !== 1) throw new Error(`line ${line} is recalled and not held`);
+    cache[at + slot.held] = 0;
+    for (let word = 0; word < WORDS; word++) out[to + word] = cache[at + word]!;
+  }
+}
+
+export interface LineAccess {
+  readonly device: number;
+  readonly line: number;
+  readonly operation: number;
+  readonly a: number;
+  readonly b: number;
+}
+
+const slot = { held: WORDS, op: WORDS + 1, a: WORDS + 2, b: WORDS + 3 } as const;
+const STRIDE = WORDS + 4;
