@@ -25,7 +25,10 @@ export class ProgressLine {
     const now = performance.now();
     if (!this.active || now - this.drawnMs < redrawMs) return;
     this.drawnMs = now;
-    process.stderr.write(`${clearLine}${progressText(this.name, progress, now - this.startMs)}`);
+    // A line that wraps could not be cleared.
+    const width = (process.stderr.columns || 80) - 1;
+    const text = progressText(this.name, progress, now - this.startMs).slice(0, width);
+    process.stderr.write(`${clearLine}${text}`);
   }
 
   /** Removes the line and, on a terminal, leaves `text` in its place. */
