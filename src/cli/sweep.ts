@@ -31,8 +31,8 @@ export function sweepCommand(): Command {
     .summary('run a study: variants of a scenario, many times each, with intervals')
     .description(
       'Makes every run of a study (a YAML file) that the results directory lacks, then writes\n' +
-        'runs.parquet and summary.parquet there and prints what the runs show. Stopped in any way, the\n' +
-        'same command goes on where it was.',
+        'runs.parquet and summary.parquet there and prints what the runs show. Stopped in any way,\n' +
+        'the same command goes on where it was.',
     )
     .argument('<file>', 'a study')
     .option(

@@ -1,6 +1,6 @@
 /**
- * How far a sweep is, on standard error: one line that changes on a terminal, a line now and then where
- * there is none, or one JSON document per event for scripts.
+ * How far a sweep is, on standard error: one line that changes on a terminal, a line now and then
+ * where there is none, or one JSON document per event for scripts.
  */
 
 import type { Made } from '../experiment/engine.js';

@@ -157,7 +157,9 @@ function rangePoints(
   throw source.error([...path, 'to'], `${axis.to}, expected at least ${axis.from}`);
 }
 
-/** Every combination that meets all conditions; the last axis varies fastest. Throws ScenarioError. */
+/**
+ * Every combination that meets all conditions; the last axis varies fastest. Throws ScenarioError.
+ */
 export function combine(source: Source, keys: StudyKeys, axes: readonly Axis[]): Combination[] {
   const groups = groupsOf(source, keys, axes);
   const total = groups.reduce((product, group) => product * group[0]!.values.length, 1);
@@ -198,7 +200,8 @@ function groupsOf(source: Source, keys: StudyKeys, axes: readonly Axis[]): Axis[
     const uneven = group.findIndex(({ values }) => values.length !== group[0]!.values.length);
     if (uneven >= 0) {
       const [first, other] = [group[0]!, group[uneven]!];
-      const message = `${other.name} has ${other.values.length} values, expected ${first.values.length} as ${first.name} has`;
+      const found = `${other.name} has ${other.values.length} values`;
+      const message = `${found}, expected ${first.values.length} as ${first.name} has`;
       throw source.error(['zip', i, uneven], message);
     }
     for (const { name } of group) groupOf.set(name, group);

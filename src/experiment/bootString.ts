@@ -1,9 +1,10 @@
 /**
- * Sizes of areas as a kernel takes them: boot parameters, or a Kconfig symbol where there is no parameter.
+ * Sizes of areas as a kernel takes them: boot parameters, or a Kconfig symbol where there is no
+ * parameter.
  *
- * Which there are is the release's reservation row; nothing here knows a kernel by its name. Parameters
- * that say the same are taken off the command line first, and those that say where (cma=64M@0-4G) with
- * them.
+ * Which there are is the release's reservation row; nothing here knows a kernel by its name.
+ * Parameters that say the same are taken off the command line first, and those that say where
+ * (cma=64M@0-4G) with them.
  */
 
 import { boot } from '../mm/boot.js';
@@ -22,7 +23,10 @@ export type Sizes = ReadonlyMap<AreaKey, number>;
 export interface Sizable {
   readonly scenario: Scenario;
   readonly keys: readonly AreaKey[];
-  /** CMA_MIN_ALIGNMENT_BYTES, and at least what the unit of a Kconfig size is: all sizes are multiples. */
+  /**
+   * CMA_MIN_ALIGNMENT_BYTES, and at least what the unit of a Kconfig size is: all sizes are
+   * multiples.
+   */
   readonly step: number;
   /** Entries of cma_areas[]. */
   readonly slots: number;
@@ -94,7 +98,9 @@ export function sizable(
   return { scenario, keys, step, slots: areaSlots(kernel.release, config), most, symbol, kernel };
 }
 
-/** The command line and configuration that ask for these sizes; what is not sized stays as it was. */
+/**
+ * The command line and configuration that ask for these sizes; what is not sized stays as it was.
+ */
 export function bootString(of: Sizable, sizes: Sizes): BootString {
   const { scenario, keys, symbol } = of;
   const sized = parametersFor(of, sizes);

@@ -1,7 +1,8 @@
 /**
  * Quantiles of the distributions that intervals rest on: Student's t, beta, binomial.
  *
- * They are jstat's; the binomial's sums are its incomplete beta function. Relative error below 1e-7.
+ * They are jstat's; the binomial's sums are its incomplete beta function. Relative error below
+ * 1e-7.
  */
 
 import { createRequire } from 'node:module';

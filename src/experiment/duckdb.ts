@@ -27,8 +27,8 @@ export interface QueryResult {
 }
 
 /**
- * Views of a query: `runs` and `summary`, of one directory or of several together; `requests`, if files of
- * that table are given.
+ * Views of a query: `runs` and `summary`, of one directory or of several together; `requests`, if
+ * files of that table are given.
  */
 export async function query(
   sql: string,

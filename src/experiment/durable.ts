@@ -1,6 +1,6 @@
 /**
- * Files that are there whole or not at all, also after a power cut: written beside their place, synced,
- * renamed.
+ * Files that are there whole or not at all, also after a power cut: written beside their place,
+ * synced, renamed.
  */
 
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';

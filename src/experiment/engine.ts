@@ -1,14 +1,17 @@
 /**
  * Where runs are made: the one seam between a study and threads of this process, or other machines.
  *
- * An engine is told what to run and says what came of it. It knows nothing of studies, and a study nothing
- * of threads and queues; whatever an engine does, the name of a run determines its record.
+ * An engine is told what to run and says what came of it. It knows nothing of studies, and a study
+ * nothing of threads and queues; whatever an engine does, the name of a run determines its record.
  */
 
 import type { RunResult } from '../report/result.js';
 import type { Scenario } from '../scenario/scenario.js';
+import type { Digests } from './identity.js';
 
-/** Makes one run from start to end in the calling thread; statistics are those from `warmupNs` on. */
+/**
+ * Makes one run from start to end in the calling thread; statistics are those from `warmupNs` on.
+ */
 export type RunOne = (scenario: Scenario, warmupNs: number) => Promise<RunResult>;
 
 /** A run as it travels. */
@@ -21,6 +24,8 @@ export interface RunJob {
   readonly document: string;
   readonly seed: number;
   readonly warmupNs: number;
+  /** Modules the document names; wherever the run is made they must be the same. */
+  readonly modules: Digests;
 }
 
 /** What came of a run: its record as JSON, or what is wrong with it. */

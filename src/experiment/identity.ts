@@ -1,12 +1,14 @@
 /**
  * What names a run: a hash of everything that determines its result, and of nothing else.
  *
- * Two machines that agree on a name agree on the result, so runs may be made anywhere, in any order, twice,
- * and put together. Where, when and how fast a run was made is not part of it.
+ * Two machines that agree on a name agree on the result, so runs may be made anywhere, in any
+ * order, twice, and put together. Where, when and how fast a run was made is not part of it.
  */
 
 import { createHash, type Hash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Scenario } from '../scenario/scenario.js';
 
 /** JSON with keys in order and without those that have no value: equal data, equal text. */
 export function canonical(value: unknown): string {
@@ -25,28 +27,53 @@ export function sha256(text: string): string {
 /** A resolved scenario as loadScenario() leaves it in Scenario.document. */
 export type ScenarioDocument = Readonly<Record<string, unknown>>;
 
+/** The resolved scenario, with its modules where they are found from anywhere on this machine. */
+export function placedDocument({ document, modules }: Scenario): ScenarioDocument {
+  if (modules.length === 0) return document;
+  return { ...document, modules: modules.map((url) => fileURLToPath(url)) };
+}
+
+/** SHA-256 by path, of modules that a scenario names. */
+export type Digests = Readonly<Record<string, string>>;
+
+/** Digests of modules given by URL. What a module imports itself is not looked at. */
+export function digestsOf(urls: Iterable<string>): Digests {
+  const paths = [...new Set(urls)].map((url) => fileURLToPath(url)).sort();
+  return Object.fromEntries(paths.map((path) => [path, digestOf(path)]));
+}
+
+export function digestOf(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex');
+}
+
 /** What is the same for all runs of a study. */
 export interface Ground {
   /** modelVersion() of whoever makes the runs. */
   readonly model: string;
   /** Simulated time, in ns, whose statistics are thrown away. */
   readonly warmupNs: number;
+  /** Of the modules that documents name: a run is decided by what is in them, not by where they lie. */
+  readonly modules: Digests;
 }
 
 /** Names runs; the part of a name that replications share is hashed once. */
 export class Naming {
-  private readonly ground: Ground;
+  private readonly ground: Omit<Ground, 'modules'>;
+  private readonly modules: Digests;
   private readonly begun = new WeakMap<ScenarioDocument, Hash>();
 
-  constructor({ model, warmupNs }: Ground) {
+  constructor({ model, warmupNs, modules }: Ground) {
     this.ground = { model, warmupNs };
+    this.modules = modules;
   }
 
   /** 64 hex digits. A title tells runs apart for people only. */
   nameOf(document: ScenarioDocument, seed: number): string {
     let hash = this.begun.get(document);
     if (hash === undefined) {
-      const { title: _, seed: __, ...determines } = document;
+      const { title: _, seed: __, modules, ...rest } = document;
+      const digests = (modules as string[] | undefined)?.map((path) => this.modules[path]);
+      const determines = { ...rest, modules: digests };
       hash = createHash('sha256').update(canonical([this.ground, determines]));
       this.begun.set(document, hash);
     }
@@ -63,8 +90,8 @@ const decisiveFiles = ['simulate', 'plan', 'warmup', 'record'].map(
 let known: string | undefined;
 
 /**
- * The release and a digest of the model's code, such as `0.1.0+3f2a9c01d4e5`: runs of two builds that differ
- * in a single line of the model are never taken for each other.
+ * The release and a digest of the model's code, such as `0.1.0+3f2a9c01d4e5`: runs of two builds
+ * that differ in a single line of the model are never taken for each other.
  */
 export function modelVersion(): string {
   known ??= digestOfModel();

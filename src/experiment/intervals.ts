@@ -1,8 +1,9 @@
 /**
- * What a sample says of the thing sampled, and how surely: means, quantiles, probabilities, differences.
+ * What a sample says of the thing sampled, and how surely: means, quantiles, probabilities,
+ * differences.
  *
- * Values are one per replication, hence independent; what happened inside one run never is. Bounds that a
- * sample is too small to give are null. Left out: bootstrap, batch means of one long run.
+ * Values are one per replication, hence independent; what happened inside one run never is. Bounds
+ * that a sample is too small to give are null. Left out: bootstrap, batch means of one long run.
  */
 
 import { betaQuantile, binomialCdf, tQuantile } from './distributions.js';
@@ -35,13 +36,16 @@ export function meanInterval(values: readonly number[], confidence: number): Mea
 }
 
 export interface QuantileEstimate extends Interval {
-  /** The smallest value with at least a share q of the sample at or below it; NaN of an empty sample. */
+  /**
+   * The smallest value with at least a share q of the sample at or below it; NaN of an empty
+   * sample.
+   */
   readonly value: number;
 }
 
 /**
- * Interval of a quantile between two order statistics: whatever the distribution, the truth lies below the
- * l-th smallest value only if fewer than l of n values fell below it, which is binomial.
+ * Interval of a quantile between two order statistics: whatever the distribution, the truth lies
+ * below the l-th smallest value only if fewer than l of n values fell below it, which is binomial.
  */
 export function quantileInterval(
   values: readonly number[],
@@ -113,8 +117,8 @@ export function trialsFor(hits: number, share: number, confidence: number): numb
 }
 
 /**
- * Interval of the mean difference a - b of two variants whose replication i ran with one seed: what both
- * owe to that seed cancels out.
+ * Interval of the mean difference a - b of two variants whose replication i ran with one seed: what
+ * both owe to that seed cancels out.
  */
 export function pairedInterval(
   a: readonly number[],

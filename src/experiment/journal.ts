@@ -3,9 +3,9 @@
  *
  *   checksum (8 hex digits, CRC-32 of the rest)  name of the run (64 hex digits)  record (JSON)
  *
- * Every process appends to a file of its own, so several may work on one directory. A line that a crash or a
- * full disk cut off fails its checksum and is made again. A finished study's lines are in runs.jsonl, in
- * the study's order; journal/ is then empty.
+ * Every process appends to a file of its own, so several may work on one directory. A line that a
+ * crash or a full disk cut off fails its checksum and is made again. A finished study's lines are
+ * in runs.jsonl, in the study's order; journal/ is then empty.
  */
 
 import { mkdirSync, readdirSync } from 'node:fs';
@@ -141,7 +141,9 @@ export class Journal {
     return buffer;
   }
 
-  /** Writes what has gathered, all with one sync: runs that come back meanwhile wait for the next. */
+  /**
+   * Writes what has gathered, all with one sync: runs that come back meanwhile wait for the next.
+   */
   private async drain(): Promise<void> {
     while (this.waiting.length > 0) {
       const batch = this.waiting;

@@ -1,8 +1,9 @@
 /**
  * What a study has and what it still lacks: which runs to make next, and when a variant has enough.
  *
- * Rules are asked of the first replications of a variant once all of them are there, so that the runs of a
- * finished study are the same whichever came back first, and none is made that is not needed.
+ * Rules are asked of the first replications of a variant once all of them are there, so that the
+ * runs of a finished study are the same whichever came back first, and none is made that is not
+ * needed.
  */
 
 import { lookupOf, type RunRecord } from './record.js';

@@ -1,8 +1,8 @@
 /**
  * Reads a study: a YAML file checked to the last key, whose every variant is a scenario that loads.
  *
- * A mistake in a variant is named at the axis or the key of `set` that made it. Left out: studies of
- * studies, axes whose values depend on other axes (`where` and `zip` stand in for them).
+ * A mistake in a variant is named at the axis or the key of `set` that made it. Left out: studies
+ * of studies, axes whose values depend on other axes (`where` and `zip` stand in for them).
  */
 
 import { existsSync, readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { parseScenario } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { didYouMean } from '../scenario/suggest.js';
 import { type Axis, type Combination, combine, readAxes, takenNames } from './axes.js';
-import { modelVersion } from './identity.js';
+import { type Digests, digestsOf, modelVersion, placedDocument } from './identity.js';
 import { parseRule, type Rule, RuleError } from './rule.js';
 import type { AxisValue, Replications, Study, Variant } from './study.js';
 import { type StudyKeys, studyKeys } from './studySchema.js';
@@ -49,7 +49,8 @@ export function parseStudy(text: string, file: string, options: LoadStudyOptions
   const document = parseDocument(text);
   const axes = readAxes(source, keys, document);
   const base = baseScenario(source, keys, { text, document });
-  const variants = makeVariants(source, keys, { axes, base, overrides: options.overrides ?? [] });
+  const overrides = options.overrides ?? [];
+  const { variants, modules } = makeVariants(source, keys, { axes, base, overrides });
   const [first] = variants;
   return {
     name: basename(file, extname(file)),
@@ -67,6 +68,7 @@ export function parseStudy(text: string, file: string, options: LoadStudyOptions
     baseline: baselineValues(source, keys, variants),
     show: keys.show ?? [],
     model: options.model ?? modelVersion(),
+    modules,
   };
 }
 
@@ -119,19 +121,21 @@ function makeVariants(
     base,
     overrides,
   }: { axes: readonly Axis[]; base: BaseScenario; overrides: readonly Override[] },
-): Variant[] {
+): { variants: Variant[]; modules: Digests } {
   const variants: Variant[] = [];
+  const urls = new Set<string>();
   for (const combination of combine(source, keys, axes)) {
     const changes = [...changesOf(source, keys, { axes, combination }), ...overrides];
     const scenarios = parseScenario(base.text, base.file, { overrides: changes });
     scenarios.forEach((scenario: Scenario, i) => {
       const values: Record<string, AxisValue> = scenarios.length > 1 ? { document: i + 1 } : {};
       for (const [name, { value }] of combination) values[name] = value;
-      const { name, document } = scenario;
-      variants.push({ index: variants.length, values, scenario: name, document });
+      for (const url of scenario.modules) urls.add(url);
+      const document = placedDocument(scenario);
+      variants.push({ index: variants.length, values, scenario: scenario.name, document });
     });
   }
-  return variants;
+  return { variants, modules: digestsOf(urls) };
 }
 
 /** What one combination changes in the scenario, each with the place that errors name. */

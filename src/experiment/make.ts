@@ -1,11 +1,13 @@
 /**
- * Makes the runs of a study one at a time, in whatever thread: scenario out of its document, run, record.
+ * Makes the runs of a study one at a time, in whatever thread: scenario out of its document, run,
+ * record.
  */
 
 import { ScenarioError } from '../scenario/error.js';
 import { parseScenario } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';
 import type { Made, RunJob, RunOne } from './engine.js';
+import { digestOf } from './identity.js';
 import { BootFailed } from './plan.js';
 import { failedRecord, recordOf } from './record.js';
 
@@ -35,7 +37,7 @@ export class Maker {
   }
 
   private async recordOf(job: RunJob): Promise<string> {
-    const base = this.scenario(job.document);
+    const base = this.scenario(job);
     const { seed } = job;
     const document = { ...base.document, seed };
     const scenario: Scenario = { ...base, name: job.scenario, seed, document };
@@ -50,9 +52,10 @@ export class Maker {
     }
   }
 
-  private scenario(document: string): Scenario {
+  private scenario({ document, modules }: RunJob): Scenario {
     let scenario = this.scenarios.get(document);
     if (scenario === undefined) {
+      for (const [path, digest] of Object.entries(modules)) checkModule(path, digest);
       scenario = parseScenario(document, 'scenario.yaml')[0]!;
       // The oldest goes; a Map keeps the order in which keys came.
       if (this.scenarios.size >= scenariosMax) {
@@ -62,4 +65,16 @@ export class Maker {
     }
     return scenario;
   }
+}
+
+/** Another machine may have another file at this path, or none. */
+function checkModule(path: string, digest: string): void {
+  let found: string;
+  try {
+    found = digestOf(path);
+  } catch {
+    throw new ScenarioError({ file: path }, 'no such file where the run is made');
+  }
+  if (found === digest) return;
+  throw new ScenarioError({ file: path }, 'is another file where the run is made');
 }

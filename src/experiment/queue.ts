@@ -1,9 +1,11 @@
 /**
- * Runs on other machines: a BullMQ queue on Redis or Valkey, filled here and emptied by `cmasim worker`.
+ * Runs on other machines: a BullMQ queue on Redis or Valkey, filled here and emptied by `cmasim
+ * worker`.
  *
- * BullMQ balances, retries, and gives the runs of a worker that went silent to another. Here is only what
- * it takes to find out what came of a run whose news was missed, or that Redis itself has forgotten: a look
- * at the run's own entry. A run's name is its job's id, so that two sweeps never make one run twice.
+ * BullMQ balances, retries, and gives the runs of a worker that went silent to another. Here is
+ * only what it takes to find out what came of a run whose news was missed, or that Redis itself has
+ * forgotten: a look at the run's own entry. A run's name is its job's id, so that two sweeps never
+ * make one run twice.
  */
 
 import { type Job, Queue, QueueEvents } from 'bullmq';
@@ -15,7 +17,9 @@ const widthDefault = 512;
 const lookMs = 1000;
 /** Runs looked after at a time: the ones that have been away longest. */
 const looksMax = 64;
-/** Redis keeps what came of a run this long for a sweep that is away, and of so many runs at most. */
+/**
+ * Redis keeps what came of a run this long for a sweep that is away, and of so many runs at most.
+ */
 const kept = { age: 3600, count: 5000 };
 
 /** Queue of one build of the model: a worker of another build never sees its runs. */
@@ -27,7 +31,10 @@ export function redisUrl(engine: string): string {
   return engine.replace(/^valkeys:/, 'rediss:').replace(/^valkey:/, 'redis:');
 }
 
-/** A client that waits while Redis is away, for ever; the first contact must succeed. Throws EngineError. */
+/**
+ * A client that waits while Redis is away, for ever; the first contact must succeed. Throws
+ * EngineError.
+ */
 export async function connect(engine: string): Promise<Redis> {
   const url = redisUrl(engine);
   const client = new Redis(url, {

@@ -1,8 +1,9 @@
 /**
- * What is kept of a run: what its hash determines, and no more. Two records of one run have the same bytes.
+ * What is kept of a run: what its hash determines, and no more. Two records of one run have the
+ * same bytes.
  *
- * Statistics of single devices are kept of up to 32 devices; of more, those of declarations and of all
- * together, so that a thousand runs of a large machine fit on a disk.
+ * Statistics of single devices are kept of up to 32 devices; of more, those of declarations and of
+ * all together, so that a thousand runs of a large machine fit on a disk.
  */
 
 // Declares the statistics of hosts in this thread, so that what was never counted reads as 0.

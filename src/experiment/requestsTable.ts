@@ -1,5 +1,6 @@
 /**
- * Every request of single runs as a table: the runs are made again for it, instead of all runs being logged.
+ * Every request of single runs as a table: the runs are made again for it, instead of all runs
+ * being logged.
  */
 
 import type { RequestRow } from '../report/explained.js';

@@ -2,7 +2,8 @@
  * A results directory:
  *
  *   study.json        what is asked, as data: enough to go on with, to merge, to read the tables
- *   journal/*.jsonl   runs as they came (journal.ts); runs.jsonl: all of them, once the study is finished
+ *   journal/*.jsonl   runs as they came (journal.ts)
+ *   runs.jsonl        all of them, once the study is finished
  *   runs.parquet      one row per run and statistic       } when it is finished, and the same bytes
  *   summary.parquet   one row per variant and statistic   } however it came to that
  *
@@ -27,7 +28,9 @@ const studyFile = 'study.json';
 export const runsTable = 'runs.parquet';
 export const summaryTable = 'summary.parquet';
 
-/** Opens a directory for a study, made if need be. Throws ScenarioError if something else is in it. */
+/**
+ * Opens a directory for a study, made if need be. Throws ScenarioError if something else is in it.
+ */
 export async function openResults(directory: string, study: Study): Promise<Journal> {
   const names = existsSync(directory) ? readdirSync(directory) : [];
   // What a process left that died while it wrote is nobody's.

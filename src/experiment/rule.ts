@@ -1,10 +1,11 @@
 /**
- * Stopping rules: `dma_alloc_ns.p99 within 5%` asks that the interval of the mean over replications reaches
- * at most 5 % of that mean to either side; `refused within 0.5`, that it reaches 0.5.
+ * Stopping rules: `dma_alloc_ns.p99 within 5%` asks that the interval of the mean over replications
+ * reaches at most 5 % of that mean to either side; `refused within 0.5`, that it reaches 0.5.
  *
- * Asked at fixed numbers of replications only, and of the first replications only, so that the answer does
- * not depend on which run came back first. Intervals stopped this way are a little short: ask for at least
- * ten replications (test/experiment/stopping.test.ts says how little that leaves).
+ * Asked at fixed numbers of replications only, and of the first replications only, so that the
+ * answer does not depend on which run came back first. Intervals stopped this way are a little
+ * short: ask for at least ten replications (test/experiment/stopping.test.ts says how little that
+ * leaves).
  */
 
 import { type Measure, measures } from '../scenario/expect.js';
@@ -70,10 +71,11 @@ export function holds(rule: Rule, values: readonly number[], confidence: number)
 }
 
 /**
- * How many replications a variant needs, judged by the first of them: `done` as soon as that is decided,
- * otherwise the number to have before asking again.
+ * How many replications a variant needs, judged by the first of them: `done` as soon as that is
+ * decided, otherwise the number to have before asking again.
  *
- * @param series For each rule the values of replications 0, 1, …, as many as are there without a gap.
+ * @param series For each rule the values of replications 0, 1, …, as many as are there without a
+ * gap.
  */
 export function replicationsNeeded(
   rules: readonly Rule[],

@@ -1,6 +1,6 @@
 /**
- * A study from its file to its tables: opens the results directory and the engine, makes what is lacking,
- * finishes the directory when nothing is.
+ * A study from its file to its tables: opens the results directory and the engine, makes what is
+ * lacking, finishes the directory when nothing is.
  */
 
 import type { Engine } from './engine.js';
@@ -15,7 +15,9 @@ import { Threads } from './threads.js';
 export interface StudyOptions extends Pick<SweepOptions, 'signal' | 'onRun' | 'onState'> {
   /** Threads; as many as there are cores unless given. */
   readonly jobs?: number;
-  /** `redis://…` or `valkey://…`, whose workers make the runs instead of threads of this process. */
+  /**
+   * `redis://…` or `valkey://…`, whose workers make the runs instead of threads of this process.
+   */
   readonly engine?: string;
   /** Make this part of the runs only. */
   readonly shard?: Shard;
@@ -37,8 +39,9 @@ export interface StudyRun extends StudyResults, Omit<SweepOutcome, 'ledger'> {
 }
 
 /**
- * Makes the runs of a study that `directory` lacks. Stopped in any way and called again, it goes on where it
- * was. Rejects with StorageError, EngineError, or ScenarioError if the directory holds something else.
+ * Makes the runs of a study that `directory` lacks. Stopped in any way and called again, it goes on
+ * where it was. Rejects with StorageError, EngineError, or ScenarioError if the directory holds
+ * something else.
  */
 export async function runStudy(
   study: Study,

@@ -1,11 +1,11 @@
 /**
- * The smallest boot string of a scenario: how large cma= and numa_cma= must be for the probability of a
- * refused or remotely placed request in a run to be at most so much.
+ * The smallest boot string of a scenario: how large cma= and numa_cma= must be for the probability
+ * of a refused or remotely placed request in a run to be at most so much.
  *
- * A run counts as bad if any of its requests was refused, or was granted where it must not be. Sizes are
- * multiples of what the kernel rounds to, and every choice is booted: areas the kernel has no slot, no
- * memory or no parameter for are not there. Left out: parameters that say where an area lies, areas of
- * single devices, hugetlb_cma=.
+ * A run counts as bad if any of its requests was refused, or was granted where it must not be.
+ * Sizes are multiples of what the kernel rounds to, and every choice is booted: areas the kernel
+ * has no slot, no memory or no parameter for are not there. Left out: parameters that say where an
+ * area lies, areas of single devices, hugetlb_cma=.
  */
 
 import type { Scenario } from '../scenario/scenario.js';
@@ -19,7 +19,7 @@ import {
   sizable,
 } from './bootString.js';
 import type { Engine, RunJob } from './engine.js';
-import { modelVersion, Naming } from './identity.js';
+import { type Digests, digestsOf, modelVersion, Naming, placedDocument } from './identity.js';
 import {
   type MeanEstimate,
   meanInterval,
@@ -39,8 +39,8 @@ import {
 } from './sizing.js';
 
 /**
- * What makes a run bad. `buddy` and `default`: a request that was served from there and would not have been
- * with the largest areas; a page or less never comes from an area, whatever its size.
+ * What makes a run bad. `buddy` and `default`: a request that was served from there and would not
+ * have been with the largest areas; a page or less never comes from an area, whatever its size.
  */
 export const avoidable = ['refused', 'remote', 'buddy', 'default'] as const;
 export type Avoid = (typeof avoidable)[number];
@@ -77,7 +77,10 @@ export interface CurvePoint {
 export interface SizedArea {
   readonly key: AreaKey;
   readonly size: number;
-  /** With the confidence asked for the size that is needed, all else the same, is from this to `size`. */
+  /**
+   * With the confidence asked for the size that is needed, all else the same, is from this to
+   * `size`.
+   */
   readonly low: number;
   /** One step less, all else the same; null if there is no less. */
   readonly nextDown: { readonly size: number; readonly bad: ProportionEstimate } | null;
@@ -122,7 +125,8 @@ export async function size(scenario: Scenario, options: SizeOptions): Promise<Si
 class Sizer {
   private readonly options: SizeOptions;
   private readonly of: Sizable;
-  private readonly naming = new Naming({ model: modelVersion(), warmupNs: 0 });
+  private readonly modules: Digests;
+  private readonly naming: Naming;
   private readonly jobs = new Map<string, { document: object; text: string }>();
   private readonly records = new Map<string, Promise<RunRecord>>();
   private readonly seeds: number[];
@@ -132,6 +136,8 @@ class Sizer {
   constructor(scenario: Scenario, options: SizeOptions) {
     this.options = options;
     this.of = sizable(scenario, options);
+    this.modules = digestsOf(scenario.modules);
+    this.naming = new Naming({ model: modelVersion(), warmupNs: 0, modules: this.modules });
     if (this.of.keys.length === 0) {
       throw new SizeError(`kernel ${scenario.kernel} as configured takes no size for nodes`);
     }
@@ -304,14 +310,15 @@ class Sizer {
     if (known === undefined) {
       const { cmdline, config } = bootString(this.of, this.sizes(steps));
       // Expectations may ask for areas that are not there at other sizes.
-      const { expect: _, ...rest } = this.of.scenario.document;
+      const { expect: _, ...rest } = placedDocument(this.of.scenario);
       const document = { ...rest, cmdline, config };
       known = { document, text: JSON.stringify(document) };
       this.jobs.set(key, known);
     }
     const run = this.naming.nameOf(known.document as Record<string, unknown>, seed);
     const scenario = this.of.scenario.name;
-    return { run, scenario, document: known.text, seed, warmupNs: 0 };
+    const { modules } = this;
+    return { run, scenario, document: known.text, seed, warmupNs: 0, modules };
   }
 
   /** Which areas a run found too small: those of the nodes whose requests went wrong. */
@@ -328,7 +335,8 @@ class Sizer {
       const { avoid } = this.options;
       if (!avoid.some((what) => wrong[what](node) > forgiven(what, best))) continue;
       const own = keys.findIndex((key) => key === node.nid || key === 'every');
-      // Without an area of the node's, the default area must make up for it; -1 if that is not sized.
+      // Without an area of the node's, the default area must make up for it; -1 if that is not
+      // sized.
       short.add(own >= 0 ? own : keys.indexOf('default'));
     }
     return { short: [...short].sort((a, b) => a - b), unreserved };

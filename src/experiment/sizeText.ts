@@ -38,7 +38,7 @@ export function sizeAnswerText(
     ...head,
     ...[boot.parameters, ...config].filter((line) => line !== '').map((line) => paint.bold(line)),
     '',
-    `  ${sizeText(reserved)} reserved, ${bad.hits} of ${bad.count} runs bad: at most ${percent(bad.high)}`,
+    `  ${sizeText(reserved)} reserved, ${badText(bad)}`,
     ...(bad.high > risk ? [paint.bad(`  more than ${percent(risk)}: ${hint(answer)}`)] : []),
     ...(nothing ? ['  nothing goes wrong without any area: the buddy serves these devices'] : []),
     `  ${made} runs, ${seeds} seeds`,
@@ -47,6 +47,10 @@ export function sizeAnswerText(
     '',
     ...curveTable(answer),
   ].join('\n');
+}
+
+function badText({ hits, count, high }: Found['bad']): string {
+  return `${hits} of ${count} runs bad: at most ${percent(high)}`;
 }
 
 function configLines({ boot }: Found): string[] {
@@ -109,7 +113,7 @@ function nothingLines(answer: Extract<SizeAnswer, { found: false }>): string[] {
     ...(unreserved.length > 0
       ? [`  not reserved by the kernel: ${list(unreserved)}; it has ${slots} slots for areas`]
       : []),
-    '  devices whose mask, numa_node or node without memory rules out local memory stay bad at any size:',
+    '  devices whose mask, numa_node or node without memory rules out local memory stay bad:',
     `  cmasim run --seed ${seed} shows where their requests go; --avoid refused asks for less`,
     `  ${made} runs`,
   ];

@@ -1,11 +1,12 @@
 /**
- * The search for the smallest sizes: for every seed the sizes that just suffice, found by bisection, and of
- * all seeds those that suffice often enough.
+ * The search for the smallest sizes: for every seed the sizes that just suffice, found by
+ * bisection, and of all seeds those that suffice often enough.
  *
- * What suffices at one size suffices at any larger one, for one seed at least as good as always; so a seed
- * that is content with the sizes found so far costs one run, and only the few that are not are bisected. The
- * answer is an order statistic of what the seeds need: nothing is assumed of its distribution. Whether
- * larger is really never worse is checked at the end, by running every seed at the answer.
+ * What suffices at one size suffices at any larger one, for one seed at least as good as always; so
+ * a seed that is content with the sizes found so far costs one run, and only the few that are not
+ * are bisected. The answer is an order statistic of what the seeds need: nothing is assumed of its
+ * distribution. Whether larger is really never worse is checked at the end, by running every seed
+ * at the answer.
  */
 
 import { proportionHigh, proportionLow } from './intervals.js';
@@ -49,15 +50,18 @@ export type Sizing =
     }
   | {
       readonly found: false;
-      /** Areas that are too small at any size the kernel can reserve, and those it cannot reserve. */
+      /**
+       * Areas that are too small at any size the kernel can reserve, and those it cannot reserve.
+       */
       readonly short: readonly number[];
       readonly unreserved: readonly number[];
       readonly seed: number;
     };
 
 /**
- * Seeds it takes to be sure with so many areas, none of them failing: the bound of Campi and Garatti for an
- * answer that at most `areas` seeds determine. For one area it is Clopper and Pearson's.
+ * Seeds it takes to be sure with so many areas, none of them failing: the bound of Campi and
+ * Garatti for an answer that at most `areas` seeds determine. For one area it is Clopper and
+ * Pearson's.
  */
 export function seedsFor(areas: number, risk: number, confidence: number): number {
   let count = areas;
@@ -92,9 +96,9 @@ export async function findSizes(options: SizingOptions): Promise<Sizing> {
 const lowSeedsMax = 300;
 
 /**
- * The least size of an area, in steps, that the seeds do not show to be too small, all others as they are.
- * Larger sizes fail for fewer of the same seeds, so the bound is as sure as one test of the size that is
- * needed, though several sizes are tried.
+ * The least size of an area, in steps, that the seeds do not show to be too small, all others as
+ * they are. Larger sizes fail for fewer of the same seeds, so the bound is as sure as one test of
+ * the size that is needed, though several sizes are tried.
  */
 export async function neededAtLeast(
   options: Pick<SizingOptions, 'try' | 'seeds' | 'risk' | 'confidence' | 'together'>,
@@ -133,7 +137,9 @@ async function fails(
   return hits >= enough;
 }
 
-/** Attempts to make up for seeds to which larger areas do harm; what is left is part of the answer. */
+/**
+ * Attempts to make up for seeds to which larger areas do harm; what is left is part of the answer.
+ */
 const roundsMax = 8;
 
 class Unreachable extends Error {
@@ -184,7 +190,9 @@ class Search {
     }
   }
 
-  /** The largest need of each area that must be met; 0 if fewer are known than may be left unmet. */
+  /**
+   * The largest need of each area that must be met; 0 if fewer are known than may be left unmet.
+   */
   private answer(): number[] {
     return this.needs.map((needs) => needs[this.allowed] ?? 0);
   }

@@ -1,6 +1,6 @@
 /**
- * A study: variants of a scenario, how often each is run, when that is enough. Plain data throughout, so
- * that a results directory can hold it and every machine can work on it.
+ * A study: variants of a scenario, how often each is run, when that is enough. Plain data
+ * throughout, so that a results directory can hold it and every machine can work on it.
  */
 
 import { type Ground, Naming, type ScenarioDocument, sha256 } from './identity.js';
@@ -83,7 +83,10 @@ export class StudyRuns {
   }
 }
 
-/** The variant that `variant` is compared with; undefined if it is that one itself, or there is none. */
+/**
+ * The variant that `variant` is compared with; undefined if it is that one itself, or there is
+ * none.
+ */
 export function baselineOf(study: Study, variant: Variant): Variant | undefined {
   if (study.baseline === null) return undefined;
   const wanted = { ...variant.values, ...study.baseline };

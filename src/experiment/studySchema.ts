@@ -1,6 +1,6 @@
 /**
- * What may stand in a study: every key with a sentence. What a key of a variant means is the scenario's
- * schema's business: a variant is a scenario with other values.
+ * What may stand in a study: every key with a sentence. What a key of a variant means is the
+ * scenario's schema's business: a variant is a scenario with other values.
  */
 
 import { z } from 'zod';

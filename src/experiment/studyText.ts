@@ -1,6 +1,6 @@
 /**
- * A study's outcome as a person reads it: one row per variant, mean and half-width of each statistic shown,
- * and the paired difference to the variant it is compared with.
+ * A study's outcome as a person reads it: one row per variant, mean and half-width of each
+ * statistic shown, and the paired difference to the variant it is compared with.
  */
 
 import { type Paint, table, timeText } from '../report/table.js';
@@ -66,7 +66,8 @@ export function studyText({ study, summaries, paint, partial }: StudyText): stri
   return [
     paint.bold(title),
     ...(partial ? [paint.bad('  runs are lacking: everything below is partial')] : []),
-    `  mean over runs +- half the ${percent} % interval | model ${study.model} | seed ${study.seed}`,
+    `  mean over runs +- half the ${percent} % interval`,
+    `  model ${study.model} | seed ${study.seed}`,
     ...table(columns, cells).map((line) => `  ${line}`),
   ].join('\n');
 }

@@ -1,6 +1,6 @@
 /**
- * summary.parquet and the printed table: what the replications of every variant say, with intervals, and how
- * far each lies from the variant it is compared with.
+ * summary.parquet and the printed table: what the replications of every variant say, with
+ * intervals, and how far each lies from the variant it is compared with.
  */
 
 import { type MeanEstimate, meanInterval, pairedInterval, quantileInterval } from './intervals.js';

@@ -1,5 +1,6 @@
 /**
- * Makes the runs of a study that a results directory lacks, on whatever engine, and keeps them as they come.
+ * Makes the runs of a study that a results directory lacks, on whatever engine, and keeps them as
+ * they come.
  */
 
 import type { Engine, Made, RunJob } from './engine.js';
@@ -163,7 +164,7 @@ class Conductor {
       document = JSON.stringify(variant.document);
       this.documents.set(variant, document);
     }
-    const { warmupNs } = this.options.study;
-    return { run, scenario: variant.scenario, document, seed, warmupNs };
+    const { warmupNs, modules } = this.options.study;
+    return { run, scenario: variant.scenario, document, seed, warmupNs, modules };
   }
 }

@@ -1,6 +1,7 @@
 /**
- * What a sweep costs beyond its runs, and what a second thread and a queue bring: the same runs made in a
- * loop, in one thread, in two, and through Redis by one worker, side by side, best of three rounds each.
+ * What a sweep costs beyond its runs, and what a second thread and a queue bring: the same runs
+ * made in a loop, in one thread, in two, and through Redis by one worker, side by side, best of
+ * three rounds each.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -120,11 +121,13 @@ async function startRedis(directory) {
     });
   });
   if (!there) return undefined;
+  const module = new URL('../../dist/src/experiment/queueWorker.js', import.meta.url);
+  const options = 'jobs: 1, lostAfterMs: 30000';
   const code = `
-    import { serveQueue } from '${new URL('../../dist/src/experiment/queueWorker.js', import.meta.url)}';
+    import { serveQueue } from '${module}';
     const { signal } = new AbortController();
     const onReady = () => console.log('ready');
-    await serveQueue('${url}', { model: '${model}', jobs: 1, lostAfterMs: 30000, signal, onReady });`;
+    await serveQueue('${url}', { model: '${model}', ${options}, signal, onReady });`;
   const worker = spawn(process.execPath, ['--input-type=module', '-e', code]);
   await new Promise((resolve) => worker.stdout.once('data', resolve));
   const { Redis } = await import('ioredis');

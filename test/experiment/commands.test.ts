@@ -94,6 +94,22 @@ test('with --json one document on standard output, and one event per line beside
   expect(events.at(-1)).toMatchObject({ event: 'end', there: 24, failed: 0 });
 });
 
+test('variants of a scenario with a device of its own are documents times axes', async () => {
+  const own = join(directory, 'own.yaml');
+  const scenario = new URL('../../scenarios/own-device.yaml', import.meta.url).pathname;
+  writeFileSync(own, `scenario: ${scenario}\naxes: { kernel: [6.6, 6.12] }\nreplications: 2\n`);
+  const results = join(directory, 'own');
+  const { code, out, err } = await cmasim('sweep', own, '-o', results, '--jobs', '1', '--json');
+  expect(code, err).toBe(0);
+  const { variants } = JSON.parse(out);
+  expect(variants.map(({ values }: { values: object }) => values)).toEqual([
+    { document: 1, kernel: 6.6 },
+    { document: 2, kernel: 6.6 },
+    { document: 1, kernel: 6.12 },
+    { document: 2, kernel: 6.12 },
+  ]);
+});
+
 test('query answers in a table, as JSON and as CSV', async () => {
   const sql = `select cmdline, sum(count) as local from runs
     where statistic = 'placed.node.local' and actor = '' group by all order by all`;
@@ -108,7 +124,7 @@ test('query answers in a table, as JSON and as CSV', async () => {
 });
 
 test('query lists every request of the runs one asks about', async () => {
-  const sql = `select cmdline, served_from, count(*)::int as n, sum(size)::int as bytes from requests
+  const sql = `select cmdline, served_from, count(*)::int as n from requests
     where local group by all order by n desc limit 1`;
   const results = join(directory, 'whole');
   const { out, err } = await cmasim('query', sql, results, '--requests', '2/0,2/1', '--json');

@@ -9,10 +9,18 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 
+const children = new Set<ChildProcess>();
+const directories = new Set<string>();
+
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL');
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+});
+
 /** A directory that is gone when the tests of a file are over. */
 export function temporary(): string {
   const directory = mkdtempSync(join(tmpdir(), 'cmasim-'));
-  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  directories.add(directory);
   return directory;
 }
 
@@ -41,6 +49,8 @@ export function start(
   env: Record<string, string> = {},
 ): Running {
   const child = spawn(command, args, { env: { ...process.env, ...env } });
+  children.add(child);
+  child.on('close', () => children.delete(child));
   const waiting = new Set<() => void>();
   const exit = new Promise<number | string>((resolve) => {
     child.on('close', (code, signal) => resolve(code ?? signal ?? ''));
@@ -67,7 +77,6 @@ export function start(
       for (const look of [...waiting]) look();
     });
   }
-  afterAll(() => void child.kill('SIGKILL'));
   return running;
 }
 

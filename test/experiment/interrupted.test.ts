@@ -1,4 +1,7 @@
-/** A sweep of a thousand runs, stopped in every way there is: resumed, its tables have the same bytes. */
+/**
+ * A sweep of a thousand runs, stopped in every way there is: resumed, its tables have the same
+ * bytes.
+ */
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';

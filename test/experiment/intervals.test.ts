@@ -1,4 +1,7 @@
-/** Intervals: exact where a table says so, and covering what they promise on distributions with a known truth. */
+/**
+ * Intervals: exact where a table says so, and covering what they promise on distributions with a
+ * known truth.
+ */
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

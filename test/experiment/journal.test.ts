@@ -33,7 +33,7 @@ test('runs added by several processes, some twice, are all there once', async ()
   await journal.close();
 });
 
-test('a segment cut off anywhere holds the runs before the cut, and counts one torn record', async () => {
+test('a segment cut off anywhere holds the runs before the cut, and one torn record', async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 999 }), async (permille) => {
       const at = fresh();
@@ -67,7 +67,7 @@ test('a record with one byte changed is torn, those around it are not', async ()
   await journal.close();
 });
 
-test('compacted, the runs are in the order asked for, then by name, and segments are gone', async () => {
+test('compacted, runs are in the order asked for, then by name, segments are gone', async () => {
   const at = fresh();
   await filled(at, 5, 1, 9);
   await filled(at, 2);

@@ -1,4 +1,6 @@
-/** Sweeps through Redis: workers killed, Redis gone and back, two sweeps at once; the same bytes. */
+/**
+ * Sweeps through Redis: workers killed, Redis gone and back, two sweeps at once; the same bytes.
+ */
 
 import { join } from 'node:path';
 import { Redis } from 'ioredis';

@@ -19,7 +19,10 @@ import {
 import { parseScenario } from '#cmasim/scenario/load.js';
 import { Streams } from '#cmasim/sim/random.js';
 
-/** Pages an empty area needs at least for these requests, in order: first fit, each aligned to its order. */
+/**
+ * Pages an empty area needs at least for these requests, in order: first fit, each aligned to its
+ * order.
+ */
 function pagesFor(requests: readonly number[], alignOrderMax: number): number {
   const taken: boolean[] = [];
   for (const pages of requests) {
@@ -225,7 +228,7 @@ describe('with the simulator', () => {
     return answer.areas.find((area) => area.key === key)!.size;
   };
 
-  test('fixed SMMUs and NICs need the sum of their footprints with holes, rounded as the kernel does', async () => {
+  test('fixed SMMUs need the sum of their footprints, holes and the rounding', async () => {
     const text = `
 kernel: "6.12"
 config: { DMA_NUMA_CMA: y }

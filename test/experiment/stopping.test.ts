@@ -1,4 +1,6 @@
-/** Stopping rules: what they ask, that order does not matter, and what stopping does to intervals. */
+/**
+ * Stopping rules: what they ask, that order does not matter, and what stopping does to intervals.
+ */
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

@@ -122,7 +122,7 @@ describe('the name of a run', () => {
   const document = { kernel: '6.12', machine: { nodes: 2 }, title: 'a' };
 
   test('is decided by scenario, seed, model and warm-up, and by nothing else', () => {
-    const name = (one: object, seed = 1, ground = { model: 'test', warmupNs: 0 }) =>
+    const name = (one: object, seed = 1, ground = { model: 'test', warmupNs: 0, modules: {} }) =>
       new Naming(ground).nameOf(one as Record<string, unknown>, seed);
     const same = { title: 'b', machine: { nodes: 2 }, kernel: '6.12', seed: 7 };
     expect(name(same)).toBe(name(document));
@@ -130,10 +130,19 @@ describe('the name of a run', () => {
     const others = [
       name(document, 2),
       name({ ...document, kernel: '6.6' }),
-      name(document, 1, { model: 'other', warmupNs: 0 }),
-      name(document, 1, { model: 'test', warmupNs: 5 }),
+      name(document, 1, { model: 'other', warmupNs: 0, modules: {} }),
+      name(document, 1, { model: 'test', warmupNs: 5, modules: {} }),
     ];
     expect(new Set([...others, name(document)]).size).toBe(5);
+  });
+
+  test('is decided by what is in a module, not by where it lies', () => {
+    const name = (path: string, digest: string) => {
+      const naming = new Naming({ model: 'test', warmupNs: 0, modules: { [path]: digest } });
+      return naming.nameOf({ ...document, modules: [path] }, 1);
+    };
+    expect(name('/a/disk.mjs', 'one')).toBe(name('/b/disk.mjs', 'one'));
+    expect(name('/a/disk.mjs', 'two')).not.toBe(name('/a/disk.mjs', 'one'));
   });
 
   test('equal data is written alike, different data is not', () => {

@@ -63,7 +63,7 @@ test('a run that kills every thread, and one that throws, fail alone', async () 
   }
 });
 
-test('a study that has grown makes what is new, and ends like one that was so from the start', async () => {
+test('a study that has grown makes what is new, and ends like one made at once', async () => {
   const grown = join(directory, 'grown');
   expect((await sweepInto(grown, study('[1M, 2M]'))).state.made).toBe(10);
   expect((await sweepInto(grown, study('[1M, 2M, 4M]'))).state.made).toBe(5);

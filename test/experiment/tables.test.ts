@@ -81,7 +81,8 @@ test('DuckDB reads what the records hold, to the last bit', async () => {
 
 test('the summary is what the intervals of the runs are', async () => {
   const p99 = await values('p99', 'dma_alloc_ns');
-  const sql = `select mean, mean_low, mean_high, p50, p50_low, p90, difference, difference_low, baseline
+  const sql = `select mean, mean_low, mean_high, p50, p50_low, p90,
+      difference, difference_low, baseline
     from summary where statistic = 'dma_alloc_ns' and measure = 'p99' order by variant`;
   const { rows } = await query(sql, [directory]);
   rows.forEach((row, variant) => {
@@ -107,7 +108,7 @@ test('any other reader of Parquet sees the same', async () => {
   expect(counted[0]![1]).toBeCloseTo(sum, 3);
 });
 
-test('of a statement it does not take, DuckDB says why; of an unfinished study, we do', async () => {
+test('of a wrong statement DuckDB says why; of an unfinished study, we do', async () => {
   await expect(query('select nonsense from runs', [directory])).rejects.toThrow(/nonsense/);
   await expect(query('select 1', [join(directory, 'journal')])).rejects.toThrow(
     /no results directory/,

@@ -1,6 +1,6 @@
 /**
- * A run without a simulator: numbers out of the seed, a third of a millisecond of work, and a crash where the test
- * wants one.
+ * A run without a simulator: numbers out of the seed, a third of a millisecond of work, and a crash
+ * where the test wants one.
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,6 @@
-/** A worker in a process of its own, to be killed: ENGINE. Says on standard output when it is ready. */
+/**
+ * A worker in a process of its own, to be killed: ENGINE. Says on standard output when it is ready.
+ */
 import { serveQueue } from '../../../dist/src/experiment/queueWorker.js';
 
 const interrupt = new AbortController();

@@ -1,6 +1,6 @@
 /**
- * A sweep in a process of its own, to be interrupted and killed: STUDY DIRECTORY [ENGINE]. Says on standard
- * output how many runs it has made; exits with 0, 130 interrupted, 2 storage or engine.
+ * A sweep in a process of its own, to be interrupted and killed: STUDY DIRECTORY [ENGINE]. Says on
+ * standard output how many runs it has made; exits with 0, 130 interrupted, 2 storage or engine.
  */
 import { StorageError } from '../../../dist/src/experiment/durable.js';
 import { EngineError } from '../../../dist/src/experiment/engine.js';
