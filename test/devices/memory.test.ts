@@ -21,6 +21,7 @@ function hostBytes(kind: string, count: number): number {
     wiring: {
       nodeActor: (nid) => nid,
       oneWay: () => 0,
+      halfDie: 30,
       areaKind: () => 'node',
       defaultArea: -1,
       policy: 0,
