@@ -4,10 +4,10 @@
  * One line moves at a time and by itself: the home snoops the holder, the holder sends the line to
  * the next CPU, which does its one access; that takes the two ways and `cache_line`. If others wait,
  * the line goes on at once, so that a cmpxchg() that failed has lost it before it can try again; if
- * nobody does, it stays in the cache of a CPU that wrote it until it is recalled. Who of those that wait is next is
- * drawn at random: interconnects promise no order, and first come first served would let one
- * cmpxchg() in N succeed where one in 12 of 64 was measured. Left out: a shared state, lines that
- * are evicted.
+ * nobody does, it stays in the cache of a CPU that wrote it until it is recalled. Who of those that
+ * wait is next is drawn at random: interconnects promise no order, and neither first come first
+ * served nor nearest first gives the rates that were measured (docs/smmu.md). Left out: copies that
+ * are read again later, lines that are evicted.
  */
 
 import {

@@ -66,7 +66,7 @@ export const costParameters = [
   assumed('zone_skip', 40, 'ns', 'a zone without enough pages'),
   assumed('zero_local', 0.125, 'ns/B', 'clearing memory of the own node, 8 GB/s'),
   assumed('zero_remote', 0.25, 'ns/B', 'clearing memory of another node, half of that'),
-  calibrated('cache_line', 30, 'ns', 'contended line used and given up: 16 CPUs, J. Garry 2020'),
+  calibrated('cache_line', 30, 'ns', 'contended line used and given up: 8-64 CPUs, J. Garry 2020'),
   assumed('load_slope', 0.2, '1', 'a of L0 (1 + a u / (1 - u)), fits of MLC curves 0.15-0.3'),
   assumed(
     'load_window',
