@@ -7,6 +7,7 @@
 
 import {
   ALLOC,
+  BUDDY,
   FREE,
   FREED,
   freed,
@@ -163,10 +164,15 @@ export class Replayer implements Behaviour {
       return true;
     }
     const size = this.#column(index, operation.size);
+    const offset = this.#column(index, operation.offset);
+    if (!mayFree(held, offset, size, this.#wiring.directory.pageSize)) {
+      this.#settle(index, op.SKIPPED);
+      return true;
+    }
     if (size === 0) this.#held.delete(id);
     const at = this.#post(loop, index, FREE, modeOf(code));
     loop.out[at + request.size] = size === 0 ? held.size : size;
-    loop.out[at + request.extra] = held.pfn + this.#column(index, operation.offset);
+    loop.out[at + request.extra] = held.pfn + offset;
     return false;
   }
 
@@ -245,6 +251,15 @@ export class Replayer implements Behaviour {
       area,
     });
   }
+}
+
+/**
+ * Whether a free begins among the pages held and, in the buddy, ends there: a range of an area may run past
+ * its end, as recorded kernels let it, but no kernel lives through the rest.
+ */
+function mayFree(held: Held, offset: number, size: number, pageSize: number): boolean {
+  if (offset >= held.pages) return false;
+  return held.area !== BUDDY || offset + Math.ceil(size / pageSize) <= held.pages;
 }
 
 function modeOf(code: number): number {

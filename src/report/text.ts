@@ -9,6 +9,8 @@ import { type Cell, type Paint, percentText, sizeText, table, timeText } from '.
 
 /** Tables longer than this have one row per declaration instead of one per device. */
 const rowsMax = 24;
+/** Rows of times of single devices; beyond, their declarations stand for them. */
+const timesMax = 40;
 const findingsShown = 3;
 
 export interface TextOptions {
@@ -191,7 +193,7 @@ function statsTable({ stats, devices }: RunResult): string[] {
   if (histograms.length === 0) return [];
   const names = new Set(devices.map(({ name }) => name));
   const declarations = new Set(devices.map(({ declaration }) => declaration));
-  const many = histograms.filter(({ actor }) => names.has(actor)).length > rowsMax;
+  const many = histograms.filter(({ actor }) => names.has(actor)).length > timesMax;
   const recordedFor = (actors: ReadonlySet<string>) =>
     new Set(histograms.filter(({ actor }) => actors.has(actor)).map(({ name }) => name));
   const ofDevices = recordedFor(names);
