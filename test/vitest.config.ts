@@ -5,6 +5,7 @@ export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/setup.ts'],
     // What is tested is what ships: `#cmasim/*` resolves to dist/, which vite leaves as it is.
     server: { deps: { external: [/\/dist\//] } },
     pool: 'forks',
