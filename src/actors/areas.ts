@@ -348,17 +348,26 @@ export class Areas {
   }
 
   #release(area: cma.CmaArea, pfn: number, pages: number, at: Freed): void {
-    const returned = cma.cmaRelease(area, pfn, pages, this.#wiring.rules.wholeRange);
+    const used = cma.cmaUsed(area);
+    const leaked = area.leaked.weight;
+    const accepted = cma.cmaRelease(area, pfn, pages, this.#wiring.rules.wholeRange);
+    const returned = Math.max(0, accepted);
     if (returned > 0) this.#zones.returnCma(area.nid, area.zone, returned);
-    this.#ledger.released(area, pfn, pages, Math.max(0, returned), at);
+    const change = {
+      returned,
+      bits: used - cma.cmaUsed(area),
+      leaks: leaked - area.leaked.weight,
+    };
+    this.#ledger.released(area, pfn, pages, change, at);
   }
 
   /** Pages back in the buddy whose bits stay set for ever. */
   #leak(area: cma.CmaArea, pfn: number, pages: number, at: Freed): void {
     const inside = Math.min(pages, area.basePfn + area.count - pfn);
+    const leaked = area.leaked.weight;
     const returned = cma.cmaFreeToBuddy(area, pfn, inside);
     this.#zones.returnCma(area.nid, area.zone, returned);
-    this.#ledger.leaked(area, pfn, inside, returned, at);
+    this.#ledger.leaked(area, pfn, inside, area.leaked.weight - leaked, at);
   }
 }
 

@@ -61,11 +61,13 @@ export class Ledger {
     this.audit(area);
   }
 
-  /** cma_release() cleared bits of [pfn, pfn + pages); `cleared` of those pages were held. */
-  released(area: cma.CmaArea, pfn: number, pages: number, cleared: number, at: Freed): void {
-    this.#of(area.index).held -= cleared;
-    if (cleared < pages) {
-      const missing = pages - cleared;
+  /** cma_release() of [pfn, pfn + pages) has changed the area. */
+  released(area: cma.CmaArea, pfn: number, pages: number, change: Change, at: Freed): void {
+    const count = this.#of(area.index);
+    count.held -= change.bits - change.leaks;
+    count.leaked -= change.leaks;
+    if (change.returned < pages) {
+      const missing = pages - change.returned;
       const text = `${missing} of ${pages} pages from pfn ${hex(pfn)} were not held when ${area.name} took them back`;
       this.#find('double-free', area, pfn, missing, at, text);
     }
@@ -82,11 +84,11 @@ export class Ledger {
     this.audit(area);
   }
 
-  /** __free_pages() took pages of the area: `returned` of them were held, and their bits stay set. */
-  leaked(area: cma.CmaArea, pfn: number, pages: number, returned: number, at: Freed): void {
+  /** __free_pages() took pages of the area; the bits of `leaks` of them stay set. */
+  leaked(area: cma.CmaArea, pfn: number, pages: number, leaks: number, at: Freed): void {
     const count = this.#of(area.index);
-    count.held -= returned;
-    count.leaked += returned;
+    count.held -= leaks;
+    count.leaked += leaks;
     const text = `${pages} pages of ${area.name} from pfn ${hex(pfn)} went to the buddy; their bits stay set`;
     this.#find('leak', area, pfn, pages, at, text);
     for (let page = pfn; this.#owners && page < pfn + pages; page++) this.#owners.delete(page);
@@ -103,16 +105,19 @@ export class Ledger {
     }
   }
 
+  /** Pages of an area that somebody holds, by request or by pin: a pin may hold what had leaked. */
+  #outOfBuddy(area: cma.CmaArea): number {
+    const { claimed } = this.#of(area.index);
+    return cma.cmaUsed(area) - claimed - area.leaked.weight + area.pinned.weight;
+  }
+
   /** Holds every area and zone of this shard against the counts. @throws BrokenInvariant */
   auditAll(wiring: Wiring, zones: Zones, areas: readonly (cma.CmaArea | undefined)[]): void {
     for (const area of areas) if (area) this.audit(area);
     for (const { nid } of wiring.layout.nodes) {
       for (const zone of zones.of(nid)) {
         const own = areas.filter((area) => area && area.nid === nid && area.zone === zone.name);
-        const outOfBuddy = own.reduce(
-          (sum, area) => sum + this.#of(area!.index).held + area!.pinned.weight,
-          0,
-        );
+        const outOfBuddy = own.reduce((sum, area) => sum + this.#outOfBuddy(area!), 0);
         const pages = own.reduce((sum, area) => sum + area!.count, 0);
         if (zone.freeCma + zone.borrowedCma + outOfBuddy !== pages) {
           throw new BrokenInvariant(
@@ -140,6 +145,15 @@ export class Ledger {
   ): void {
     this.#log.findings.push({ time, kind, id, pfn, pages, area: area.index, text });
   }
+}
+
+/** What a release did to an area. */
+export interface Change {
+  /** Pages that went back to the buddy: less than asked if some were not held. */
+  readonly returned: number;
+  /** Bits cleared, in pages, and how many of those pages were in the buddy all along. */
+  readonly bits: number;
+  readonly leaks: number;
 }
 
 /** The free a finding is about. */
