@@ -198,17 +198,17 @@ export function attemptsById(logs: readonly LogData[]): Map<number, Attempt[]> {
   const byId = new Map<number, Attempt[]>();
   for (const { attempts } of logs) {
     for (let at = 0; at < attempts.length; at += ATTEMPT_WIDTH) {
-      const [id, time, area, count, align, err, retries] = attempts.subarray(at) as unknown as [
-        number,
-        number,
-        number,
-        number,
-        number,
-        number,
-        number,
-      ];
+      const id = attempts[at]!;
+      const attempt = {
+        id,
+        time: attempts[at + 1]!,
+        area: attempts[at + 2]!,
+        count: attempts[at + 3]!,
+        align: attempts[at + 4]!,
+        err: attempts[at + 5]!,
+        retries: attempts[at + 6]!,
+      };
       const list = byId.get(id);
-      const attempt = { id, time, area, count, align, err, retries };
       if (list) list.push(attempt);
       else byId.set(id, [attempt]);
     }
@@ -222,7 +222,9 @@ export function spentById(logs: readonly LogData[]): Map<number, Spent[]> {
   const byId = new Map<number, Spent[]>();
   for (const { spent } of logs) {
     for (let at = 0; at < spent.length; at += SPENT_WIDTH) {
-      const [id, time, area] = spent.subarray(at, at + 3) as unknown as [number, number, number];
+      const id = spent[at]!;
+      const time = spent[at + 1]!;
+      const area = spent[at + 2]!;
       const named = partNames.map((name, i) => [name, spent[at + 3 + i]!] as const);
       const parts = Object.fromEntries(named) as Spent['parts'];
       const list = byId.get(id);

@@ -38,6 +38,7 @@ export class InterpretedMachine implements Machine {
 
   start(): void {
     const due = new Map<number, () => void>();
+    // XState's clock by XState's names; what it sets is a timer of our event queue, in simulated time.
     const clock = {
       setTimeout: (fn: () => void, delay: number): number => {
         const token = this.#around.arm(delay);

@@ -60,5 +60,6 @@ export function rowView(fields: readonly string[], first: number): RowView {
       },
     });
   }
+  // The accessors were defined a moment ago, by names the compiler cannot know.
   return new View() as unknown as RowView;
 }

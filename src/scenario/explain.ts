@@ -42,8 +42,8 @@ export function explain(
       return source.error(path, inner?.message ?? 'not a name', { key: true });
     }
     case 'invalid_union':
-      if ('discriminator' in deepest) {
-        const { options } = deepest as unknown as { options: string[] };
+      if ('options' in deepest && Array.isArray(deepest.options)) {
+        const options = deepest.options.map(String);
         const what = value === undefined ? 'nothing' : found(value);
         return source.error(path, `${what}, ${didYouMean(what, options)}`);
       }

@@ -89,7 +89,7 @@ function comparable(row: Row): Row {
       return row[6] === 'buddy' ? replaced(row, 7, ANY) : row;
     case 'free':
       if (row[7] === 'buddy') return replaced(row, 8, ANY);
-      return row[7] === 'buddy-leak' ? (row.slice(0, 10) as unknown as Row) : row;
+      return row[7] === 'buddy-leak' ? cut(row, 10) : row;
     case 'state':
       return ['state', (row[1] as unknown[][]).map((area) => area.slice(0, 6))];
     case 'zones':
@@ -100,9 +100,15 @@ function comparable(row: Row): Row {
 }
 
 function replaced(row: Row, at: number, value: unknown): Row {
-  const copy = [...row];
-  copy[at] = value;
-  return copy as unknown as Row;
+  const [kind, ...fields] = row;
+  fields[at - 1] = value;
+  return [kind, ...fields];
+}
+
+/** The first `length` entries of a row. */
+function cut(row: Row, length: number): Row {
+  const [kind, ...fields] = row;
+  return [kind, ...fields.slice(0, length - 1)];
 }
 
 /** Of a node in a `zones` row: nid, online, memory, start, spanned, and each populated zone's static part. */
@@ -143,24 +149,24 @@ class ActualRows {
     const row = this.#file.rows[index]!;
     switch (row[0]) {
       case 'alloc':
-        return [...row.slice(0, 7), ...this.#place(index), this.#tried(index)] as unknown as Row;
+        return [...cut(row, 7), ...this.#place(index), this.#tried(index)];
       case 'coherent':
         return [
-          ...row.slice(0, 6),
+          ...cut(row, 6),
           ...this.#place(index),
           this.#tried(index),
           this.#returned.get(index) ?? [],
-        ] as unknown as Row;
+        ];
       case 'free':
-        return [...row.slice(0, 7), ...this.#freed(index)] as unknown as Row;
+        return [...cut(row, 7), ...this.#freed(index)];
       case 'coherent_free':
-        return [...row.slice(0, 3), this.#freed(index)[0]] as unknown as Row;
+        return [...cut(row, 3), this.#freed(index)[0]];
       case 'cma_alloc':
-        return [...row.slice(0, 5), ...this.#raw(index), this.#tried(index)] as unknown as Row;
+        return [...cut(row, 5), ...this.#raw(index), this.#tried(index)];
       case 'cma_release':
-        return [...row.slice(0, 5), ...this.#released(index)] as unknown as Row;
+        return [...cut(row, 5), ...this.#released(index)];
       case 'busy':
-        return [...row.slice(0, 5), this.#pinned(index), this.#errno(index)] as unknown as Row;
+        return [...cut(row, 5), this.#pinned(index), this.#errno(index)];
       case 'unbusy':
         return ['unbusy', row[1], this.#verdict(index) === op.SKIPPED ? 'skip' : 0];
       case 'state':

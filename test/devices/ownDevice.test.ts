@@ -58,7 +58,7 @@ test('a module may not take a kind that is there', () => {
 
 test('a module that is not there is named with the place of its name', () => {
   const scenario = 'kernel: 6.12\nmachine: kunpeng920-2p\nmodules: [./none.mjs]\n';
-  expect(() => parseScenario(scenario, '/tmp/s.yaml')).toThrow(
-    '/tmp/s.yaml:3:11: modules[0]: ./none.mjs: no such file',
+  expect(() => parseScenario(scenario, 's.yaml')).toThrow(
+    's.yaml:3:11: modules[0]: ./none.mjs: no such file',
   );
 });

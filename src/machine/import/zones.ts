@@ -3,7 +3,19 @@
  */
 import type { Facts, ZoneFacts } from './facts.js';
 
-const zoneKeys: Readonly<Record<string, keyof ZoneFacts & string>> = {
+/** Fields that a line of /proc/zoneinfo sets. */
+type ZoneNumber =
+  | 'free'
+  | 'min'
+  | 'low'
+  | 'high'
+  | 'spanned'
+  | 'present'
+  | 'managed'
+  | 'cma'
+  | 'startPfn';
+
+const zoneKeys: Readonly<Record<string, ZoneNumber>> = {
   'pages free': 'free',
   min: 'min',
   low: 'low',
@@ -41,8 +53,7 @@ export function importZoneinfo(facts: Facts, text: string, file: string): void {
 
 function set(zone: ZoneFacts, key: string, value: number): void {
   const name = zoneKeys[key];
-  if (name === undefined) return;
-  (zone as unknown as Record<string, number>)[name] = value;
+  if (name !== undefined) zone[name] = value;
 }
 
 /** /proc/buddyinfo: free blocks per order. */
