@@ -1,10 +1,10 @@
 /**
- * A thread of a sweep: makes whole runs, one after the other (experiment/make.ts).
+ * A thread of a sweep: makes whole runs, one after the other (study/make.ts).
  */
 
 import { workerData } from 'node:worker_threads';
-import type { Made, RunJob, RunOne } from '../src/experiment/engine.js';
-import { Maker } from '../src/experiment/make.js';
+import type { Made, RunJob, RunOne } from '../src/study/engine.js';
+import { Maker } from '../src/study/make.js';
 
 /** Module whose default export makes one run. */
 const { runner } = workerData as { runner: string };

@@ -1,12 +1,12 @@
 /**
- * A thread of the pool: hosts shards of one run after another (actors/host.ts).
+ * A thread of the pool: hosts shards of one run after another (run/thread.ts).
  *
  * Plan and results travel as msgpackr buffers, which are moved and not copied.
  */
 
 import { Packr } from 'msgpackr';
 import { move } from 'piscina';
-import { hostShards, type ThreadTask } from '../src/actors/host.js';
+import { hostShards, type ThreadTask } from '../src/run/thread.js';
 
 const packr = new Packr({ moreTypes: true, structuredClone: true });
 

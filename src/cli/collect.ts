@@ -10,7 +10,7 @@ import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { ImportFile } from '../machine/import/recognise.js';
 import { isTar, readTar } from '../machine/import/tar.js';
-import { InputError } from '../trace/input.js';
+import { InputError } from '../trace/read/input.js';
 
 /** Text about a machine is smaller, whatever else lies in the directory. */
 const FILE_MAX = 64 << 20;

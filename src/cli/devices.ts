@@ -3,12 +3,12 @@
  */
 
 import { Command } from 'commander';
+import { mermaid } from '../devices/chart/mermaid.js';
 import type { DeviceEnvironment, DeviceModel } from '../devices/model.js';
 import { deviceModel, deviceModels } from '../devices/registry.js';
-import { mermaid } from '../report/mermaid.js';
-import { sizeText, table } from '../report/table.js';
 import { deviceJsonSchema } from '../scenario/jsonSchema.js';
 import { didYouMean } from '../scenario/suggest.js';
+import { sizeText, table } from '../text/table.js';
 import { print, printJson } from './output.js';
 import { UsageError } from './usage.js';
 

@@ -3,13 +3,13 @@
  * two runs; what moved, what fails, what got slower. Exit 1 when something got worse.
  */
 import { Command } from 'commander';
-import { type Diff, type DiffSide, diffRuns } from '../experiment/diff.js';
-import { BootFailed } from '../experiment/plan.js';
-import type { Recording, TraceReplay } from '../experiment/replayTrace.js';
-import { type RunPlacements, runPlacements } from '../experiment/runPlacements.js';
-import type { WhatIf } from '../experiment/server.js';
-import { ConfigError } from '../mm/kconfig.js';
-import { diffDocument, diffText } from '../report/diff.js';
+import { type Diff, type DiffSide, diffRuns } from '../diff/diff.js';
+import { diffDocument, diffText } from '../diff/text.js';
+import { ConfigError } from '../mm/boot/kconfig.js';
+import type { Recording, TraceReplay } from '../replay/replayTrace.js';
+import type { WhatIf } from '../replay/server.js';
+import { type RunPlacements, runPlacements } from '../run/placements.js';
+import { BootFailed } from '../run/plan.js';
 import { print, printJson, stdoutPaint } from './output.js';
 import { machineInstead, recordingsOf } from './recording.js';
 import { UsageError } from './usage.js';

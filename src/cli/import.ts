@@ -10,7 +10,7 @@ import { MachineError } from '../machine/check.js';
 import type { MachineKeys } from '../machine/custom.js';
 import { type ImportedMachine, importMachine } from '../machine/import/build.js';
 import type { ImportFile } from '../machine/import/recognise.js';
-import { InputError } from '../trace/input.js';
+import { InputError } from '../trace/read/input.js';
 import { collectFiles, machineName } from './collect.js';
 import { complain, print, printJson } from './output.js';
 import { UsageError } from './usage.js';

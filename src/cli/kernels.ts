@@ -5,9 +5,9 @@
 import { Command } from 'commander';
 import { type PolicyRow, policies, stepWords } from '../mm/policy.js';
 import { type Release, releases } from '../mm/release.js';
-import { table } from '../report/table.js';
 import { kernelNames } from '../scenario/resolve.js';
 import { didYouMean } from '../scenario/suggest.js';
+import { table } from '../text/table.js';
 import { print, printJson } from './output.js';
 import { UsageError } from './usage.js';
 

@@ -7,8 +7,8 @@ import { Command } from 'commander';
 import type { Machine } from '../machine/machine.js';
 import { presetMachine } from '../machine/preset.js';
 import { presets } from '../machine/presets.js';
-import { sizeText, table } from '../report/table.js';
 import { didYouMean } from '../scenario/suggest.js';
+import { sizeText, table } from '../text/table.js';
 import { print, printJson } from './output.js';
 import { UsageError } from './usage.js';
 

@@ -7,10 +7,10 @@
  */
 
 import { Command, CommanderError } from 'commander';
-import { BootFailed } from '../experiment/plan.js';
-import { ConfigError } from '../mm/kconfig.js';
+import { ConfigError } from '../mm/boot/kconfig.js';
+import { BootFailed } from '../run/plan.js';
 import { ScenarioError } from '../scenario/error.js';
-import { InputError } from '../trace/input.js';
+import { InputError } from '../trace/read/input.js';
 import { bootCommand } from './boot.js';
 import { captureCommand } from './capture.js';
 import { demoCommand } from './demo.js';

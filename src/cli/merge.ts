@@ -3,11 +3,11 @@
  */
 
 import { Command } from 'commander';
-import { Journal } from '../experiment/journal.js';
-import { openResults, readStudy, sameStudy } from '../experiment/results.js';
-import { settle } from '../experiment/runStudy.js';
-import type { Study } from '../experiment/study.js';
 import { ScenarioError } from '../scenario/error.js';
+import { Journal } from '../study/journal.js';
+import { openResults, readStudy, sameStudy } from '../study/results.js';
+import { settle } from '../study/runStudy.js';
+import type { Study } from '../study/study.js';
 import { complain } from './output.js';
 import { showStudy, usable } from './sweep.js';
 

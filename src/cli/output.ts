@@ -4,8 +4,8 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { type Paint, paint } from '../report/table.js';
 import { oneLine } from '../scenario/error.js';
+import { type Paint, paint } from '../text/table.js';
 
 /** A reader that goes away (`| head`) is no mistake: what is left is not written. */
 export function ignoreClosedPipes(): void {

@@ -3,9 +3,9 @@
  * will take.
  */
 
-import type { Progress } from '../report/result.js';
-import { timeText } from '../report/table.js';
-import { rateText } from '../report/text.js';
+import type { Progress } from '../run/result.js';
+import { rateText } from '../run/text.js';
+import { timeText } from '../text/table.js';
 
 const redrawMs = 100;
 const clearLine = '\r\u001b[K';

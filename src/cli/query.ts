@@ -6,10 +6,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { DuckDbMissing, QueryError, type QueryResult, query } from '../experiment/duckdb.js';
-import { type RunChoice, writeRequests } from '../experiment/requestsTable.js';
-import { readStudy } from '../experiment/results.js';
-import { type Cell, table } from '../report/table.js';
+import { DuckDbMissing, QueryError, type QueryResult, query } from '../study/duckdb.js';
+import { type RunChoice, writeRequests } from '../study/requestsTable.js';
+import { readStudy } from '../study/results.js';
+import { type Cell, table } from '../text/table.js';
 import { print, printJson } from './output.js';
 import { UsageError } from './usage.js';
 

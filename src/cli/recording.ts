@@ -4,13 +4,13 @@
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { type Recording, readRecording } from '../experiment/replayTrace.js';
-import { type Server, serverOf, type WhatIf } from '../experiment/server.js';
 import { MachineError } from '../machine/check.js';
 import type { Machine } from '../machine/machine.js';
+import { type Recording, readRecording } from '../replay/replayTrace.js';
+import { type Server, serverOf, type WhatIf } from '../replay/server.js';
 import { parseScenario } from '../scenario/load.js';
-import { InputError } from '../trace/input.js';
-import { isDirectory, phasesOf } from '../trace/phases.js';
+import { InputError } from '../trace/read/input.js';
+import { isDirectory, phasesOf } from '../trace/read/phases.js';
 import { collectFiles, machineName } from './collect.js';
 import { UsageError } from './usage.js';
 

@@ -6,21 +6,21 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import type { RecordingCheck } from '../check/recording.js';
-import { BootFailed } from '../experiment/plan.js';
-import type { TraceReplay } from '../experiment/replayTrace.js';
-import { ConfigError } from '../mm/kconfig.js';
+import { ConfigError } from '../mm/boot/kconfig.js';
 import { releases } from '../mm/release.js';
+import type { Comparison } from '../replay/compare.js';
+import type { RecordingCheck } from '../replay/recording.js';
+import type { TraceReplay } from '../replay/replayTrace.js';
 import {
   countedAgainst,
   type ReplayReport,
   replayDocument,
   replayTraceText,
-} from '../report/replay.js';
-import { table } from '../report/table.js';
-import type { Comparison } from '../trace/compare.js';
-import { isOperationFile } from '../trace/kind.js';
-import { isDirectory } from '../trace/phases.js';
+} from '../replay/text.js';
+import { BootFailed } from '../run/plan.js';
+import { table } from '../text/table.js';
+import { isOperationFile } from '../trace/read/kind.js';
+import { isDirectory } from '../trace/read/phases.js';
 import { print, printJson, stdoutPaint } from './output.js';
 import { recordingsOf } from './recording.js';
 import { UsageError } from './usage.js';
@@ -145,7 +145,7 @@ export async function replayAll(
   // On demand: the event core and its threads are no business of a typing error.
   const { Replayer } = await import('../index.js');
   const replayer = new Replayer();
-  const { checkRecording } = await import('../check/recording.js');
+  const { checkRecording } = await import('../replay/recording.js');
   const results: RecordingCheck[] = [];
   try {
     for (const file of files) results.push(await checkRecording(file, replayer, kernel));

@@ -3,9 +3,9 @@
  */
 
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { runDocument } from '../report/json.js';
-import type { RunResult } from '../report/result.js';
-import { runText, timingText } from '../report/text.js';
+import { runDocument } from '../run/json.js';
+import type { RunResult } from '../run/result.js';
+import { runText, timingText } from '../run/text.js';
 import { loadScenario, scenariosYaml } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { complain, print, printJson, stdoutPaint } from './output.js';

@@ -15,8 +15,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { runDocument } from '../report/json.js';
-import type { RunResult } from '../report/result.js';
+import { runDocument } from '../run/json.js';
+import type { RunResult } from '../run/result.js';
 import { ScenarioError } from '../scenario/error.js';
 import { scenarioYaml } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';

@@ -3,14 +3,14 @@
  */
 
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { SizeWhat } from '../experiment/bootString.js';
-import { modelVersion } from '../experiment/identity.js';
-import { BootFailed } from '../experiment/plan.js';
-import { openEngine } from '../experiment/runStudy.js';
-import { type Avoid, avoidable, SizeError, size } from '../experiment/size.js';
-import { sizeAnswerText, sizeDocument } from '../experiment/sizeText.js';
 import { loadScenario } from '../index.js';
+import { BootFailed } from '../run/plan.js';
 import type { Scenario } from '../scenario/scenario.js';
+import type { SizeWhat } from '../size/bootString.js';
+import { type Avoid, avoidable, SizeError, size } from '../size/size.js';
+import { sizeAnswerText, sizeDocument } from '../size/text.js';
+import { modelVersion } from '../study/identity.js';
+import { openEngine } from '../study/runStudy.js';
 import { print, printJson, stdoutPaint } from './output.js';
 import { interruptedCode, overridesOf, type RunOptions } from './run.js';
 import { engineUrl, jobs, keyValue, usable } from './sweep.js';

@@ -3,14 +3,14 @@
  */
 
 import { Command, InvalidArgumentError } from 'commander';
-import { StorageError } from '../experiment/durable.js';
-import { EngineError } from '../experiment/engine.js';
-import { Ledger, type Shard } from '../experiment/ledger.js';
-import { loadStudy } from '../experiment/loadStudy.js';
-import { runStudy, type StudyRun } from '../experiment/runStudy.js';
-import { type Study, variantText } from '../experiment/study.js';
-import { studyDocument, studyText } from '../experiment/studyText.js';
-import type { VariantSummary } from '../experiment/summary.js';
+import { EngineError } from '../study/engine.js';
+import { loadStudy } from '../study/load.js';
+import { Ledger, type Shard } from '../study/progress.js';
+import { runStudy, type StudyRun } from '../study/runStudy.js';
+import { type Study, variantText } from '../study/study.js';
+import type { VariantSummary } from '../study/summary.js';
+import { studyDocument, studyText } from '../study/text.js';
+import { StorageError } from '../tables/durable.js';
 import { complain, print, printJson, stdoutPaint } from './output.js';
 import { interruptedCode, overridesOf } from './run.js';
 import { SweepProgress } from './sweepProgress.js';

@@ -3,10 +3,10 @@
  * where there is none, or one JSON document per event for scripts.
  */
 
-import type { Made } from '../experiment/engine.js';
-import { type PlannedRun, variantText } from '../experiment/study.js';
-import type { SweepState } from '../experiment/sweep.js';
-import { timeText } from '../report/table.js';
+import type { Made } from '../study/engine.js';
+import { type PlannedRun, variantText } from '../study/study.js';
+import type { SweepState } from '../study/sweep.js';
+import { timeText } from '../text/table.js';
 
 const redrawMs = 100;
 const lineMs = 10_000;

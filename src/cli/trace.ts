@@ -5,10 +5,15 @@
 
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
-import { type Column, sizeText, table } from '../report/table.js';
-import { InputError } from '../trace/input.js';
-import { type Comparison, compareCounts, compareSummary, isCounts } from '../trace/recorded.js';
-import { type InputSummary, summarizeTraces, type TraceSummary } from '../trace/summary.js';
+import { type Column, sizeText, table } from '../text/table.js';
+import {
+  type Comparison,
+  compareCounts,
+  compareSummary,
+  isCounts,
+} from '../trace/join/recorded.js';
+import { type InputSummary, summarizeTraces, type TraceSummary } from '../trace/join/summary.js';
+import { InputError } from '../trace/read/input.js';
 import { importFrom } from './import.js';
 import { print, printJson, stdoutPaint } from './output.js';
 

@@ -5,9 +5,9 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { NoSuchRequest, requestsOf, why } from '../experiment/why.js';
-import type { RequestRow } from '../report/explained.js';
-import { requestsText, whyText } from '../report/why.js';
+import type { RequestRow } from '../explain/explained.js';
+import { requestsText, whyText } from '../explain/text.js';
+import { NoSuchRequest, requestsOf, why } from '../explain/why.js';
 import { ScenarioError } from '../scenario/error.js';
 import { loadScenario } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';

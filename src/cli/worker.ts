@@ -3,7 +3,7 @@
  */
 
 import { Command } from 'commander';
-import { modelVersion } from '../experiment/identity.js';
+import { modelVersion } from '../study/identity.js';
 import { complain } from './output.js';
 import { engineUrl, jobs, usable } from './sweep.js';
 
@@ -32,7 +32,7 @@ function seconds(value: string): number {
 }
 
 async function serve({ engine, jobs, lostAfter }: WorkerCliOptions): Promise<void> {
-  const { serveQueue } = await import('../experiment/queueWorker.js');
+  const { serveQueue } = await import('../study/queueWorker.js');
   const model = modelVersion();
   const interrupt = new AbortController();
   const stop = () => {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { ScenarioError } from '../scenario/error.js';
 import { loadScenario, type Override } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';
-import { isDirectory } from '../trace/phases.js';
+import { isDirectory } from '../trace/read/phases.js';
 
 /** A scenario that can be run, or a run that can be repeated. */
 export interface Repeatable {

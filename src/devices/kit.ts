@@ -8,12 +8,12 @@ import { setup } from 'xstate';
 import { z } from 'zod';
 import * as gfp from '../mm/gfp.js';
 import { counter, histogram } from '../sim/statistics.js';
-import * as keys from './keys.js';
-import * as life from './life.js';
 import { type DeviceModel, defineDevice, number, words } from './model.js';
+import * as keys from './parts/keys.js';
+import * as life from './parts/life.js';
+import * as sequence from './parts/sequence.js';
+import * as traffic from './parts/traffic.js';
 import { deviceModel, registerDevice } from './registry.js';
-import * as sequence from './sequence.js';
-import * as traffic from './traffic.js';
 
 export const kit = {
   setup,

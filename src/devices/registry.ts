@@ -3,23 +3,23 @@
  *
  * A scenario may name a module with models of its own: each thread that loads it registers them.
  */
-import { allocator } from './allocator.js';
-import { display } from './display.js';
-import { e1000e } from './e1000e.js';
-import { hns3 } from './hns3.js';
-import { hpre } from './hpre.js';
-import { igb } from './igb.js';
-import { ixgbe } from './ixgbe.js';
-import { mlx5 } from './mlx5.js';
+import { allocator } from './kinds/allocator.js';
+import { display } from './kinds/display.js';
+import { e1000e } from './kinds/e1000e.js';
+import { hns3 } from './kinds/hns3.js';
+import { hpre } from './kinds/hpre.js';
+import { igb } from './kinds/igb.js';
+import { ixgbe } from './kinds/ixgbe.js';
+import { mlx5 } from './kinds/mlx5.js';
+import { nvme } from './kinds/nvme.js';
+import { sec } from './kinds/sec.js';
+import { smmuCpu } from './kinds/smmu/smmuCpu.js';
+import { smmuv3 } from './kinds/smmu/smmuv3.js';
+import { vb2 } from './kinds/vb2.js';
+import { virtionet } from './kinds/virtionet.js';
+import { wifi } from './kinds/wifi.js';
+import { zip } from './kinds/zip.js';
 import type { DeviceModel } from './model.js';
-import { nvme } from './nvme.js';
-import { sec } from './sec.js';
-import { smmuCpu } from './smmuCpu.js';
-import { smmuv3 } from './smmuv3.js';
-import { vb2 } from './vb2.js';
-import { virtionet } from './virtionet.js';
-import { wifi } from './wifi.js';
-import { zip } from './zip.js';
 
 export const devices: readonly DeviceModel[] = [
   smmuv3,

@@ -49,6 +49,6 @@ export interface Machine {
   readonly parameters: readonly Parameter[];
   /** Ranges the firmware or the kernel image already holds at boot, [start, end) in bytes. */
   readonly reserved: readonly (readonly [start: number, end: number])[];
-  /** Numbers of the cost model (mm/cost.ts) this machine overrides. */
+  /** Numbers of the cost model (mm/alloc/cost.ts) this machine overrides. */
   readonly cost: Readonly<Record<string, number>>;
 }

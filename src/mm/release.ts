@@ -8,9 +8,10 @@
  * Left out: 32-bit kernels.
  */
 
-import { ConfigError } from './kconfig.js';
+import { ConfigError } from './boot/kconfig.js';
+import { type Arch, type BootStep, type Reservation, reservationOf } from './boot/reservation.js';
+import type { NodeLoad } from './boot/zonelist.js';
 import { type PolicyRow, policies } from './policy.js';
-import { type Arch, type BootStep, type Reservation, reservationOf } from './reservation.js';
 import {
   type Messages,
   messages57,
@@ -25,7 +26,6 @@ import {
   trace516,
   trace612,
 } from './wording.js';
-import type { NodeLoad } from './zonelist.js';
 
 /** hugetlb_cma_reserve(): a consumer of slots and memory. */
 export interface HugetlbCma {

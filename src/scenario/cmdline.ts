@@ -8,12 +8,12 @@
  * kernel.
  */
 
-import type { Kconfig } from '../mm/kconfig.js';
+import type { Kconfig } from '../mm/boot/kconfig.js';
+import { type BootParameters, noParameters } from '../mm/boot/parameters.js';
+import type { Arch } from '../mm/boot/reservation.js';
+import { reservations } from '../mm/boot/reservation.js';
 import { kstrtobool, type Memparse, memparse } from '../mm/memparse.js';
-import { type BootParameters, noParameters } from '../mm/parameters.js';
 import type { Kernel } from '../mm/release.js';
-import type { Arch } from '../mm/reservation.js';
-import { reservations } from '../mm/reservation.js';
 
 export interface CmdlineNote {
   readonly parameter: string;

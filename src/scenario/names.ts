@@ -3,8 +3,8 @@
  */
 
 // Loading them declares the statistics that every device and every request has.
-import '../actors/timing.js';
-import '../devices/host.js';
+import '../nodes/timing.js';
+import '../devices/host/host.js';
 import { deviceModels } from '../devices/registry.js';
 import { declaredStatistics } from '../sim/statistics.js';
 import { type Expression, namesIn } from './expect.js';

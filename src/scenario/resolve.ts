@@ -7,7 +7,7 @@ import { cpuNodesOf, withCompanions } from '../devices/companions.js';
 import { CompanionError, type DeviceModel } from '../devices/model.js';
 import { deviceModel, deviceModels } from '../devices/registry.js';
 import type { Machine } from '../machine/machine.js';
-import { kconfigOf, kconfigSymbols } from '../mm/kconfig.js';
+import { kconfigOf, kconfigSymbols } from '../mm/boot/kconfig.js';
 import { lowerPolicy, PolicyError, type PolicyRow, policies } from '../mm/policy.js';
 import { type Kernel, kernelOf, releases } from '../mm/release.js';
 import type { Source } from './document.js';

@@ -20,7 +20,7 @@ export interface Scenario {
   /** Kconfig symbols that differ from the release's defaults. */
   readonly config: Readonly<Record<string, string | number | boolean>>;
   readonly machine: Machine;
-  /** Numbers of mm/cost.ts that differ from their defaults. */
+  /** Numbers of mm/alloc/cost.ts that differ from their defaults. */
   readonly cost: Readonly<Record<string, number>>;
   /** The kernel's command line, verbatim. */
   readonly cmdline: string;

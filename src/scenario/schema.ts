@@ -5,8 +5,8 @@
  */
 
 import { z } from 'zod';
-import { expected, sizeValue, timeValue } from '../devices/keys.js';
-import { costParameters } from '../mm/cost.js';
+import { expected, sizeValue, timeValue } from '../devices/parts/keys.js';
+import { costParameters } from '../mm/alloc/cost.js';
 import { parseSize } from '../mm/units.js';
 
 /** A size in bytes. */

@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cmaAreaFromLayout, cmaClaim, cmaRelease, cmaSearch } from '../../dist/src/mm/cma.js';
+import { cmaAreaFromLayout, cmaClaim, cmaRelease, cmaSearch } from '../../dist/src/mm/alloc/cma.js';
 
 const CELLS = [
   { pages: 4096, occupancy: 50, pairs: 300_000, check: 'cc8df7ea', target: 0.4 },

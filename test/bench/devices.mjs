@@ -7,8 +7,8 @@
  */
 
 import { createActor } from 'xstate';
-import { hns3 } from '../../dist/src/devices/hns3.js';
-import { Kind } from '../../dist/src/devices/kind.js';
+import { Kind } from '../../dist/src/devices/host/fleet.js';
+import { hns3 } from '../../dist/src/devices/kinds/hns3.js';
 
 const environment = { pageSize: 4096, maxPageOrder: 10, cmaAlignment: 8, dmaCma: true, cpus: 4 };
 const START = 0;

@@ -6,7 +6,7 @@
  * threads. Both must arrive at the check values.
  */
 
-import { ShardPool } from '../../dist/src/actors/shards.js';
+import { ShardPool } from '../../dist/src/run/shards.js';
 import { Yardstick } from './phold-yardstick.mjs';
 
 /** Shortest delay, and with it the width of a window, in ticks. */

@@ -8,13 +8,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import runInline from '../../dist/src/experiment/inline.js';
-import { Journal } from '../../dist/src/experiment/journal.js';
-import { parseStudy } from '../../dist/src/experiment/loadStudy.js';
-import { RedisQueue } from '../../dist/src/experiment/queue.js';
-import { sweep } from '../../dist/src/experiment/sweep.js';
-import { Threads } from '../../dist/src/experiment/threads.js';
 import { parseScenario } from '../../dist/src/scenario/load.js';
+import runInline from '../../dist/src/study/inline.js';
+import { Journal } from '../../dist/src/study/journal.js';
+import { parseStudy } from '../../dist/src/study/load.js';
+import { RedisQueue } from '../../dist/src/study/queue.js';
+import { sweep } from '../../dist/src/study/sweep.js';
+import { Threads } from '../../dist/src/study/threads.js';
 
 const runs = 200;
 const rounds = 3;
@@ -121,7 +121,7 @@ async function startRedis(directory) {
     });
   });
   if (!there) return undefined;
-  const module = new URL('../../dist/src/experiment/queueWorker.js', import.meta.url);
+  const module = new URL('../../dist/src/study/queueWorker.js', import.meta.url);
   const options = 'jobs: 1, lostAfterMs: 30000';
   const code = `
     import { serveQueue } from '${module}';

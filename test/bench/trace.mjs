@@ -5,9 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import { Names } from '../../dist/src/trace/event.js';
-import { readChunks } from '../../dist/src/trace/read.js';
-import { Reconstruction } from '../../dist/src/trace/reconstruct.js';
+import { Reconstruction } from '../../dist/src/trace/join/reconstruct.js';
+import { Names } from '../../dist/src/trace/read/event.js';
+import { readChunks } from '../../dist/src/trace/read/read.js';
 
 const FILES = [
   ['ftrace text, maps', 'x86-7.2-life/lifecycle.trace.gz'],

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { smmuCpu } from '#cmasim/devices/kinds/smmu/smmuCpu.js';
+import { smmuv3 } from '#cmasim/devices/kinds/smmu/smmuv3.js';
 import type { Action, DeviceModel } from '#cmasim/devices/model.js';
 import { devices } from '#cmasim/devices/registry.js';
-import { smmuCpu } from '#cmasim/devices/smmuCpu.js';
-import { smmuv3 } from '#cmasim/devices/smmuv3.js';
 import { run, type WorldOptions } from './world.js';
 
 /** What CPUs and SMMU did to the queue, in the order in which they did it. */

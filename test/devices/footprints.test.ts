@@ -3,9 +3,9 @@
  * counted from dma_alloc events per phase (probe, ifup, ring).
  */
 import { expect, test } from 'vitest';
-import { queuePairBytes } from '#cmasim/devices/qm.js';
+import { vringSize } from '#cmasim/devices/kinds/virtionet.js';
+import { queuePairBytes } from '#cmasim/devices/parts/qm.js';
 import { deviceModel } from '#cmasim/devices/registry.js';
-import { vringSize } from '#cmasim/devices/virtionet.js';
 import { environment, run } from './world.js';
 
 /** Sizes of coherent allocations and how many there were; pages of pools and buffers aside. */

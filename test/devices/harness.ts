@@ -1,11 +1,11 @@
 /** Runs one machine lowered and through XState side by side, and says where they part. */
 import type { AnyStateMachine } from 'xstate';
-import type { DmaApi } from '#cmasim/devices/dma.js';
-import { InterpretedMachine } from '#cmasim/devices/interpreted.js';
-import { lower, type Tables } from '#cmasim/devices/lower.js';
-import { LoweredMachine } from '#cmasim/devices/lowered.js';
+import { InterpretedMachine } from '#cmasim/devices/chart/interpreted.js';
+import { lower, type Tables } from '#cmasim/devices/chart/lower.js';
+import { LoweredMachine } from '#cmasim/devices/chart/lowered.js';
+import { header, type Machine, rowView, type Surroundings } from '#cmasim/devices/chart/runner.js';
 import type { Vocabulary } from '#cmasim/devices/model.js';
-import { header, type Machine, rowView, type Surroundings } from '#cmasim/devices/runner.js';
+import type { DmaApi } from '#cmasim/wire/dma.js';
 
 /** `wait`: time goes on to the next timer. Otherwise an event by index, with its first number. */
 export type Step = 'wait' | { readonly event: number; readonly number: number };

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { hns3 } from '#cmasim/devices/hns3.js';
+import { hns3 } from '#cmasim/devices/kinds/hns3.js';
 import type { DeviceModel } from '#cmasim/devices/model.js';
-import { ringSize } from '#cmasim/devices/rings.js';
+import { ringSize } from '#cmasim/devices/parts/rings.js';
 import { environment, run } from './world.js';
 
 const config = { queues: 2, desc_num: 512, rx_buffer: 2048 };

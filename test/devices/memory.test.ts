@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { DeviceHost } from '#cmasim/devices/host.js';
+import { DeviceHost } from '#cmasim/devices/host/host.js';
 import { deviceModel } from '#cmasim/devices/registry.js';
 import { Streams } from '#cmasim/sim/random.js';
 import { Recorder } from '#cmasim/sim/statistics.js';

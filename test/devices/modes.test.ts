@@ -1,7 +1,7 @@
 /** Whole runs: where memory comes from behind an IOMMU, in an area of one's own, and page by page. */
 import { expect, test } from 'vitest';
-import { simulate } from '#cmasim/experiment/simulate.js';
-import type { RunResult } from '#cmasim/report/result.js';
+import type { RunResult } from '#cmasim/run/result.js';
+import { simulate } from '#cmasim/run/simulate.js';
 import { parseScenario } from '#cmasim/scenario/load.js';
 
 const machine = 'machine: { nodes: 2, memory: 2G, cpus: 4 }';

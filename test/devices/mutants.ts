@@ -1,5 +1,5 @@
 /** Small lies in lowered tables, one at a time, in every word that a run of the machine reads. */
-import { OP_BITS, op, type Tables } from '#cmasim/devices/lower.js';
+import { OP_BITS, op, type Tables } from '#cmasim/devices/chart/lower.js';
 
 export interface Mutant {
   readonly name: string;

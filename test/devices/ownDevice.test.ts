@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { deviceModel } from '#cmasim/devices/registry.js';
-import { simulate } from '#cmasim/experiment/simulate.js';
+import { simulate } from '#cmasim/run/simulate.js';
 import { loadScenario, parseScenario } from '#cmasim/scenario/load.js';
 import { tablesOf } from './harness.js';
 import { chartOf, expectations, firstFailure, walk } from './walk.js';

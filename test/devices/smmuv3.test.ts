@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { queueShift, tlbiCount } from '#cmasim/devices/kinds/smmu/smmuMemory.js';
+import { smmuv3 } from '#cmasim/devices/kinds/smmu/smmuv3.js';
 import type { DeviceModel } from '#cmasim/devices/model.js';
-import { queueShift, tlbiCount } from '#cmasim/devices/smmuMemory.js';
-import { smmuv3 } from '#cmasim/devices/smmuv3.js';
 import { environment, run } from './world.js';
 
 const footprint = (config: unknown, kernel = environment) =>

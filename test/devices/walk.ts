@@ -8,7 +8,7 @@ import {
   initialTransition,
   transition,
 } from 'xstate';
-import type { Tables } from '#cmasim/devices/lower.js';
+import type { Tables } from '#cmasim/devices/chart/lower.js';
 import { type DeviceModel, hostEvents, type Vocabulary } from '#cmasim/devices/model.js';
 import {
   type Bench,

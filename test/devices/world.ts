@@ -2,17 +2,18 @@
  * A machine small enough to reason about: nodes that grant from a budget of bytes, and the devices
  * on them. Everything a node is asked is written down, with its time.
  */
-import { Lines } from '#cmasim/actors/lines.js';
-import type { Wiring } from '#cmasim/actors/wiring.js';
+
 import { withCompanions } from '#cmasim/devices/companions.js';
-import * as dma from '#cmasim/devices/dma.js';
-import { type DeviceEnd, DeviceHost, type PlannedDevice } from '#cmasim/devices/host.js';
+import { type DeviceEnd, DeviceHost, type PlannedDevice } from '#cmasim/devices/host/host.js';
 import type { DeviceModel } from '#cmasim/devices/model.js';
 import { devices } from '#cmasim/devices/registry.js';
+import { Lines } from '#cmasim/nodes/cacheLines.js';
+import type { Wiring } from '#cmasim/nodes/wiring.js';
 import { Loop } from '#cmasim/sim/loop.js';
 import type { Behaviour } from '#cmasim/sim/model.js';
 import { Streams } from '#cmasim/sim/random.js';
 import { Recorder, summarize, totalOf } from '#cmasim/sim/statistics.js';
+import * as dma from '#cmasim/wire/dma.js';
 
 export const environment = {
   pageSize: 4096,

@@ -15,7 +15,7 @@ import {
   bitmapTest,
   bitmapWeight,
   bitmapZalloc,
-} from '#cmasim/mm/bitmap.js';
+} from '#cmasim/mm/alloc/bitmap.js';
 
 /** The search by trying every index in turn. */
 function naiveSearch(

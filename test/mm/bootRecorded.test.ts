@@ -3,18 +3,18 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { compareBoot } from '#cmasim/check/boot.js';
-import { readKernelLog, readZoneinfo } from '#cmasim/machine/dmesg.js';
-import { boot } from '#cmasim/mm/boot.js';
-import { kernelOf } from '#cmasim/mm/release.js';
-import { recordedBoot } from '#cmasim/scenario/bootinput.js';
+import { compareBoot } from '#cmasim/boot/check.js';
+import { recordedBoot } from '#cmasim/boot/input.js';
 import {
   bootOfLog,
   type RecordedBoot,
   readBoots,
   readCmaTotals,
   releaseOfVersion,
-} from '#cmasim/trace/boots.js';
+} from '#cmasim/boot/recorded.js';
+import { readKernelLog, readZoneinfo } from '#cmasim/machine/import/dmesg.js';
+import { boot } from '#cmasim/mm/boot/boot.js';
+import { kernelOf } from '#cmasim/mm/release.js';
 
 const evidence = new URL('../kernel/', import.meta.url);
 const unpacked = (path: string) =>

@@ -1,9 +1,9 @@
 /** Boots for tests: a machine of a few ranges, and areas as a person would write them down. */
 
+import { machineBoot } from '#cmasim/boot/input.js';
 import type { Machine } from '#cmasim/machine/machine.js';
-import { type BootReport, boot } from '#cmasim/mm/boot.js';
+import { type BootReport, boot } from '#cmasim/mm/boot/boot.js';
 import { kernelOf } from '#cmasim/mm/release.js';
-import { machineBoot } from '#cmasim/scenario/bootinput.js';
 
 export const MiB = 2 ** 20;
 export const GiB = 2 ** 30;

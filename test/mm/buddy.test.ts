@@ -9,7 +9,7 @@ import {
   buddyBlocks,
   buddyFree,
   buddyFromRanges,
-} from '#cmasim/mm/buddy.js';
+} from '#cmasim/mm/alloc/buddy.js';
 
 type Range = readonly [start: number, end: number];
 

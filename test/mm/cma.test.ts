@@ -5,7 +5,7 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { bitmapDraw, bitmapSet } from '#cmasim/mm/bitmap.js';
+import { bitmapDraw, bitmapSet } from '#cmasim/mm/alloc/bitmap.js';
 import {
   type CmaArea,
   cmaAbandon,
@@ -27,7 +27,7 @@ import {
   NO_WINDOW,
   NOT_MINE,
   RETURNED_AT_ONCE,
-} from '#cmasim/mm/cma.js';
+} from '#cmasim/mm/alloc/cma.js';
 
 /** An area drawn as one character per bit, X for a set one. */
 function areaUnderTest(drawing: string, { basePfn = 0, orderPerBit = 0 } = {}): CmaArea {

@@ -15,7 +15,7 @@ import {
   pageToNid,
   releaseOwner,
   retryGfp,
-} from '#cmasim/mm/contiguous.js';
+} from '#cmasim/mm/alloc/contiguous.js';
 import { GFP_ATOMIC, GFP_DMA, GFP_DMA32, GFP_KERNEL } from '#cmasim/mm/gfp.js';
 import type { AreaLayout, MemoryLayout } from '#cmasim/mm/layout.js';
 import { allocSources, lowerPolicy, type Policy, policies } from '#cmasim/mm/policy.js';

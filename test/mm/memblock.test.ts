@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Memblock, NUMA_NO_NODE, type Range, type Search } from '#cmasim/mm/memblock.js';
+import { Memblock, NUMA_NO_NODE, type Range, type Search } from '#cmasim/mm/boot/memblock.js';
 
 const page = 4096;
 const pagesMax = 48;

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cmaDrift, cmaShare, drawBorrowed, type MovableRule, poisson } from '#cmasim/mm/movable.js';
+import {
+  cmaDrift,
+  cmaShare,
+  drawBorrowed,
+  type MovableRule,
+  poisson,
+} from '#cmasim/mm/alloc/movable.js';
 import { Stream } from '#cmasim/sim/random.js';
 
 const stream = (seed: number) => new Stream([seed, seed ^ 0x5bd1e995, 0x9e3779b9, 1]);

@@ -1,10 +1,10 @@
 /** Rows of releases, reservations and configurations: they refer to each other, and to nothing else. */
 
 import { describe, expect, test } from 'vitest';
-import { ConfigError, kconfigOf } from '#cmasim/mm/kconfig.js';
+import { ConfigError, kconfigOf } from '#cmasim/mm/boot/kconfig.js';
+import { reservations, stepsWithNodes } from '#cmasim/mm/boot/reservation.js';
 import { policies } from '#cmasim/mm/policy.js';
 import { kernelOf, releases } from '#cmasim/mm/release.js';
-import { reservations, stepsWithNodes } from '#cmasim/mm/reservation.js';
 
 const names = [...releases, ...policies].map(({ id }) => id);
 

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { fallbackOrders, type NodeLoad, zonelist } from '#cmasim/mm/boot/zonelist.js';
 import type { NodeLayout } from '#cmasim/mm/layout.js';
-import { fallbackOrders, type NodeLoad, zonelist } from '#cmasim/mm/zonelist.js';
 
 interface RecordedZonelists {
   readonly from: string;

@@ -4,9 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { buddyBlocks } from '#cmasim/mm/buddy.js';
-import { GFP_ATOMIC, GFP_DMA, GFP_DMA32, GFP_KERNEL, parseGfp } from '#cmasim/mm/gfp.js';
-import type { AreaLayout, MemoryLayout, ZoneLayout } from '#cmasim/mm/layout.js';
+import { buddyBlocks } from '#cmasim/mm/alloc/buddy.js';
 import {
   getPageFromFreelist,
   gfpZone,
@@ -25,7 +23,9 @@ import {
   zoneTakeCma,
   zoneWatermarkOk,
   zoneWatermarks,
-} from '#cmasim/mm/zones.js';
+} from '#cmasim/mm/alloc/zones.js';
+import { GFP_ATOMIC, GFP_DMA, GFP_DMA32, GFP_KERNEL, parseGfp } from '#cmasim/mm/gfp.js';
+import type { AreaLayout, MemoryLayout, ZoneLayout } from '#cmasim/mm/layout.js';
 
 const options: WatermarkOptions = {
   minFreeKbytesMax: 262_144,

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { kconfigOf } from '#cmasim/mm/kconfig.js';
+import { kconfigOf } from '#cmasim/mm/boot/kconfig.js';
 import { kstrtobool, memparse } from '#cmasim/mm/memparse.js';
 import { kernelOf } from '#cmasim/mm/release.js';
 import { parseCmdline, splitCmdline } from '#cmasim/scenario/cmdline.js';

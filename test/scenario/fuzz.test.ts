@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parse, parseAllDocuments, stringify } from 'yaml';
-import { BootFailed, planRun } from '#cmasim/experiment/plan.js';
+import { BootFailed, planRun } from '#cmasim/run/plan.js';
 import { ScenarioError } from '#cmasim/scenario/error.js';
 import { parseScenario } from '#cmasim/scenario/load.js';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { runAuto } from '#cmasim/actors/auto.js';
-import { ShardPool, type ShardsOutcome } from '#cmasim/actors/shards.js';
+import { runAuto } from '#cmasim/run/auto.js';
+import { ShardPool, type ShardsOutcome } from '#cmasim/run/shards.js';
 import { cells, checksum, phold } from '../bench/phold.mjs';
 import { walkers } from './walkers.mjs';
 

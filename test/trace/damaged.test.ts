@@ -6,10 +6,10 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readBoots } from '#cmasim/trace/boots.js';
-import { InputError } from '#cmasim/trace/input.js';
-import { readOperations } from '#cmasim/trace/ops.js';
-import { replayInline } from '../actors/harness.js';
+import { readBoots } from '#cmasim/boot/recorded.js';
+import { readOperations } from '#cmasim/replay/ops.js';
+import { InputError } from '#cmasim/trace/read/input.js';
+import { replayInline } from '../nodes/harness.js';
 
 const rowsOf = (name: string, from: number, count: number) =>
   gunzipSync(readFileSync(new URL(`../kernel/oracle/${name}.jsonl.gz`, import.meta.url)))

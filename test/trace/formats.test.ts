@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { kinds } from '#cmasim/trace/event.js';
+import { kinds } from '#cmasim/trace/read/event.js';
 import { eventsOf, type Numbers, numbersOf, readText, recorded } from './recordings.js';
 
 const boot = 'x86-7.2-direct/second-boot';

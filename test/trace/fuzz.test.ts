@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Names } from '#cmasim/trace/event.js';
-import { InputError } from '#cmasim/trace/input.js';
-import { LineSplitter } from '#cmasim/trace/lines.js';
-import { readChunks } from '#cmasim/trace/read.js';
-import { Reconstruction } from '#cmasim/trace/reconstruct.js';
-import { summarize, summarizeInput } from '#cmasim/trace/summary.js';
+import { Reconstruction } from '#cmasim/trace/join/reconstruct.js';
+import { summarize, summarizeInput } from '#cmasim/trace/join/summary.js';
+import { Names } from '#cmasim/trace/read/event.js';
+import { InputError } from '#cmasim/trace/read/input.js';
+import { LineSplitter } from '#cmasim/trace/read/lines.js';
+import { readChunks } from '#cmasim/trace/read/read.js';
 import { once, recorded } from './recordings.js';
 
 const samples = [

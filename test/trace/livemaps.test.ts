@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { LiveMaps } from '#cmasim/trace/livemaps.js';
+import { LiveMaps } from '#cmasim/trace/join/livemaps.js';
 
 const operations = fc.array(
   fc.record({

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Names } from '#cmasim/trace/event.js';
-import { readChunks, readTrace } from '#cmasim/trace/read.js';
-import { Reconstruction } from '#cmasim/trace/reconstruct.js';
-import type { DmaFree, DmaRequest } from '#cmasim/trace/request.js';
+import { Reconstruction } from '#cmasim/trace/join/reconstruct.js';
+import type { DmaFree, DmaRequest } from '#cmasim/trace/join/request.js';
+import { Names } from '#cmasim/trace/read/event.js';
+import { readChunks, readTrace } from '#cmasim/trace/read/read.js';
 import { once, recorded } from './recordings.js';
 
 /** A recording under test: lines in, requests and frees out. */

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { compareCounts, compareSummary } from '#cmasim/trace/recorded.js';
-import { summarizeTraces } from '#cmasim/trace/summary.js';
+import { compareCounts, compareSummary } from '#cmasim/trace/join/recorded.js';
+import { summarizeTraces } from '#cmasim/trace/join/summary.js';
 import { json, recorded, recordings } from './recordings.js';
 
 const files = (name: string) => readdirSync(recorded(name));

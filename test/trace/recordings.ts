@@ -1,8 +1,8 @@
 /** Where the recorded traces lie, and how a test reads one event by event. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Names, type TraceEvent } from '#cmasim/trace/event.js';
-import { readChunks, readTrace } from '#cmasim/trace/read.js';
+import { Names, type TraceEvent } from '#cmasim/trace/read/event.js';
+import { readChunks, readTrace } from '#cmasim/trace/read/read.js';
 
 const root = fileURLToPath(new URL('../kernel/traces/', import.meta.url));
 

@@ -1,0 +1,84 @@
+/**
+ * All devices of one kind on a shard: their rows, and the one machine that runs them.
+ *
+ * A row is a stretch of one Float64Array; a device that waits costs its row and its handles and
+ * nothing else.
+ */
+import type { DmaApi } from '../../wire/dma.js';
+import { InterpretedMachine } from '../chart/interpreted.js';
+import { lower, type Names } from '../chart/lower.js';
+import { LoweredMachine } from '../chart/lowered.js';
+import { LoweringError } from '../chart/refuse.js';
+import { header, type Machine, type RowView, rowView } from '../chart/runner.js';
+import { type DeviceModel, hostEvents } from '../model.js';
+
+/** Positions of the host's events, the first in every machine's list. */
+export const START = 0;
+export const GRANTED = 1;
+export const REFUSED = 2;
+export const FREED = 3;
+export const ACCESSED = 4;
+export const LINE = 5;
+export const LOST = 6;
+
+export interface KindOptions {
+  readonly model: DeviceModel;
+  /** Devices of the kind on this shard. */
+  readonly count: number;
+  readonly dma: DmaApi;
+  readonly interpreted: boolean;
+  /** Sends the device its timer `token` after `delay` ns. */
+  setTimer(delay: number, token: number): void;
+}
+
+export function namesOf(model: DeviceModel): Names {
+  return {
+    actions: Object.keys(model.actions),
+    guards: Object.keys(model.guards),
+    delays: Object.keys(model.delays),
+    events: [...hostEvents, ...Object.keys(model.timeline), ...(model.own ?? [])],
+  };
+}
+
+export class Kind {
+  readonly model: DeviceModel;
+  readonly machine: Machine;
+  readonly row: RowView;
+  readonly numbers = new Float64Array(8);
+  /** Doubles per row. */
+  readonly stride: number;
+  readonly eventIndex: ReadonlyMap<string, number>;
+
+  /** @throws LoweringError if the machine cannot be lowered and is not to be interpreted. */
+  constructor({ model, count, dma, interpreted, setTimer }: KindOptions) {
+    this.model = model;
+    const names = namesOf(model);
+    const tables = interpreted ? undefined : lowerOrExplain(model, names);
+    const timers = tables?.timerEvent.length ?? 0;
+    const first = header.timers + timers;
+    this.stride = first + model.fields.length;
+    this.row = rowView(model.fields, first);
+    this.row.rows = new Float64Array(count * this.stride);
+    const { row, numbers } = this;
+    const arm = (delay: number): number => {
+      const token = ++row.rows[row.base + header.tokens]!;
+      setTimer(delay, token);
+      return token;
+    };
+    const around = { dma, row, numbers, arm };
+    this.machine = tables
+      ? new LoweredMachine(tables, model, around)
+      : new InterpretedMachine(model.machine, model, around, names.events);
+    this.eventIndex = new Map(this.machine.events.map((event, index) => [event, index]));
+  }
+}
+
+function lowerOrExplain(model: DeviceModel, names: Names) {
+  try {
+    return lower(model.machine, names);
+  } catch (error) {
+    if (!(error instanceof LoweringError)) throw error;
+    error.message = `device ${model.kind}: ${error.message}; --devices interpreted may run it`;
+    throw error;
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * The devices of a shard by position: their kinds, rows, handles and attributes, as typed arrays.
+ *
+ * Positions are those of the plan, the same on every shard; only devices that live here have rows
+ * and handles.
+ */
+import { MODE_CMA } from '../../wire/dma.js';
+import {
+  type DeviceEnvironment,
+  type DeviceModel,
+  handleCount,
+  type PlannedDevice,
+} from '../model.js';
+import { type Kind, namesOf } from './fleet.js';
+import { EMPTY, Handles, HELD } from './handles.js';
+
+export class Roster {
+  readonly planned: readonly PlannedDevice[];
+  readonly kinds: readonly DeviceModel[];
+  /** Devices of each kind that live here. */
+  readonly countOf: Int32Array;
+  /** Position in `kinds`, or -1 for a device of another shard. */
+  readonly kind: Int16Array;
+  /** Position among the devices of its kind that live here. */
+  readonly rank: Int32Array;
+  /** The numa_node attribute as it is. */
+  readonly numaNode: Int32Array;
+  readonly #handleBase: Int32Array;
+  /** Handles that have a slot from the start. */
+  readonly #resident: Int32Array;
+  /** First slot of the others, or -1 until one of them is used. */
+  readonly #spareBase: Int32Array;
+  /** All handles a device may use. */
+  readonly handleCount: Int32Array;
+  /** Requests made, modulo what fits in an id. */
+  readonly requests: Uint32Array;
+  /** Own events sent under an older number were cancelled. */
+  readonly generation: Uint32Array;
+  readonly handles: Handles;
+  readonly #models: readonly DeviceModel[];
+  readonly #environment: DeviceEnvironment;
+  /** Kind -> event -> its number; filled as events are sent. */
+  readonly #events = new Map<string, Map<string, number>>();
+  readonly #slabs = new Map<number, Int32Array>();
+  readonly #firstActor: number;
+  /** Bytes. */
+  readonly pageSize: number;
+  #running: readonly Kind[] = [];
+
+  constructor(
+    planned: readonly PlannedDevice[],
+    place: { readonly firstActor: number; owns(device: number): boolean },
+    models: readonly DeviceModel[],
+    environment: DeviceEnvironment,
+  ) {
+    const count = planned.length;
+    this.planned = planned;
+    this.#firstActor = place.firstActor;
+    this.pageSize = environment.pageSize;
+    this.#environment = environment;
+    this.#models = models;
+    this.kind = new Int16Array(count).fill(-1);
+    this.rank = new Int32Array(count);
+    this.numaNode = Int32Array.from(planned, (device) => device.numaNode);
+    this.#handleBase = new Int32Array(count);
+    this.#resident = new Int32Array(count);
+    this.#spareBase = new Int32Array(count).fill(-1);
+    this.handleCount = new Int32Array(count);
+    this.requests = new Uint32Array(count);
+    this.generation = new Uint32Array(count);
+    const kinds: DeviceModel[] = [];
+    const counts: number[] = [];
+    let handles = 0;
+    for (const [device, { name, kind, config }] of planned.entries()) {
+      if (!place.owns(device)) continue;
+      const model = models.find((one) => one.kind === kind);
+      if (!model) throw new Error(`${name}: no device model of kind ${kind}`);
+      if (!kinds.includes(model)) kinds.push(model);
+      const position = kinds.indexOf(model);
+      this.kind[device] = position;
+      this.rank[device] = counts[position] ?? 0;
+      counts[position] = this.rank[device]! + 1;
+      const resident = model.handles(config, environment);
+      this.#handleBase[device] = handles;
+      this.#resident[device] = resident;
+      this.handleCount[device] = handleCount(model, config, environment);
+      handles += resident;
+    }
+    this.kinds = kinds;
+    this.countOf = Int32Array.from(counts);
+    this.handles = new Handles(handles);
+  }
+
+  /** Bytes of all tables, handles among them. */
+  get bytes(): number {
+    const arrays = [
+      this.kind,
+      this.rank,
+      this.numaNode,
+      this.#handleBase,
+      this.#resident,
+      this.#spareBase,
+      this.handleCount,
+      this.requests,
+      this.generation,
+    ];
+    return arrays.reduce((sum, { byteLength }) => sum + byteLength, this.handles.bytes);
+  }
+
+  /** Binds the kinds, once their machines exist. */
+  run(kinds: readonly Kind[]): void {
+    this.#running = kinds;
+  }
+
+  actor(device: number): number {
+    return this.#firstActor + device;
+  }
+
+  device(actor: number): number {
+    return actor - this.#firstActor;
+  }
+
+  /** The kind of a device, with its row where the device's is. */
+  kindOf(device: number): Kind {
+    const kind = this.#running[this.kind[device]!]!;
+    kind.row.base = this.rank[device]! * kind.stride;
+    return kind;
+  }
+
+  /** The number after the last handle stands for the device's page tables, and has no slot. */
+  tablesHandle(device: number): number {
+    return this.handleCount[device]! - 1;
+  }
+
+  /**
+   * Slot of a device's handle.
+   * @throws Error if the device has no such handle.
+   */
+  slot(device: number, handle: number): number {
+    const resident = this.#resident[device]!;
+    if (handle >= 0 && handle < resident) return this.#handleBase[device]! + handle;
+    if (handle >= resident && handle < this.tablesHandle(device)) {
+      if (this.#spareBase[device] === -1) {
+        this.#spareBase[device] = this.handles.grow(this.tablesHandle(device) - resident);
+      }
+      return this.#spareBase[device]! + handle - resident;
+    }
+    throw new Error(`${this.planned[device]!.name}: no handle ${handle}`);
+  }
+
+  /** True while `handle` holds memory. */
+  holds(device: number, handle: number): boolean {
+    return this.#stateOf(device, handle) === HELD;
+  }
+
+  /** True while nothing is held, asked for or being freed under `handle`. */
+  isEmpty(device: number, handle: number): boolean {
+    return this.#stateOf(device, handle) === EMPTY;
+  }
+
+  /** Asking makes no room for a handle that was never used. */
+  #stateOf(device: number, handle: number): number {
+    const unused = handle >= this.#resident[device]! && this.#spareBase[device] === -1;
+    return unused ? EMPTY : this.handles.state[this.slot(device, handle)]!;
+  }
+
+  /** Number of an event of a device, here or on another shard. */
+  eventOf(device: number, event: string): number {
+    const { kind } = this.planned[device]!;
+    let events = this.#events.get(kind);
+    if (events === undefined) {
+      const model = this.#models.find((one) => one.kind === kind)!;
+      events = new Map(namesOf(model).events.map((name, index) => [name, index]));
+      this.#events.set(kind, events);
+    }
+    const index = events.get(event);
+    if (index === undefined) throw new Error(`device ${kind}: no event ${event}`);
+    return index;
+  }
+
+  /** A device's slab; made when it is first asked for. */
+  slab(device: number): Int32Array {
+    let slab = this.#slabs.get(device);
+    if (slab === undefined) {
+      const { model } = this.#running[this.kind[device]!]!;
+      const words = model.slab?.(this.planned[device]!.config, this.#environment) ?? 0;
+      slab = new Int32Array(words);
+      this.#slabs.set(device, slab);
+    }
+    return slab;
+  }
+
+  /** Pages a device holds, of those it asked for. */
+  pagesHeld(device: number): number {
+    const { size, mode } = this.handles;
+    let held = 0;
+    for (let handle = 0; handle < this.tablesHandle(device); handle++) {
+      if (!this.holds(device, handle)) continue;
+      const slot = this.slot(device, handle);
+      // A raw cma_alloc() asks for pages.
+      held += mode[slot] === MODE_CMA ? size[slot]! : Math.ceil(size[slot]! / this.pageSize);
+    }
+    return held;
+  }
+}

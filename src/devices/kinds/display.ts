@@ -1,0 +1,194 @@
+/**
+ * A display controller without memory of its own: dumb buffers of the DRM GEM DMA helper, page flips.
+ *
+ * Models drm_gem_dma_dumb_create(), one coherent allocation per buffer, and atomic commits that take
+ * the new buffers before the old ones are let go of. One batch is one frame that is scanned out. Left
+ * out: planes and cursors, fbdev emulation, imported buffers.
+ */
+import { setup } from 'xstate';
+import { z } from 'zod';
+import { histogram } from '../../sim/statistics.js';
+import type { DmaApi } from '../../wire/dma.js';
+import { defineDevice, type Numbers, type Row, words } from '../model.js';
+import { flag, oneOf, whole } from '../parts/keys.js';
+import {
+  askFrom,
+  asking,
+  freeDown,
+  freeing,
+  sequenceActions,
+  sequenceFields,
+  sequenceGuards,
+} from '../parts/sequence.js';
+import {
+  ARRIVE,
+  beginsBatch,
+  checkTraffic,
+  configureTraffic,
+  droppedBatches,
+  trafficActions,
+  trafficFields,
+  trafficGuards,
+  trafficKeys,
+  working,
+} from '../parts/traffic.js';
+
+const bytesPerPixel = { xrgb8888: 4, rgb565: 2 } as const;
+
+const config = checkTraffic(
+  z.strictObject({
+    width: whole(16, 16_384, 1920).describe('Pixels per line.'),
+    height: whole(16, 16_384, 1080).describe('Lines.'),
+    format: oneOf(['xrgb8888', 'rgb565'], 'xrgb8888').describe('Pixel format.'),
+    buffers: whole(1, 8, 2).describe('Buffers that are flipped between.'),
+    on: flag(true).describe('Whether a program sets the mode as soon as it is probed.'),
+    ...trafficKeys(16_666_667),
+  }),
+);
+type Config = z.output<typeof config>;
+
+const fields = [
+  'buffers',
+  'pixelBytes',
+  'bytes',
+  'wantBytes',
+  'bank',
+  'wants',
+  'shown',
+  ...sequenceFields,
+  ...trafficFields,
+] as const;
+type DisplayRow = Row<(typeof fields)[number]>;
+
+const ON = 1;
+const MODE = 2;
+const REMOVE = 4;
+
+const scanOut = histogram('scan_out_ns', {
+  unit: 'ns',
+  class: 'assumed',
+  help: 'Time in which the controller reads one frame.',
+});
+
+const wants = (row: DisplayRow, what: number): boolean => (row.wants & what) !== 0;
+
+const actions = {
+  ...sequenceActions,
+  ...trafficActions,
+  /** New buffers lie in the bank that is not shown. */
+  beginMode: (_dma: DmaApi, row: DisplayRow) => {
+    row.wants &= ~MODE;
+    askFrom(row, (1 - row.bank) * row.buffers, (2 - row.bank) * row.buffers);
+  },
+  allocate: (dma: DmaApi, row: DisplayRow) => dma.alloc(row.cursor, row.wantBytes),
+  flip: (_dma: DmaApi, row: DisplayRow) => {
+    row.bank = 1 - row.bank;
+    row.bytes = row.wantBytes;
+    row.shown = 0;
+  },
+  beginFreeOther: (_dma: DmaApi, row: DisplayRow) =>
+    freeDown(row, (1 - row.bank) * row.buffers, (2 - row.bank) * row.buffers),
+  keepMode: (_dma: DmaApi, row: DisplayRow) => {
+    row.wantBytes = row.bytes || row.wantBytes;
+    if (row.bytes === 0) row.wants &= ~ON;
+  },
+  beginFreeAll: (_dma: DmaApi, row: DisplayRow) => {
+    row.bytes = 0;
+    freeDown(row, 0, 2 * row.buffers);
+  },
+  noteMode: (_dma: DmaApi, row: DisplayRow, n: Numbers) => {
+    row.wantBytes = Math.max(1, n[0]! * n[1]!) * row.pixelBytes;
+    row.wants |= ON | MODE;
+  },
+  noteOff: (_dma: DmaApi, row: DisplayRow) => {
+    row.wants &= ~ON;
+  },
+  noteRemoval: (_dma: DmaApi, row: DisplayRow) => {
+    row.wants = REMOVE;
+  },
+  beginBatch: (dma: DmaApi, row: DisplayRow) => {
+    if (!beginsBatch(dma, row, 1)) return;
+    dma.access(row.bank * row.buffers + row.shown, row.bytes, 1);
+    row.shown = (row.shown + 1) % row.buffers;
+  },
+  finishBatch: (dma: DmaApi, row: DisplayRow, n: Numbers) => {
+    row.inflight--;
+    dma.record(scanOut, n[2]!);
+  },
+};
+const guards = {
+  ...sequenceGuards,
+  ...trafficGuards,
+  removing: (_dma: DmaApi, row: DisplayRow) => wants(row, REMOVE),
+  wantsOn: (_dma: DmaApi, row: DisplayRow) => wants(row, ON),
+  wantsMode: (_dma: DmaApi, row: DisplayRow) => wants(row, ON) && wants(row, MODE),
+  showsMode: (_dma: DmaApi, row: DisplayRow) => row.bytes > 0,
+  mustStop: (_dma: DmaApi, row: DisplayRow) => !wants(row, ON) || wants(row, MODE),
+};
+
+export const machine = setup(words(actions, guards)).createMachine({
+  id: 'display',
+  initial: 'unprobed',
+  on: {
+    MODESET: { actions: 'noteMode' },
+    OFF: { actions: 'noteOff' },
+    REMOVE: { actions: 'noteRemoval' },
+  },
+  states: {
+    unprobed: { on: { START: 'off' } },
+    off: {
+      always: [
+        { guard: 'removing', target: 'removed' },
+        { guard: 'wantsOn', target: 'setting' },
+      ],
+    },
+    setting: {
+      entry: 'beginMode',
+      ...asking({ done: '#display.flipping', refused: '#display.undoing' }),
+    },
+    flipping: { entry: ['flip', 'beginFreeOther'], ...freeing('#display.on') },
+    undoing: { entry: ['beginFreeOther', 'keepMode'], ...freeing('#display.undone') },
+    undone: { always: [{ guard: 'showsMode', target: 'on' }, 'off'] },
+    on: working('#display.pausing'),
+    pausing: { always: [{ guard: 'wantsMode', target: 'setting' }, 'blanking'] },
+    blanking: { entry: 'beginFreeAll', ...freeing('#display.off') },
+    removed: { type: 'final' },
+  },
+});
+
+const bytesOf = (c: Config): number => c.width * c.height * bytesPerPixel[c.format];
+
+export const display = defineDevice<Config, (typeof fields)[number]>({
+  kind: 'display',
+  summary: 'Display controller (DRM GEM DMA): dumb buffers in one piece, page flips',
+  config,
+  fields,
+  machine,
+  actions,
+  guards,
+  delays: {},
+  statistics: [scanOut, droppedBatches],
+  timeline: {
+    MODESET: {
+      help: 'A mode of that many pixels: new buffers, then the old ones are freed.',
+      numbers: ['width', 'height'],
+    },
+    OFF: { help: 'Switches the output off and frees its buffers.', numbers: [] },
+    REMOVE: { help: 'Unbinds the driver: everything is freed.', numbers: [] },
+  },
+  own: [ARRIVE],
+  handles: (c) => 2 * c.buffers,
+  footprint: (c, kernel) => {
+    const bytes = Math.ceil(bytesOf(c) / kernel.pageSize) * kernel.pageSize;
+    return [{ purpose: 'dumb buffer', bytes, count: c.buffers, cma: true }];
+  },
+  configure(row, c, setting) {
+    row.buffers = c.buffers;
+    row.pixelBytes = bytesPerPixel[c.format];
+    row.wantBytes = bytesOf(c);
+    row.wants = c.on ? ON : 0;
+    // The first mode lands in bank 0.
+    row.bank = 1;
+    configureTraffic(row, c, setting);
+  },
+});

@@ -1,0 +1,277 @@
+/**
+ * A CPU that maps and unmaps memory of devices behind one SMMU, and issues its commands.
+ *
+ * Models iommu_dma_map_page(), __iommu_dma_unmap() with strict invalidation, and the flush queue of
+ * iova.c with lazy; the commands themselves are issueCmdlist.ts. It comes with an SMMU, which tells
+ * it where the queue lies. Left out: the depot of IOVA magazines, page tables that two CPUs write,
+ * interrupts; the timer of the flush queue is one per CPU here, one per domain there.
+ */
+import { setup } from 'xstate';
+import type { z } from 'zod';
+import { counter, histogram } from '../../../sim/statistics.js';
+import type { DmaApi } from '../../../wire/dma.js';
+import { defineDevice, type Numbers, type Row, words } from '../../model.js';
+import { whole } from '../../parts/keys.js';
+import * as cmdlist from './issueCmdlist.js';
+import * as memory from './smmuMemory.js';
+
+const cmdSync = histogram('cmd_sync_ns', {
+  unit: 'ns',
+  class: 'calibrated',
+  help: 'CMD_SYNC, from its store to the CPU that has seen it complete.',
+});
+const dmaUnmap = histogram('dma_unmap_ns', {
+  unit: 'ns',
+  class: 'calibrated',
+  help: 'One unmap: page table, TLB invalidation and CMD_SYNC, or its place in a flush queue.',
+});
+const mapUnmap = histogram('map_unmap_ns', {
+  unit: 'ns',
+  class: 'calibrated',
+  help: 'One map and unmap of one CPU; its rate is the inverse.',
+});
+const cpus = counter('smmu_cpus', {
+  unit: '1',
+  class: 'exact',
+  help: 'CPUs that issue commands to an SMMU.',
+});
+
+const fields = [
+  ...cmdlist.fields,
+  'rangeInv',
+  'jobs',
+  'interval',
+  'unmapPages',
+  'mapTime',
+  'unmapTime',
+  'lazy',
+  'fqSize',
+  'fqTimeout',
+  // Where it stands. `jobNs` is -1 for an unmap without its map.
+  'pages',
+  'purpose',
+  'jobNs',
+  'unmapNs',
+  'queued',
+  'fills',
+  'timedOut',
+  'stopping',
+] as const;
+type CpuRow = Row<(typeof fields)[number]>;
+
+/** What commands are issued for. */
+const FOR_SYNC = 0;
+const FOR_UNMAP = 1;
+const FOR_ROOM = 2;
+const FOR_TIMER = 3;
+
+function issue(row: CpuRow, purpose: number, commands: number): void {
+  row.purpose = purpose;
+  cmdlist.beginLists(row, commands);
+}
+
+const actions = {
+  ...cmdlist.actions,
+  join: (dma: DmaApi, row: CpuRow, n: Numbers) => {
+    row.queueNid = n[0]!;
+    row.entries = n[1]!;
+    row.listMax = cmdlist.listMax(row, n[2]!);
+    dma.record(cpus, 1);
+  },
+  noteStop: (_dma: DmaApi, row: CpuRow) => {
+    row.stopping = 1;
+  },
+  tellStopped: (dma: DmaApi) => dma.send(0, 'STOPPED', 0),
+  takeJob: (dma: DmaApi, row: CpuRow) => {
+    row.jobs--;
+    row.pages = row.unmapPages;
+    row.jobNs = dma.now();
+  },
+  takeSync: (_dma: DmaApi, row: CpuRow) => {
+    row.pages = 0;
+  },
+  takeUnmap: (_dma: DmaApi, row: CpuRow, n: Numbers) => {
+    row.pages = n[0]!;
+    row.jobNs = -1;
+  },
+  beginUnmap: (dma: DmaApi, row: CpuRow) => {
+    row.unmapNs = dma.now();
+  },
+  sync: (_dma: DmaApi, row: CpuRow) => issue(row, FOR_SYNC, 0),
+  invalidate: (_dma: DmaApi, row: CpuRow) => {
+    issue(row, FOR_UNMAP, memory.tlbiCount(row.pages, row.rangeInv === 1));
+  },
+  /** queue_iova(): the entry waits for a flush, at most for the timer. */
+  queueIova: (dma: DmaApi, row: CpuRow) => {
+    row.queued++;
+    if (row.queued === 1) dma.after(row.fqTimeout, 'FQ_TIMEOUT', row.fills);
+  },
+  /** fq_flush_iotlb(): one command for the whole domain. */
+  flush: (_dma: DmaApi, row: CpuRow) => {
+    row.queued = 0;
+    row.fills++;
+    issue(row, row.timedOut === 1 ? FOR_TIMER : FOR_ROOM, 1);
+    row.timedOut = 0;
+  },
+  noteTimeout: (_dma: DmaApi, row: CpuRow, n: Numbers) => {
+    if (n[0] === row.fills) row.timedOut = 1;
+  },
+  recordUnmap: (dma: DmaApi, row: CpuRow) => {
+    dma.record(dmaUnmap, dma.now() - row.unmapNs);
+    if (row.jobNs >= 0) dma.record(mapUnmap, dma.now() - row.jobNs);
+  },
+  recordSync: (dma: DmaApi, row: CpuRow) => dma.record(cmdSync, dma.now() - row.storeNs),
+};
+
+const guards = {
+  ...cmdlist.guards,
+  stopping: (_dma: DmaApi, row: CpuRow) => row.stopping === 1,
+  timedOut: (_dma: DmaApi, row: CpuRow) => row.timedOut === 1,
+  jobAtOnce: (_dma: DmaApi, row: CpuRow) => row.jobs > 0 && row.interval === 0,
+  hasJobs: (_dma: DmaApi, row: CpuRow) => row.jobs > 0,
+  syncOnly: (_dma: DmaApi, row: CpuRow) => row.pages === 0,
+  isStrict: (_dma: DmaApi, row: CpuRow) => row.lazy === 0,
+  queueIsFull: (_dma: DmaApi, row: CpuRow) => row.queued >= row.fqSize,
+  wasSync: (_dma: DmaApi, row: CpuRow) => row.purpose === FOR_SYNC,
+  wasUnmap: (_dma: DmaApi, row: CpuRow) => row.purpose === FOR_UNMAP,
+  wasForRoom: (_dma: DmaApi, row: CpuRow) => row.purpose === FOR_ROOM,
+};
+
+const delays = {
+  ...cmdlist.delays,
+  interval: (_dma: DmaApi, row: CpuRow) => row.interval,
+  mapTime: (_dma: DmaApi, row: CpuRow) => row.mapTime,
+  unmapTime: (_dma: DmaApi, row: CpuRow) => row.unmapTime,
+};
+
+const cpu = setup(words(actions, guards, delays));
+
+export const machine = cpu.createMachine({
+  id: 'smmu-cpu',
+  initial: 'off',
+  on: { STOP: { actions: 'noteStop' }, FQ_TIMEOUT: { actions: 'noteTimeout' } },
+  states: {
+    off: { on: { READY: { target: 'idle', actions: 'join' } } },
+    idle: {
+      initial: 'resting',
+      on: {
+        SYNC: { target: 'issuing', actions: ['takeSync', 'sync'] },
+        UNMAP: { target: 'unmapping', actions: 'takeUnmap' },
+        STOP: { target: '.resting', actions: 'noteStop' },
+        FQ_TIMEOUT: { target: '.resting', actions: 'noteTimeout' },
+      },
+      states: {
+        resting: {
+          always: [
+            { guard: 'stopping', target: '#smmu-cpu.stopped' },
+            { guard: 'timedOut', target: '#smmu-cpu.issuing', actions: 'flush' },
+            { guard: 'jobAtOnce', target: '#smmu-cpu.working', actions: 'takeJob' },
+            { guard: 'hasJobs', target: 'pausing' },
+          ],
+        },
+        pausing: { after: { interval: { target: '#smmu-cpu.working', actions: 'takeJob' } } },
+      },
+    },
+    working: {
+      always: [{ guard: 'syncOnly', target: 'issuing', actions: 'sync' }, { target: 'mapping' }],
+    },
+    mapping: { after: { mapTime: 'unmapping' } },
+    unmapping: {
+      entry: 'beginUnmap',
+      after: {
+        unmapTime: [
+          { guard: 'isStrict', target: 'issuing', actions: 'invalidate' },
+          { guard: 'queueIsFull', target: 'issuing', actions: 'flush' },
+          { target: 'queueing' },
+        ],
+      },
+    },
+    queueing: { entry: ['queueIova', 'recordUnmap'], always: 'idle' },
+    issuing: cmdlist.states('smmu-cpu', '#smmu-cpu.issued'),
+    issued: {
+      always: [
+        { guard: 'wasSync', target: 'idle', actions: 'recordSync' },
+        { guard: 'wasUnmap', target: 'idle', actions: 'recordUnmap' },
+        { guard: 'wasForRoom', target: 'queueing' },
+        { target: 'idle' },
+      ],
+    },
+    stopped: { entry: 'tellStopped' },
+  },
+});
+
+const config = memory.config
+  .pick({
+    range_inv: true,
+    cmdq: true,
+    invalidation: true,
+    sync_count: true,
+    sync_interval: true,
+    unmap_pages: true,
+    map_time: true,
+    unmap_time: true,
+    retry_time: true,
+    mmio_time: true,
+    fq_size: true,
+    fq_timeout: true,
+  })
+  .extend({ index: whole(0, 1023, 0).describe('Number of the CPU among those of its SMMU.') });
+type Config = z.output<typeof config>;
+
+/** The CPU number `index` of an SMMU. */
+export function cpuConfig(c: memory.Config, index: number): Config {
+  const { range_inv, cmdq, invalidation, sync_count, sync_interval, unmap_pages } = c;
+  const { map_time, unmap_time, retry_time, mmio_time, fq_size, fq_timeout } = c;
+  const jobs = { cmdq, invalidation, sync_count, sync_interval, unmap_pages };
+  return {
+    range_inv,
+    ...jobs,
+    map_time,
+    unmap_time,
+    retry_time,
+    mmio_time,
+    fq_size,
+    fq_timeout,
+    index,
+  };
+}
+
+export const smmuCpu = defineDevice<Config, (typeof fields)[number]>({
+  kind: 'smmu-cpu',
+  summary: 'A CPU that issues commands to an SMMU; smmuv3 brings as many as its `cpus` says',
+  config,
+  fields,
+  machine,
+  actions,
+  guards,
+  delays,
+  own: ['READY', 'SYNC', 'UNMAP', 'STOP', 'SYNCED', 'CONS', 'FQ_TIMEOUT'],
+  statistics: [
+    cmdSync,
+    dmaUnmap,
+    mapUnmap,
+    cpus,
+    cmdlist.roomTime,
+    cmdlist.listTime,
+    cmdlist.gathered,
+    ...cmdlist.claims,
+  ],
+  timeline: {},
+  handles: () => 0,
+  footprint: () => [],
+  configure(row, c) {
+    row.index = c.index;
+    row.atomicAdd = c.cmdq === 'atomic-add' ? 1 : 0;
+    row.retryTime = c.retry_time;
+    row.mmioTime = c.mmio_time;
+    row.rangeInv = c.range_inv ? 1 : 0;
+    row.jobs = c.sync_count;
+    row.interval = c.sync_interval;
+    row.unmapPages = c.unmap_pages;
+    row.mapTime = c.map_time;
+    row.unmapTime = c.unmap_time;
+    row.lazy = c.invalidation === 'lazy' ? 1 : 0;
+    row.fqSize = c.fq_size;
+    row.fqTimeout = c.fq_timeout;
+  },
+});

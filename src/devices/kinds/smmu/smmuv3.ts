@@ -1,0 +1,345 @@
+/**
+ * ARM SMMUv3: its queues and tables at probe, and the commands it consumes afterwards.
+ *
+ * Models arm-smmu-v3.c: arm_smmu_init_one_queue() with its halving, arm_smmu_init_strtab_linear()
+ * and _2lvl(), the L2 tables and context descriptors of its masters, devres on failure and removal;
+ * and the SMMU itself, which fetches the queue line by line, executes in order, and completes
+ * CMD_SYNC by MSI or by event. The CPUs that issue are devices of their own (smmuCpu.ts). Left out:
+ * commands that overlap with the fetch of those behind them, page tables, event and PRI traffic.
+ */
+import { setup } from 'xstate';
+import type { DmaApi } from '../../../wire/dma.js';
+import {
+  CompanionError,
+  type CompanionPlace,
+  defineDevice,
+  type Numbers,
+  type Row,
+  words,
+} from '../../model.js';
+import { cpuConfig, smmuCpu } from './smmuCpu.js';
+import * as memory from './smmuMemory.js';
+import { CMD_BYTES, type Config, EVENT_BYTES } from './smmuMemory.js';
+
+const LINE_BYTES = 64;
+const LINE_CMDS = LINE_BYTES / CMD_BYTES;
+/** The word the SMMU writes over a CMD_SYNC to say that it is done. */
+const MSI_BYTES = 4;
+/** What lies in a slot of the queue; a CMD_SYNC is SYNC and the number of its CPU. */
+const EMPTY = 0;
+const TLBI = 1;
+const SYNC = 2;
+/** Tag of the MSI, as its CPU sees it. */
+const MSI = 1;
+
+const fields = [
+  // What the hardware and the kernel say.
+  'pageSize',
+  'cmdqShift',
+  'evtqShift',
+  'priqShift',
+  'queues',
+  'strtabBytes',
+  'blocks',
+  'masters',
+  'cdBytes',
+  'cdLeafBytes',
+  'sev',
+  'cpus',
+  'syncTime',
+  'tlbiTime',
+  'sevTime',
+  // Where it stands. Positions in the command queue count commands and do not wrap.
+  'handle',
+  'shift',
+  'entries',
+  'prod',
+  'cons',
+  'fetched',
+  'stopped',
+  'removing',
+] as const;
+type SmmuRow = Row<(typeof fields)[number]>;
+
+/** Handles: the queues, the stream table, L2 tables, then two per master (context descriptors). */
+const CMDQ = 0;
+const STRTAB = 3;
+const L2 = 4;
+
+/** Bytes of what `handle` is to hold; for a queue as it was asked for last. */
+function sizeOf(row: SmmuRow, handle: number): number {
+  if (handle < STRTAB) return 2 ** row.shift * (handle === 1 ? EVENT_BYTES : CMD_BYTES);
+  if (handle === STRTAB) return row.strtabBytes;
+  if (handle < L2 + row.blocks) return memory.STRTAB_L2_BYTES;
+  return (handle - L2 - row.blocks) % 2 === 0 ? row.cdBytes : row.cdLeafBytes;
+}
+
+function handlesOf(row: SmmuRow): number {
+  return L2 + row.blocks + 2 * row.masters;
+}
+
+/** The next handle that this SMMU uses, from `row.handle` on. */
+function settleOn(row: SmmuRow, handle: number): void {
+  row.handle = handle;
+  if (row.handle === row.queues && row.handle < STRTAB) row.handle = STRTAB;
+  while (row.handle < handlesOf(row) && row.handle >= STRTAB && sizeOf(row, row.handle) === 0) {
+    row.handle++;
+  }
+  row.shift = row.handle === 0 ? row.cmdqShift : row.handle === 1 ? row.evtqShift : row.priqShift;
+}
+
+/** Position behind the next CMD_SYNC of what has been fetched, or behind all of it. */
+function nextSync(slots: Int32Array, row: SmmuRow): number {
+  let at = row.cons;
+  while (at < row.fetched && slots[at++ % row.entries]! < SYNC);
+  return at;
+}
+
+/** One CMD_SYNC has been executed: tells its CPU. */
+function complete(dma: DmaApi, row: SmmuRow, cpu: number): void {
+  if (row.sev === 1) dma.send(cpu, 'SYNCED', row.sevTime);
+  // A posted write over the command, and the read miss of the CPU that polls it.
+  else dma.accessFor(cpu, CMDQ, MSI_BYTES, 2, MSI);
+}
+
+const actions = {
+  beginProbe: (_dma: DmaApi, row: SmmuRow) => settleOn(row, CMDQ),
+  allocate: (dma: DmaApi, row: SmmuRow) => dma.alloc(row.handle, sizeOf(row, row.handle)),
+  halveQueue: (_dma: DmaApi, row: SmmuRow) => {
+    row.shift--;
+  },
+  next: (_dma: DmaApi, row: SmmuRow) => {
+    if (row.handle === CMDQ) row.entries = 2 ** row.shift;
+    settleOn(row, row.handle + 1);
+  },
+  beginFree: (_dma: DmaApi, row: SmmuRow) => {
+    row.handle = handlesOf(row) - 1;
+  },
+  /** devres lets go in reverse order. */
+  freeNext: (dma: DmaApi, row: SmmuRow) => {
+    while (row.handle >= 0 && !dma.free(row.handle)) row.handle--;
+  },
+  noteRemoval: (_dma: DmaApi, row: SmmuRow) => {
+    row.removing = 1;
+  },
+  /** Tells its CPUs where the queue lies and how long it is. */
+  sendReady: (dma: DmaApi, row: SmmuRow) => {
+    for (let cpu = 0; cpu < row.cpus; cpu++) {
+      dma.send(cpu, 'READY', 0, dma.nodeOf(CMDQ), row.entries, row.cpus);
+    }
+  },
+  passSync: (dma: DmaApi) => dma.send(0, 'SYNC', 0),
+  passUnmap: (dma: DmaApi, _row: SmmuRow, n: Numbers) => dma.send(0, 'UNMAP', 0, n[0]!),
+  /** The first CPU's stores have changed the queue; nothing may lie there that is not executed. */
+  noteWritten: (dma: DmaApi, row: SmmuRow, n: Numbers) => {
+    const [prod, commands, syncOf] = [n[0]!, n[1]!, n[2]!];
+    const slots = dma.slab();
+    for (let i = 0; i < commands; i++) {
+      const slot = (prod + i) % row.entries;
+      if (slots[slot] !== EMPTY)
+        throw new Error(`smmuv3: command ${prod + i} over one in the queue`);
+      slots[slot] = syncOf > 0 && i === commands - 1 ? SYNC + syncOf - 1 : TLBI;
+    }
+  },
+  noteProd: (_dma: DmaApi, row: SmmuRow, n: Numbers) => {
+    if (n[0]! <= row.prod) throw new Error(`smmuv3: PROD goes from ${row.prod} to ${n[0]}`);
+    row.prod = n[0]!;
+  },
+  /** Any CPU may ask; its number is not needed, as the answer is for who waits for it. */
+  answerCons: (dma: DmaApi, row: SmmuRow, n: Numbers) => dma.send(n[0]!, 'CONS', 0, row.cons),
+  fetchLine: (dma: DmaApi, row: SmmuRow) => {
+    const lineEnd = (Math.floor(row.cons / LINE_CMDS) + 1) * LINE_CMDS;
+    row.fetched = Math.min(row.prod, lineEnd);
+    dma.access(CMDQ, LINE_BYTES, 1);
+  },
+  /** Executes up to the next CMD_SYNC, in the time that has passed. */
+  execute: (dma: DmaApi, row: SmmuRow) => {
+    const slots = dma.slab();
+    const end = nextSync(slots, row);
+    while (row.cons < end) {
+      const slot = row.cons % row.entries;
+      const command = slots[slot]!;
+      if (command === EMPTY) throw new Error(`smmuv3: nobody wrote command ${row.cons}`);
+      slots[slot] = EMPTY;
+      row.cons++;
+      if (command >= SYNC) complete(dma, row, command - SYNC);
+    }
+  },
+  sendStop: (dma: DmaApi, row: SmmuRow) => {
+    for (let cpu = 0; cpu < row.cpus; cpu++) dma.send(cpu, 'STOP', 0);
+  },
+  noteStopped: (_dma: DmaApi, row: SmmuRow) => {
+    row.stopped++;
+  },
+};
+
+const guards = {
+  /** arm_smmu_init_one_queue() gives up once it has asked for less than a page. */
+  canHalve: (_dma: DmaApi, row: SmmuRow) =>
+    row.handle < STRTAB && sizeOf(row, row.handle) >= row.pageSize,
+  hasMore: (_dma: DmaApi, row: SmmuRow) => row.handle < handlesOf(row),
+  nothingHeld: (_dma: DmaApi, row: SmmuRow) => row.handle < 0,
+  removing: (_dma: DmaApi, row: SmmuRow) => row.removing === 1,
+  hasCommands: (_dma: DmaApi, row: SmmuRow) => row.cons < row.prod,
+  moreFetched: (_dma: DmaApi, row: SmmuRow) => row.cons < row.fetched,
+  allStopped: (_dma: DmaApi, row: SmmuRow) => row.removing === 1 && row.stopped === row.cpus,
+};
+
+const delays = {
+  execution: (dma: DmaApi, row: SmmuRow) => {
+    const slots = dma.slab();
+    const end = nextSync(slots, row);
+    const last = slots[(end - 1) % row.entries]! >= SYNC ? row.syncTime : row.tlbiTime;
+    return (end - row.cons - 1) * row.tlbiTime + last;
+  },
+};
+
+const smmu = setup(words(actions, guards, delays));
+
+const freeing = (done: string) =>
+  smmu.createStateConfig({
+    initial: 'freeing',
+    states: {
+      freeing: {
+        entry: 'freeNext',
+        always: { guard: 'nothingHeld', target: done },
+        on: { FREED: { target: 'freeing', reenter: true } },
+      },
+    },
+  });
+
+export const machine = smmu.createMachine({
+  id: 'smmuv3',
+  initial: 'off',
+  states: {
+    off: { on: { START: 'probing' } },
+    probing: {
+      initial: 'asking',
+      entry: 'beginProbe',
+      // The driver core holds the device's lock: a removal waits until the probe has ended.
+      on: { REMOVE: { actions: 'noteRemoval' } },
+      states: {
+        asking: {
+          entry: 'allocate',
+          on: {
+            GRANTED: { target: 'deciding', actions: 'next' },
+            REFUSED: [
+              { guard: 'canHalve', target: 'asking', reenter: true, actions: 'halveQueue' },
+              { target: '#smmuv3.unwinding' },
+            ],
+          },
+        },
+        deciding: {
+          always: [
+            { guard: 'hasMore', target: 'asking' },
+            { guard: 'removing', target: '#smmuv3.removing' },
+            '#smmuv3.ready',
+          ],
+        },
+      },
+    },
+    ready: {
+      initial: 'idle',
+      entry: 'sendReady',
+      on: {
+        WROTE: { actions: 'noteWritten' },
+        PROD: { actions: 'noteProd' },
+        READ_CONS: { actions: 'answerCons' },
+        SYNC: { actions: 'passSync' },
+        UNMAP: { actions: 'passUnmap' },
+        REMOVE: { actions: ['noteRemoval', 'sendStop'] },
+        STOPPED: { actions: 'noteStopped' },
+      },
+      states: {
+        idle: {
+          always: [
+            { guard: 'hasCommands', target: 'fetching' },
+            { guard: 'allStopped', target: '#smmuv3.removing' },
+          ],
+        },
+        fetching: { entry: 'fetchLine', on: { ACCESSED: 'executing' } },
+        executing: {
+          after: { execution: { target: 'deciding', actions: 'execute' } },
+        },
+        deciding: {
+          always: [
+            { guard: 'moreFetched', target: 'executing' },
+            { guard: 'hasCommands', target: 'fetching' },
+            { target: 'idle' },
+          ],
+        },
+      },
+    },
+    unwinding: { entry: 'beginFree', ...freeing('#smmuv3.failed') },
+    failed: { on: { START: 'probing', REMOVE: 'removed' } },
+    removing: { entry: 'beginFree', ...freeing('#smmuv3.removed') },
+    removed: { type: 'final' },
+  },
+});
+
+export const smmuv3 = defineDevice<Config, (typeof fields)[number]>({
+  kind: 'smmuv3',
+  summary: 'ARM SMMUv3: queues and tables at probe, CMD_SYNC and TLB invalidation afterwards',
+  config: memory.config,
+  fields,
+  machine,
+  actions,
+  guards,
+  delays,
+  own: ['WROTE', 'PROD', 'READ_CONS', 'STOPPED'],
+  statistics: smmuCpu.statistics,
+  timeline: {
+    SYNC: { help: 'One of its CPUs issues a CMD_SYNC, if it is idle.', numbers: [] },
+    UNMAP: { help: 'One of its CPUs unmaps that many pages, if it is idle.', numbers: ['pages'] },
+    REMOVE: { help: 'Unbinds the driver: everything is freed.', numbers: [] },
+  },
+  behindIommu: false,
+  handles: (c) => L2 + memory.blocksOf(c) + 2 * c.masters,
+  footprint: memory.footprint,
+  parameters: memory.parameters,
+  configure(row, c, kernel) {
+    const cd = memory.cdBytes(c);
+    row.pageSize = kernel.pageSize;
+    row.cmdqShift = memory.queueShift(c.cmdqs, CMD_BYTES, kernel);
+    row.evtqShift = memory.queueShift(c.eventqs, EVENT_BYTES, kernel);
+    row.priqShift = memory.queueShift(c.priqs, CMD_BYTES, kernel);
+    row.queues = c.pri ? 3 : 2;
+    row.strtabBytes = memory.strtabBytes(c);
+    row.blocks = memory.blocksOf(c);
+    row.masters = c.masters;
+    row.cdBytes = cd.table;
+    row.cdLeafBytes = cd.leaf;
+    row.sev = c.completion === 'sev' ? 1 : 0;
+    row.cpus = c.cpus;
+    row.syncTime = c.sync_time;
+    row.tlbiTime = c.tlbi_time;
+    row.sevTime = c.sev_time;
+  },
+  slab: (c, kernel) => 2 ** memory.queueShift(c.cmdqs, CMD_BYTES, kernel),
+  companions: (c, place) =>
+    cpuNodes(c, place).map((nid, index) => ({
+      kind: smmuCpu.kind,
+      nid,
+      config: cpuConfig(c, index),
+    })),
+});
+
+/** Nodes of the CPUs that issue, one entry each. */
+function cpuNodes(c: Config, { cpus }: CompanionPlace): number[] {
+  const free = cpus.map((node) => ({ ...node }));
+  const chosen: number[] = [];
+  for (let turn = 0; chosen.length < c.cpus && free.some((node) => node.cpus > 0); turn++) {
+    const from = c.cpu_order === 'spread' ? turn % free.length : 0;
+    const node =
+      free.find((one, i) => i >= from && one.cpus > 0) ?? free.find((one) => one.cpus > 0)!;
+    node.cpus--;
+    chosen.push(node.nid);
+  }
+  if (chosen.length < c.cpus) {
+    throw new CompanionError(
+      'cpus',
+      `${c.cpus}, expected at most ${chosen.length}: the machine has no more`,
+    );
+  }
+  return chosen;
+}

@@ -1,0 +1,211 @@
+/**
+ * The DMA areas: the default one and those of the nodes.
+ *
+ * Models dma_contiguous_reserve(), dma_pernuma_cma_reserve() and dma_numa_cma_reserve() of
+ * kernel/dma/contiguous.c; which of them runs, and when, is a row of reservation.ts.
+ */
+
+import { type AreaRequest, bytes, instead, passedOver, requestOf } from './areaRequest.js';
+import type { Boot } from './boot.js';
+import { anywhereOn, cmaDeclareContiguousNid, type Declaration, errnoNumbers } from './declare.js';
+import type { Kconfig } from './kconfig.js';
+import { NUMA_NO_NODE } from './memblock.js';
+import type { NodeArea, Reservation } from './reservation.js';
+
+const MiB = 2 ** 20;
+
+/** Size of the default area without cma=, in bytes. */
+function configuredSize(config: Kconfig, memSize: number, pageSize: number): number {
+  const mbytes = config.CMA_SIZE_MBYTES * MiB;
+  const totalPages = Math.floor(memSize / pageSize);
+  const percent = Math.floor((totalPages * config.CMA_SIZE_PERCENTAGE) / 100) * pageSize;
+  switch (config.CMA_SIZE_SEL) {
+    case 'MBYTES':
+      return mbytes;
+    case 'PERCENTAGE':
+      return percent;
+    case 'MIN':
+      return Math.min(mbytes, percent);
+    case 'MAX':
+      return Math.max(mbytes, percent);
+  }
+}
+
+/** The smaller of two limits, 0 meaning none. */
+function minNotZero(a: number, b: number): number {
+  if (a === 0) return b;
+  return b === 0 ? a : Math.min(a, b);
+}
+
+/** dma_contiguous_reserve() without the nodes' areas. */
+export function reserveDefault(boot: Boot): void {
+  const { config, parameters: p, memblock, pageSize } = boot.input;
+  // An area of the device tree is the default one already.
+  if (!config.DMA_CMA || boot.defaultArea >= 0) return;
+  const asked = p.cmaSize ?? configuredSize(config, memblock.memSize, pageSize);
+  if (asked === 0) return;
+  const isGiven = p.cmaSize !== null;
+  const rule = boot.cma.release.cmaLimit;
+  const given = rule === 'smaller' ? minNotZero(p.cmaLimit, boot.limit) : p.cmaLimit || boot.limit;
+  const d: Declaration = {
+    name: 'reserved',
+    size: asked,
+    base: isGiven ? p.cmaBase : 0,
+    limit: isGiven ? given : boot.limit,
+    alignment: 0,
+    orderPerBit: 0,
+    fixed: isGiven && p.cmaBase + asked === p.cmaLimit,
+    nid: NUMA_NO_NODE,
+  };
+  const declared = cmaDeclareContiguousNid(boot.cma, d);
+  if (declared.area) boot.defaultArea = boot.cma.areas.length - 1;
+  else boot.hasDefaultFailed = true;
+  boot.requests.push(requestOf(boot, d, declared, { role: 'default', asked }));
+}
+
+/** pernuma_size_bytes when the nodes' turn comes. */
+function everySize(boot: Boot, reservation: Reservation): number {
+  const { config, parameters } = boot.input;
+  const { sizeOfDefault } = reservation;
+  const area = boot.cma.areas[boot.defaultArea];
+  const takesDefaults =
+    sizeOfDefault !== null &&
+    config[sizeOfDefault] &&
+    !parameters.numaCmaConfigured &&
+    boot.online.length > 1;
+  if (takesDefaults && area) return area.ranges[0]![1] - area.ranges[0]![0];
+  return parameters.everySize ?? config.CMA_PERNUMA_SIZE_MBYTES * MiB;
+}
+
+/** `int size = ...` of 7.2-rc, passed on as a phys_addr_t: sign-extended to 64 bits. */
+function throughInt(size: number): number {
+  const int = Number(BigInt.asIntN(32, BigInt(size)));
+  return int < 0 ? 2 ** 64 + int : int;
+}
+
+interface Turn {
+  readonly reservation: Reservation;
+  readonly every: number;
+}
+
+/** Bytes of one of a node's areas; 0: none. */
+function sizeOf(boot: Boot, area: NodeArea, nid: number, every: number): number {
+  const mine = boot.input.parameters.sizeByNode.get(nid) ?? 0;
+  switch (area.size) {
+    case 'every':
+      return every;
+    case 'by node':
+      return mine;
+    case 'by node or every':
+      return mine || every;
+  }
+}
+
+/** What the int did to a size comes first: everything else follows from it. */
+function throughIntSentence(request: AreaRequest, size: number): void {
+  const { asked, sentence } = request;
+  if (size >= 2 ** 63) {
+    const passed = `${bytes(asked)} pass through an int and come out negative`;
+    request.sentence = `not reserved (-22): ${passed}; ${instead[request.role]}`;
+  } else {
+    const passed = `${bytes(asked)} pass through an int, ${bytes(size)} are left`;
+    request.sentence = [passed, sentence].filter((text) => text !== '').join('; ');
+  }
+}
+
+function reserveNode(boot: Boot, nid: number, { reservation, every }: Turn): void {
+  for (const area of reservation.areas) {
+    const asked = sizeOf(boot, area, nid, every);
+    if (asked === 0) continue;
+    const name = area.name.replace('%d', String(nid));
+    const size = reservation.sizeIsInt ? throughInt(asked) : asked;
+    if (size === 0) {
+      const why = `${bytes(asked)} pass through an int and 0 is left`;
+      boot.requests.push(passedOver(name, area.array, { nid, asked, why }));
+      continue;
+    }
+    const d = anywhereOn(nid, { name, size });
+    const declared = cmaDeclareContiguousNid(boot.cma, d);
+    if (declared.errno !== null) {
+      const err = errnoNumbers[declared.errno];
+      const what = `${reservation.function}: reservation failed`;
+      boot.cma.log.push(`cma: ${what}: err ${err}, node ${nid}`);
+    }
+    const request = requestOf(boot, d, declared, { role: area.array, asked });
+    if (size !== asked) throughIntSentence(request, size);
+    boot.requests.push(request);
+  }
+}
+
+/** Nodes a row asks for an area, ascending; those that are offline come with `false`. */
+function nodesAsked(
+  boot: Boot,
+  { nodes }: Reservation,
+): (readonly [nid: number, online: boolean])[] {
+  switch (nodes) {
+    case 'online':
+      return boot.online.map((nid) => [nid, true]);
+    case 'memory': {
+      const nids = new Set(boot.input.memblock.memory.map((r) => r.nid));
+      return [...nids].sort((a, b) => a - b).map((nid) => [nid, true]);
+    }
+    case 'possible':
+      return boot.input.nodes.map(({ nid }) => [nid, boot.online.includes(nid)]);
+  }
+}
+
+function passOverAll(boot: Boot, { reservation, every }: Turn, why: string): void {
+  for (const [nid] of nodesAsked(boot, reservation)) {
+    for (const area of reservation.areas) {
+      const asked = sizeOf(boot, area, nid, every);
+      if (asked === 0) continue;
+      const name = area.name.replace('%d', String(nid));
+      boot.requests.push(passedOver(name, area.array, { nid, asked, why }));
+    }
+  }
+}
+
+/** dma_pernuma_cma_reserve() or dma_numa_cma_reserve(). */
+export function reserveNodes(boot: Boot): void {
+  const { reservation } = boot.input.kernel;
+  const { config, parameters } = boot.input;
+  const { kconfig } = reservation;
+  if (!config.DMA_CMA || (kconfig !== null && !config[kconfig])) return;
+  const turn = { reservation, every: everySize(boot, reservation) };
+  if (reservation.stopsAfterDefaultFailed && boot.hasDefaultFailed) {
+    passOverAll(boot, turn, 'the default area failed, and this release then returns');
+    return;
+  }
+  if (reservation.severalNodesOnly && boot.online.length <= 1) {
+    passOverAll(boot, turn, 'only one node is online');
+    return;
+  }
+  for (const [nid, online] of nodesAsked(boot, reservation)) {
+    if (online) {
+      reserveNode(boot, nid, turn);
+      continue;
+    }
+    const asked = parameters.sizeByNode.get(nid) || turn.every;
+    if (asked === 0) continue;
+    boot.cma.log.push(`cma: invalid node ${nid} specified`);
+    const area = reservation.areas.find((a) => sizeOf(boot, a, nid, turn.every) > 0)!;
+    const name = area.name.replace('%d', String(nid));
+    const why = `node ${nid} is not online at this moment`;
+    boot.requests.push(passedOver(name, area.array, { nid, asked, why }));
+  }
+}
+
+/** The driver of the recordings: areas after the kernel's own, in the manner of patch v2. */
+export function reserveDriverAreas(boot: Boot): void {
+  const size = boot.input.driverPernuma ?? 0;
+  if (size === 0 || boot.online.length <= 1) return;
+  for (const nid of boot.online) {
+    const d = anywhereOn(nid, { name: `pernuma${nid}`, size });
+    const declared = cmaDeclareContiguousNid(boot.cma, d);
+    if (declared.errno !== null) {
+      const err = errnoNumbers[declared.errno];
+      boot.cma.log.push(`ORC v2_reserve: reservation failed: err ${err}, node ${nid}`);
+    }
+    boot.requests.push(requestOf(boot, d, declared, { role: 'pernuma', asked: size }));
+  }
+}

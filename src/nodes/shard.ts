@@ -1,0 +1,200 @@
+/**
+ * One shard of a run: the actors it owns, built from the plan. The event core loads this module by its URL.
+ */
+
+import { type DeviceEnd, DeviceHost, type HostWiring } from '../devices/host/host.js';
+import { registerModule } from '../devices/kit.js';
+import { deviceModels } from '../devices/registry.js';
+import type { Behaviour, BuildShard, Loop, ShardModel } from '../sim/model.js';
+import { Streams } from '../sim/random.js';
+import { Recorder, type Sample } from '../sim/statistics.js';
+import { GIVE_MEMORY, memory, TAKE_MEMORY } from '../wire/messages.js';
+import { type AreaEnd, Areas } from './areas.js';
+import { Bulk } from './bulk.js';
+import { Lines } from './cacheLines.js';
+import { Controllers } from './controllers.js';
+import { Coordinator } from './coordinator.js';
+import type { LogData } from './log.js';
+import { Movable } from './movablePages.js';
+import { Node } from './node.js';
+import { Observer } from './observer.js';
+import {
+  actorNumbers,
+  type Disturbance,
+  environmentOf,
+  type Plan,
+  statisticActors,
+  wiringOf,
+} from './plan.js';
+import { Replayer } from './replayer.js';
+import { Timing } from './timing.js';
+import { TraceReplayer } from './traceReplayer.js';
+import type { Wiring } from './wiring.js';
+import { type ZoneEnd, Zones } from './zones.js';
+
+/** What a shard hands over when the run has ended; merged in run/ and replay/. */
+export interface ShardResult {
+  readonly log: LogData;
+  readonly areas: readonly AreaEnd[];
+  readonly devices: readonly DeviceEnd[];
+  readonly samples: readonly Sample[];
+  /** Free blocks of the buddy, where attempts are kept. */
+  readonly zones: readonly ZoneEnd[];
+  /** Outcomes of a replay, from the shard that hosts the replayer. */
+  readonly outcomes: Float64Array | null;
+}
+
+const NODE = 0;
+const COORDINATOR = 1;
+const REPLAYER = 2;
+const DEVICE = 3;
+
+const build: BuildShard = async (data, shard): Promise<ShardModel> => {
+  const plan = data as Plan;
+  // A module of the user's own is loaded in every thread, before there are models to choose from.
+  for (const url of plan.modules ?? []) {
+    registerModule(url, (await import(url)) as { default?: unknown });
+  }
+  const wiring = wiringOf(plan);
+  const numbers = actorNumbers(plan);
+  const owns = (actor: number): boolean => shard.owns(wiring.place[actor]!);
+  const streams = new Streams(plan.seed);
+  const recorder = new Recorder();
+  const zones = new Zones(wiring, owns, plan.watermarks);
+  const controllers = new Controllers(wiring, plan.machine);
+  const timing = new Timing(recorder, statisticActors(plan));
+  const lines = new Lines(wiring, plan.machine.onDie, (name) => streams.stream(name));
+  const movable = new Movable(wiring, zones, (index) => areas.area(index));
+  const stream = (name: string) => streams.stream(`area.${name}`);
+  const areas = new Areas(wiring, zones, { owns, movable, controllers, timing, stream });
+  areas.reserveAtomicPools(plan.atomicPools);
+  if (plan.replay && 'held' in plan.replay) areas.hold(plan.replay.held);
+  const observer = new Observer(wiring, areas, zones);
+  for (const pressure of plan.pressure) {
+    if (owns(wiring.nodeOf[pressure.nid]!)) movable.begin(pressure);
+  }
+  const host = new DeviceHost({
+    planned: plan.devices,
+    firstActor: numbers.firstDevice,
+    owns: (device) => owns(numbers.firstDevice + device),
+    models: deviceModels(),
+    environment: environmentOf(plan),
+    wiring: hostWiring(wiring, plan.machine.onDie),
+    recorder,
+    streams,
+    interpreted: plan.interpreted,
+  });
+  const replayer = owns(numbers.replayer) ? replayerOf(plan, wiring, numbers.replayer) : null;
+  const behaviours: Behaviour[] = [];
+  const bulk = new Bulk(wiring, zones, controllers);
+  const parts = { areas, zones, bulk, controllers, lines, observer, movable, timing };
+  behaviours[NODE] = new Node(wiring, parts);
+  behaviours[COORDINATOR] = new Coordinator({ areas, observer });
+  behaviours[REPLAYER] = replayer ?? nobody;
+  behaviours[DEVICE] = host;
+  const behaviourOf = new Uint8Array(numbers.count).fill(DEVICE, numbers.firstDevice);
+  behaviourOf[numbers.coordinator] = COORDINATOR;
+  behaviourOf[numbers.replayer] = REPLAYER;
+  return {
+    actors: numbers.count,
+    groupOf: wiring.place,
+    behaviourOf,
+    behaviours,
+    start(loop: Loop): void {
+      for (const entry of plan.timeline) disturb(loop, entry, { plan, wiring, host, owns });
+      host.start(loop);
+      loop.actor = numbers.replayer;
+      replayer?.run(loop);
+    },
+    finish(): ShardResult {
+      return {
+        log: wiring.log.take(),
+        areas: areas.finish(),
+        devices: host.finish(),
+        samples: recorder.snapshot(),
+        zones: plan.keepAttempts ? zones.finish() : [],
+        outcomes: replayer?.outcomes ?? null,
+      };
+    },
+    progress: () => host.settled,
+  };
+};
+
+function replayerOf(
+  { replay }: Plan,
+  wiring: Wiring,
+  actor: number,
+): Replayer | TraceReplayer | null {
+  if (replay === null) return null;
+  if ('held' in replay) return new TraceReplayer(wiring, replay, actor);
+  return new Replayer(wiring, replay.operations, replay.cpuNode);
+}
+
+/** The actor that an event of the timeline befalls posts it to itself, on the shard that owns it. */
+function disturb(
+  loop: Loop,
+  entry: Disturbance,
+  run: { plan: Plan; wiring: Wiring; host: DeviceHost; owns(actor: number): boolean },
+): void {
+  if ('nid' in entry) {
+    const node = run.wiring.nodeOf[entry.nid]!;
+    if (!run.owns(node)) return;
+    loop.actor = node;
+    const at = loop.post(node, entry.at, entry.do === 'take' ? TAKE_MEMORY : GIVE_MEMORY);
+    loop.out[at + memory.pages] = entry.pages;
+    return;
+  }
+  if (!run.owns(actorNumbers(run.plan).firstDevice + entry.device)) return;
+  if (entry.do === 'write') run.host.scheduleSetNode(loop, entry.device, entry.at, entry.numaNode);
+  else run.host.schedule(loop, entry.device, entry.at, entry.event, entry.numbers);
+}
+
+/** Order of what one entry above the last level maps: 2 MiB with 4 KiB pages, 512 MiB with 64 KiB. */
+function iommuBlockOrder({ pageShift, maxPageOrder }: Plan['layout']): number {
+  const order = pageShift - 3;
+  return order <= maxPageOrder ? order : 0;
+}
+
+/**
+ * cpumask_local_spread(): CPUs of the node, then of the others. Nodes without memory come last, in the
+ * order of a zonelist the kernel does not have for them.
+ */
+function localSpread({ layout }: Wiring): HostWiring['localSpread'] {
+  const cpusOf = new Map<number, number>();
+  for (const nid of layout.cpuNode) cpusOf.set(nid, (cpusOf.get(nid) ?? 0) + 1);
+  return (i, nid) => {
+    if (nid < 0) return layout.cpuNode[i % layout.cpuNode.length]!;
+    let left = i % layout.cpuNode.length;
+    const order = new Set([nid, ...Array.from(layout.fallback.get(nid) ?? []), ...cpusOf.keys()]);
+    for (const other of order) {
+      left -= cpusOf.get(other) ?? 0;
+      if (left < 0) return other;
+    }
+    return nid;
+  };
+}
+
+const areaKinds = { pernuma: 'node', numa: 'node', default: 'default', private: 'device' } as const;
+
+function hostWiring(wiring: Wiring, onDie: number): HostWiring {
+  const { nodeOf, latency, layout } = wiring;
+  return {
+    nodeActor: (nid) => nodeOf[nid]!,
+    oneWay: (from, to) => latency.oneWay(nodeOf[from]!, nodeOf[to]!),
+    halfDie: Math.max(1, Math.round(onDie / 2)),
+    areaKind: (area) => areaKinds[layout.areas[area]!.role],
+    defaultArea: layout.defaultArea,
+    policy: 0,
+    localSpread: localSpread(wiring),
+    iommuBlockOrder: iommuBlockOrder(layout),
+    ...(wiring.log.keepsAttempts ? { freed: wiring.log.freed.bind(wiring.log) } : {}),
+  };
+}
+
+const nobody: Behaviour = {
+  receive(_loop, actor) {
+    throw new Error(`actor ${actor} gets no messages here`);
+  },
+};
+
+export default build;

@@ -1,0 +1,184 @@
+/**
+ * Where the requests of a run got their memory: one row per request, the same for a replay and for
+ * a scenario, so that whoever compares or exports runs need not know which it was.
+ */
+
+import { gfpNames } from '../mm/gfp.js';
+import type { MemoryLayout } from '../mm/layout.js';
+import { attemptsById, type LogData, spentById } from '../nodes/log.js';
+import * as op from '../nodes/operations.js';
+import { TIMED_OUTCOME_WIDTH, timedOutcome } from '../nodes/timed.js';
+import { BUDDY, ID_SPAN } from '../wire/dma.js';
+
+/** One cma_alloc() of a request; times in ns of the run. */
+export interface Tried {
+  /** Name of the area; empty: there was none, and cma_alloc(NULL) returned at once. */
+  readonly area: string;
+  readonly count: number;
+  readonly align: number;
+  readonly start: number;
+  readonly end: number;
+  /** 0, a negative errno, or 1: it returned before it looked. */
+  readonly err: number;
+  readonly retries: number;
+  /** First page, -1 when it failed. */
+  readonly pfn: number;
+  /** The mask does not reach it, so it went back within the call. */
+  readonly givenBack: boolean;
+}
+
+/** One request; times in ns of the run, sizes in bytes. */
+export interface Placement {
+  /** Empty for the kernel's own. */
+  readonly device: string;
+  /** Its n-th request, from 0: what pairs it with the same request of another run. */
+  readonly sequence: number;
+  /** Node the device is plugged into, -1 without one. */
+  readonly node: number;
+  readonly size: number;
+  /** GFP flags as the kernel prints them. */
+  readonly gfp: string;
+  readonly issued: number;
+  /** NaN: the run ended before. */
+  readonly settled: number;
+  /** Area, `buddy`, or `refused`. */
+  readonly source: string;
+  /** Which of the kernel's pointers led there. */
+  readonly role: 'pernuma' | 'numa' | 'default' | 'private' | 'buddy' | 'refused';
+  /** Node on which the pages lie; -1 for none. */
+  readonly nid: number;
+  readonly pfn: number;
+  readonly pages: number;
+  readonly attempts: readonly Tried[];
+  /** When it was given back; infinity: never. */
+  readonly freed: number;
+}
+
+/** `reserved`, `numa1`, `buddy`: what a recording calls the source of pages. */
+export function sourceOf(layout: MemoryLayout, source: number): string {
+  return source === BUDDY ? 'buddy' : (layout.areas[source]?.name ?? 'buddy');
+}
+
+/** What the verdict, the source and the layout say of a request's place. */
+export function placeOf(
+  layout: MemoryLayout,
+  {
+    placed,
+    source,
+    nid,
+    pfn,
+    pages,
+  }: {
+    placed: boolean;
+    source: number;
+    nid: number;
+    pfn: number;
+    pages: number;
+  },
+): Pick<Placement, 'source' | 'role' | 'nid' | 'pfn' | 'pages'> {
+  if (!placed) return { source: 'refused', role: 'refused', nid: -1, pfn: -1, pages: 0 };
+  const area = source === BUDDY ? undefined : layout.areas[source];
+  const role = area?.role ?? 'buddy';
+  return { source: sourceOf(layout, source), role, nid: area?.nid ?? nid, pfn, pages };
+}
+
+/** What every request tried, in order, once it is known where its pages are. */
+export function triedById(
+  layout: MemoryLayout,
+  logs: readonly LogData[],
+): (id: number, granted: { source: string; pfn: number }) => Tried[] {
+  const attempts = attemptsById(logs);
+  const spent = spentById(logs);
+  const returned = new Map<number, { area: number; pfn: number }[]>();
+  for (const log of logs) {
+    for (let at = 0; at < log.returned.length; at += RETURNED_WIDTH) {
+      const id = log.returned[at]!;
+      const back = { area: log.returned[at + 1]!, pfn: log.returned[at + 2]! };
+      returned.set(id, [...(returned.get(id) ?? []), back]);
+    }
+  }
+  return (id, granted) => {
+    const times = new Map(
+      (spent.get(id) ?? []).map(({ area, time, parts }) => [
+        `${area} ${time}`,
+        Object.values(parts).reduce((sum, ns) => sum + ns, 0),
+      ]),
+    );
+    let before = 0;
+    return (attempts.get(id) ?? []).map(({ area, time, count, align, err, retries }): Tried => {
+      const back = returned.get(id)?.find((one) => one.area === area);
+      const name = layout.areas[area]?.name ?? '';
+      // Some of a search that found nothing is waited for only with the attempt after it.
+      const start = Math.max(before, time - (times.get(`${area} ${time}`) ?? 0));
+      before = Math.max(start, time);
+      const pfn = err !== 0 ? -1 : (back?.pfn ?? (name === granted.source ? granted.pfn : -1));
+      const givenBack = err === 0 && back !== undefined;
+      return { area: name, count, align, start, end: before, err, retries, pfn, givenBack };
+    });
+  };
+}
+
+/** Columns of a range that was given back: request, area, pfn, pages. */
+const RETURNED_WIDTH = 4;
+
+/** A row of a timed replay that asked for memory. */
+export interface AskedRow {
+  readonly row: number;
+  readonly device: string;
+  readonly node: number;
+  readonly size: number;
+  readonly gfp: string;
+  /** Row of the free that ends it; -1: none. */
+  readonly freeRow: number;
+}
+
+/** The requests of a timed replay, in the order of `asked`. */
+export function replayPlacements(
+  layout: MemoryLayout,
+  asked: readonly AskedRow[],
+  record: { outcomes: Float64Array; logs: readonly LogData[]; replayer: number },
+): Placement[] {
+  const tried = triedById(layout, record.logs);
+  const sequences = new Map<string, number>();
+  const field = (row: number, name: keyof typeof timedOutcome): number =>
+    record.outcomes[row * TIMED_OUTCOME_WIDTH + timedOutcome[name]]!;
+  return asked.map(({ row, device, node, size, gfp, freeRow }) => {
+    const sequence = sequences.get(device) ?? 0;
+    sequences.set(device, sequence + 1);
+    const place = placeOf(layout, {
+      placed: field(row, 'verdict') === op.PLACED,
+      source: field(row, 'source'),
+      nid: field(row, 'nid'),
+      pfn: field(row, 'pfn'),
+      pages: field(row, 'pages'),
+    });
+    const isFreed = freeRow >= 0 && field(freeRow, 'verdict') === op.RETURNED;
+    return {
+      device,
+      sequence,
+      node,
+      size,
+      gfp,
+      issued: field(row, 'issued'),
+      settled: field(row, 'verdict') === 0 ? Number.NaN : field(row, 'settled'),
+      ...place,
+      attempts: tried(record.replayer * ID_SPAN + row, place),
+      freed: isFreed ? field(freeRow, 'issued') : Number.POSITIVE_INFINITY,
+    };
+  });
+}
+
+/** Bits as the kernel prints them: `GFP_KERNEL|__GFP_NOWARN`; the largest names first. */
+export function gfpText(bits: number): string {
+  const parts: string[] = [];
+  let left = bits;
+  for (const name of ['KERNEL', 'ATOMIC', 'NOIO', 'NOWAIT', ...Object.keys(gfpNames)]) {
+    const value = gfpNames[name]!;
+    if (value === 0 || (left & value) !== value) continue;
+    const isBit = (value & (value - 1)) === 0;
+    const isPlain = ['NOWAIT', 'DMA', 'DMA32'].includes(name);
+    parts.push(isBit && !isPlain ? `__GFP_${name}` : `GFP_${name}`);
+    left &= ~value;
+  }
+  return parts.join('|');
+}

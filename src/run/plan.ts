@@ -1,0 +1,210 @@
+/**
+ * From a scenario to what its shards are given: the kernel boots on the machine, devices and timeline become
+ * rows of the plan.
+ */
+
+import { type MachineBoot, machineBoot } from '../boot/input.js';
+import { cpuNodesOf, withCompanions } from '../devices/companions.js';
+import { deviceModels } from '../devices/registry.js';
+import type { Machine } from '../machine/machine.js';
+import type { DmaLimits } from '../mm/alloc/contiguous.js';
+import { type BootReport, boot, memoryLayout } from '../mm/boot/boot.js';
+import { zoneLimits } from '../mm/boot/freearea.js';
+import type { Kconfig } from '../mm/boot/kconfig.js';
+import { fallbackOrders } from '../mm/boot/zonelist.js';
+import type { MemoryLayout } from '../mm/layout.js';
+import { type Kernel, kernelOf, type Release } from '../mm/release.js';
+import type { MovablePressure } from '../nodes/movablePages.js';
+import type { Disturbance, Plan } from '../nodes/plan.js';
+import { releaseRules } from '../nodes/rules.js';
+import { nothingWatched, type WatchOptions } from '../nodes/watch.js';
+import type { CommandLine } from '../scenario/cmdline.js';
+import type { Pressure, Scenario, TimelineEntry } from '../scenario/scenario.js';
+import { NoSuchArea, plannedDevices } from './devicePlan.js';
+
+export interface PlannedRun {
+  readonly plan: Plan;
+  readonly report: BootReport;
+  /** What a reader should know of the boot, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+export interface PlanOptions {
+  readonly interpreted: boolean;
+  /** Keep every attempt, for `why` and replays. */
+  readonly keepAttempts: boolean;
+  /** Check invariants at every step, not only at the end. */
+  readonly checks: boolean;
+  /** Requests to watch; none unless given. */
+  readonly watch?: WatchOptions;
+}
+
+/** The boot of this scenario does not come to its end: the kernel's doing, and the user's answer. */
+export class BootFailed extends Error {}
+
+/** @throws BootFailed when the kernel does not survive its command line on this machine. */
+export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
+  const { machine } = scenario;
+  const kernel = kernelOf(scenario.kernel, namedPolicy(scenario));
+  const booted = machineBoot(machine, kernel, scenario);
+  const { plan, report, notes } = bootedPlan(machine, kernel, booted);
+  const { layout } = plan;
+  const pageSize = machine.pageSize;
+  return {
+    report,
+    notes: [...notes, ...tooLate(scenario)],
+    plan: {
+      ...plan,
+      seed: scenario.seed,
+      policies: [scenario.policyRow],
+      cost: scenario.cost,
+      modules: scenario.modules,
+      devices: devicesOf(scenario, layout, booted.commandLine),
+      declarations: declarationsOf(scenario).numbers,
+      interpreted: options.interpreted,
+      timeline: scenario.timeline.flatMap((entry) => disturbances(entry, pageSize)),
+      pressure: scenario.pressure.map((entry) => movablePressure(entry, pageSize)),
+      replay: null,
+      keepAttempts: options.keepAttempts,
+      checks: options.checks,
+      watch: options.watch ?? nothingWatched,
+    },
+  };
+}
+
+/** What the scenario says and this run does not come to, a sentence each. */
+function tooLate({ timeline, devices, stopNs }: Scenario): string[] {
+  const late = (what: string, at: number) =>
+    `${what} at ${at} ns does not happen: the run ends at ${stopNs} ns`;
+  return [
+    ...timeline
+      .filter(({ at }) => at > stopNs)
+      .map((entry) => late(`timeline: ${entry.do}`, entry.at)),
+    ...devices
+      .filter(({ startNs }) => startNs > stopNs)
+      .map(({ name, startNs }) => late(`${name}: probe`, startNs)),
+  ];
+}
+
+/** What a plan has of the kernel that booted, whatever is then run on it. */
+export type BootedPlan = Pick<
+  Plan,
+  'machine' | 'layout' | 'limits' | 'rules' | 'watermarks' | 'atomicPools' | 'dmaCma'
+>;
+
+export interface Booted {
+  readonly plan: BootedPlan;
+  readonly report: BootReport;
+  /** What a reader should know of the boot, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** @throws BootFailed when the kernel does not survive its command line on this machine. */
+export function bootedPlan(machine: Machine, kernel: Kernel, from: MachineBoot): Booted {
+  const { input, config, commandLine, notes } = from;
+  if (commandLine.fatal !== null) throw new BootFailed(commandLine.fatal);
+  const report = boot(input);
+  if (report.crash !== null) throw new BootFailed(report.crash);
+  const cpuNode = machine.nodes.flatMap(({ nid, cpus }) => new Array<number>(cpus).fill(nid));
+  const layout = memoryLayout(report, config, {
+    fallback: fallbackOf(machine, kernel, report),
+    cpuNode,
+  });
+  const plan: BootedPlan = {
+    machine: { ...machine, distance: [], parameters: [], reserved: [] },
+    layout,
+    limits: limitsOf(machine, kernel.release, config),
+    rules: releaseRules(kernel.release, layout),
+    watermarks: {
+      minFreeKbytesMax: kernel.release.minFreeKbytesMax,
+      transparentHugepage: true,
+      watermarkScaleFactor: 10,
+    },
+    atomicPools: report.atomicPools,
+    dmaCma: config.DMA_CMA,
+  };
+  return { plan, report, notes: [...notes, ...commandLine.notes.map((note) => note.text)] };
+}
+
+/** Names of the declarations that made devices, and per device the position of its own. */
+export function declarationsOf({ devices }: Pick<Scenario, 'devices'>): {
+  readonly names: readonly string[];
+  readonly numbers: readonly number[];
+} {
+  const names = [...new Set(devices.map(({ declaration }) => declaration))];
+  const position = new Map(names.map((name, i) => [name, i]));
+  return { names, numbers: devices.map(({ declaration }) => position.get(declaration)!) };
+}
+
+/** A scenario's own policy reserves as its kernel does. */
+function namedPolicy({ policy }: Scenario): string | undefined {
+  return policy === 'custom' ? undefined : policy;
+}
+
+function limitsOf(machine: Machine, release: Release, config: Kconfig): DmaLimits {
+  const ends = machine.nodes.flatMap((node) => node.memory.flat());
+  const zones = { zoneDma: config.ZONE_DMA, zoneDma32: config.ZONE_DMA32 };
+  const dram = [Math.min(...ends), Math.max(...ends)] as const;
+  const limits = zoneLimits(machine.arch, release, zones, dram);
+  return {
+    dma: limits.dma > 0 ? limits.dma - 1 : 0,
+    // dma-direct asks for the zone by its name, whether or not memory lies in it.
+    dma32: config.ZONE_DMA32 ? 2 ** 32 - 1 : 0,
+  };
+}
+
+function fallbackOf(
+  machine: Machine,
+  { release }: Kernel,
+  report: BootReport,
+): ReadonlyMap<number, ArrayLike<number>> {
+  const withMemory = new Set(report.nodes.filter((node) => node.hasMemory).map(({ nid }) => nid));
+  return fallbackOrders(
+    machine.nodes.map(({ nid, online }) => ({ nid, online, hasMemory: withMemory.has(nid) })),
+    {
+      distance: machine.distance,
+      maxNumnodes: machine.nodes.at(-1)!.nid + 1,
+      nodeLoad: release.zonelistLoad,
+    },
+  );
+}
+
+function devicesOf(
+  scenario: Scenario,
+  layout: MemoryLayout,
+  commandLine: CommandLine,
+): Plan['devices'] {
+  try {
+    const devices = plannedDevices(scenario, layout, commandLine);
+    return withCompanions(devices, deviceModels(), cpuNodesOf(scenario.machine));
+  } catch (error) {
+    throw error instanceof NoSuchArea ? new BootFailed(error.message) : error;
+  }
+}
+
+function movablePressure(entry: Pressure, pageSize: number): MovablePressure {
+  const { nid, movable, cma: cmaShare, clean, pinned, renewNs, pinNs } = entry;
+  const pages = Math.floor(movable / pageSize);
+  return { nid, pages, cmaShare, clean, pinned, renewNs, pinNs };
+}
+
+function disturbances(entry: TimelineEntry, pageSize: number): Disturbance[] {
+  switch (entry.do) {
+    case 'write':
+      return entry.devices.map((device) => ({
+        at: entry.at,
+        do: 'write',
+        device,
+        numaNode: entry.numaNode,
+      }));
+    case 'send': {
+      const { at, event, numbers } = entry;
+      return entry.devices.map((device) => ({ at, do: 'send', device, event, numbers }));
+    }
+    case 'take':
+    case 'give':
+      return [
+        { at: entry.at, do: entry.do, nid: entry.nid, pages: Math.ceil(entry.size / pageSize) },
+      ];
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * Requests by the name a person gives them: `nic0#12`, a device and the number of its call.
+ */
+
+import { handleCount as countHandles } from '../devices/model.js';
+import { deviceModel } from '../devices/registry.js';
+import { actorNumbers, environmentOf, type Plan } from '../nodes/plan.js';
+import { asker } from '../nodes/walk.js';
+import { ID_SPAN } from '../wire/dma.js';
+
+/** What a device's numbers advance by from call to call: the handle is in them too. */
+export function callSpan(plan: Plan, device: number): number {
+  const { kind, config } = plan.devices[device]!;
+  return Math.max(1, countHandles(deviceModel(kind)!, config, environmentOf(plan)));
+}
+
+/** Name of the request of that id; null if no device made it. */
+export function requestName(plan: Plan, id: number): string | null {
+  const device = asker(id) - actorNumbers(plan).firstDevice;
+  const { name } = plan.devices[device] ?? {};
+  if (name === undefined) return null;
+  return `${name}#${Math.floor((id % ID_SPAN) / callSpan(plan, device))}`;
+}

@@ -1,0 +1,73 @@
+/**
+ * Every request of single runs as a table: the runs are made again for it, instead of all runs
+ * being logged.
+ */
+
+import type { RequestRow } from '../explain/explained.js';
+import { requestsOf } from '../explain/why.js';
+import { parseScenario } from '../scenario/load.js';
+import { type TableColumn, writeTable } from '../tables/parquet.js';
+import { variantColumns } from './runsTable.js';
+import { type PlannedRun, type Study, StudyRuns } from './study.js';
+
+interface Row {
+  readonly planned: PlannedRun;
+  readonly request: RequestRow;
+}
+
+/** Replication of a variant, from 0. */
+export interface RunChoice {
+  readonly variant: number;
+  readonly replication: number;
+}
+
+/** Writes the requests of the chosen runs. Throws RangeError if the study has no such variant. */
+export async function writeRequests(
+  path: string,
+  study: Study,
+  choices: readonly RunChoice[],
+): Promise<void> {
+  const names = new StudyRuns(study);
+  const planned = choices.map(({ variant, replication }) => {
+    const found = study.variants[variant];
+    const last = study.variants.length - 1;
+    if (!found)
+      throw new RangeError(`variant ${variant} is not in the study, expected 0 to ${last}`);
+    return names.at(found, replication);
+  });
+  await writeTable(path, columns(study), rows(planned));
+}
+
+async function* rows(runs: readonly PlannedRun[]): AsyncGenerator<Row> {
+  for (const planned of runs) {
+    const { document, scenario: name } = planned.variant;
+    const [scenario] = parseScenario(JSON.stringify(document), 'scenario.yaml');
+    const { requests } = await requestsOf({ ...scenario!, name, seed: planned.seed });
+    for (const request of requests) yield { planned, request };
+  }
+}
+
+function columns(study: Study): TableColumn<Row>[] {
+  const text = (name: string, of: (row: RequestRow) => string): TableColumn<Row> => {
+    return { name, type: 'STRING', of: ({ request }) => of(request) };
+  };
+  const number = (name: string, of: (row: RequestRow) => number | null): TableColumn<Row> => {
+    return { name, type: 'DOUBLE', of: ({ request }) => of(request) };
+  };
+  return [
+    ...variantColumns<Row>(study, ({ planned }) => planned.variant),
+    { name: 'replication', type: 'INT32', of: ({ planned }) => planned.replication },
+    { name: 'run', type: 'STRING', of: ({ planned }) => planned.run },
+    text('request', ({ name }) => name),
+    text('device', ({ device }) => device),
+    number('asked_ns', ({ askedNs }) => askedNs),
+    number('took_ns', ({ tookNs }) => tookNs),
+    number('size', ({ size }) => size),
+    // `from` is a word of SQL.
+    text('served_from', ({ from }) => from),
+    number('nid', ({ nid }) => nid),
+    { name: 'local', type: 'BOOLEAN', of: ({ request }) => request.local },
+    number('pfn', ({ pfn }) => pfn),
+    number('pages', ({ pages }) => pages),
+  ];
+}

@@ -1,0 +1,118 @@
+/**
+ * A results directory:
+ *
+ *   study.json        what is asked, as data: enough to go on with, to merge, to read the tables
+ *   journal/*.jsonl   runs as they came (journal.ts)
+ *   runs.jsonl        all of them, once the study is finished
+ *   runs.parquet      one row per run and statistic       } when it is finished, and the same bytes
+ *   summary.parquet   one row per variant and statistic   } however it came to that
+ *
+ * A directory may be handed another study: runs both need are there already.
+ */
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ScenarioError } from '../scenario/error.js';
+import { replaceFile } from '../tables/durable.js';
+import { writeTable } from '../tables/parquet.js';
+import { canonical } from './identity.js';
+import { Journal } from './journal.js';
+import type { Ledger } from './progress.js';
+import { runColumns, runRows } from './runsTable.js';
+import type { PlannedRun, Study } from './study.js';
+import { summaryColumns, summaryRows, VariantSummary } from './summary.js';
+
+const format = 'cmasim-study/1';
+const studyFile = 'study.json';
+export const runsTable = 'runs.parquet';
+export const summaryTable = 'summary.parquet';
+
+/**
+ * Opens a directory for a study, made if need be. Throws ScenarioError if something else is in it.
+ */
+export async function openResults(directory: string, study: Study): Promise<Journal> {
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  // What a process left that died while it wrote is nobody's.
+  const ours = names.filter((name) => name.endsWith('.tmp') || name === 'journal');
+  const before = names.includes(studyFile);
+  if (names.length > ours.length && !before) {
+    throw new ScenarioError({ file: directory }, 'holds something else, expected a new directory');
+  }
+  const journal = await Journal.open(directory);
+  const text = `${JSON.stringify({ format, ...study }, null, 2)}\n`;
+  const path = join(directory, studyFile);
+  if (before && readFileSync(path, 'utf8') === text) return journal;
+  // Tables of another study would be taken for this one's.
+  for (const name of [runsTable, summaryTable]) await rm(join(directory, name), { force: true });
+  await replaceFile(path, async (file) => {
+    await file.writeFile(text);
+  });
+  return journal;
+}
+
+/** The study a directory is about. Throws ScenarioError. */
+export function readStudy(directory: string): Study {
+  const path = join(directory, studyFile);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    throw new ScenarioError({ file: directory }, 'no study.json, expected a results directory');
+  }
+  try {
+    const { format: found, ...study } = JSON.parse(text) as Study & { format: string };
+    if (found === format) return study;
+  } catch {
+    // Said below: a file that is no JSON is no study either.
+  }
+  throw new ScenarioError({ file: path }, `not of format ${format}`);
+}
+
+/** Whether two studies ask the same. */
+export function sameStudy(a: Study, b: Study): boolean {
+  return canonical(a) === canonical(b);
+}
+
+/** Takes in every run that is there; resolves to the number of those known to be lacking. */
+export async function takeIn(ledger: Ledger, journal: Journal): Promise<number> {
+  let lacking = 0;
+  for (let planned = ledger.next(); planned !== undefined; planned = ledger.next()) {
+    const { run } = planned;
+    if (journal.has(run)) ledger.take(planned, ledger.reads ? await journal.read(run) : null);
+    else lacking++;
+  }
+  return lacking;
+}
+
+/** The replications of every variant, as far as they are there. */
+export async function summarize(
+  study: Study,
+  runs: Iterable<PlannedRun>,
+  journal: Journal,
+): Promise<VariantSummary[]> {
+  const summaries = study.variants.map((variant) => new VariantSummary(variant));
+  for (const { variant, run } of runs) {
+    if (journal.has(run)) summaries[variant.index]!.add(await journal.read(run));
+  }
+  return summaries;
+}
+
+/** Writes the tables of a study whose runs are all there. Throws StorageError. */
+export async function finishResults(
+  directory: string,
+  study: Study,
+  { ledger, journal }: { ledger: Ledger; journal: Journal },
+): Promise<VariantSummary[]> {
+  const runs = [...ledger.runs()];
+  const read = (run: string) => journal.read(run);
+  await writeTable(join(directory, runsTable), runColumns(study), runRows(runs, read));
+  const summaries = await summarize(study, runs, journal);
+  const rows = summaryRows(study, summaries);
+  await writeTable(join(directory, summaryTable), summaryColumns(study), rows);
+  await journal.compact(runs.map(({ run }) => run));
+  for (const name of readdirSync(directory)) {
+    if (name.endsWith('.tmp')) await rm(join(directory, name), { force: true });
+  }
+  return summaries;
+}
