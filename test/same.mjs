@@ -38,14 +38,16 @@ function commands() {
     add(`interpreted.${name}`, 'run', file, '--json', '--devices', 'interpreted', '--shards', '2');
     add(`config.${name}`, 'run', file, '--print-config');
     add(`boot.${name}`, 'boot', file);
-    add(`why.${name}`, 'why', file);
+    const documents = readFileSync(join(root, file), 'utf8').split(/^---$/m).length;
+    const first = documents > 1 ? `${file}#1` : file;
+    add(`why.${name}`, 'why', first);
     for (const to of ['ftrace', 'kernelfs', 'perfetto', 'parquet']) {
-      add(`${to}.${name}`, 'export', file, '--to', to, '-o', 'OUT');
+      add(`${to}.${name}`, 'export', first, '--to', to, '-o', 'OUT');
     }
   }
   add('why.exhausted', 'why', 'scenarios/area-exhausted.yaml', 'd#1');
   add('why.exhausted.json', 'why', 'scenarios/area-exhausted.yaml', 'd#1', '--json');
-  add('why.nic', 'why', 'scenarios/nic-passthrough.yaml', 'nic@0#0');
+  add('why.nic', 'why', 'scenarios/nic-passthrough.yaml#1', 'nic@0#0');
   add(
     'diff.kernels',
     'diff',
@@ -55,14 +57,18 @@ function commands() {
     '--b',
     'kernel=6.12',
   );
-  add('size.nvme', 'size', 'scenarios/nvme-hmb.yaml');
+  add('size.nvme', 'size', 'scenarios/area-exhausted.yaml');
   add('replay.oracle', 'replay', '--check', 'test/kernel/oracle');
   add('replay.oracle.json', 'replay', '--check', '--json', 'test/kernel/oracle');
   add('boots', 'boot', '--check', 'test/kernel/oracle/boots.jsonl.gz');
   for (const name of kernel('traces')) {
     const folder = `test/kernel/traces/${name}`;
-    add(`trace.${name}`, 'trace', folder);
-    add(`trace.json.${name}`, 'trace', folder, '--json');
+    const files = readdirSync(join(root, folder))
+      .filter((file) => /\.(trace|txt|report|script|jsonl?|dat)(\.gz)?$/.test(file))
+      .filter((file) => !/summary|counts/.test(file))
+      .map((file) => `${folder}/${file}`);
+    add(`trace.${name}`, 'trace', ...files);
+    add(`trace.json.${name}`, 'trace', ...files, '--json');
     add(`replay.${name}`, 'replay', '--check', folder);
     add(`replay.json.${name}`, 'replay', '--check', '--json', folder);
     add(`replay.diff.${name}`, 'diff', folder, '--a', 'kernel=7.2', '--b', 'kernel=5.10');
