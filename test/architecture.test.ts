@@ -15,7 +15,7 @@ const source = new Map(files.map((name) => [name, readFileSync(join(root, name),
 
 /** First folder of a file, or the file itself at the top: `mm`, `cli`, `index.ts`. */
 function partOf(file: string): string {
-  return file.split('/')[0]!;
+  return file.split('/')[0];
 }
 
 /** Our own files that a file imports, statically, on demand, for its types, or by URL for a thread. */

@@ -32,7 +32,7 @@ export function interval(values: readonly number[]): {
   const n = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
-  const half = student[n - 1]! * Math.sqrt(variance / n);
+  const half = student[n - 1] * Math.sqrt(variance / n);
   return { low: mean - half, high: mean + half };
 }
 

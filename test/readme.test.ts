@@ -17,5 +17,5 @@ test('the example runs, and what it expects holds', async () => {
 
 test('the policy written as text can be read', () => {
   const text = `${example!.replace(/expect:[\s\S]*/, '')}${policy}`;
-  expect(parseScenario(text, 'README.md')[0]!.policy).toBe('custom');
+  expect(parseScenario(text, 'README.md')[0].policy).toBe('custom');
 });

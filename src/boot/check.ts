@@ -74,7 +74,7 @@ export function compareBoot(recorded: BootOutcome, report: BootReport): BootComp
   const lists = ['log', 'areas', 'reserved', 'online', 'zones', 'atomicPools', 'totals'] as const;
   for (const name of lists) {
     const left = expected[name];
-    const right = actual[name]!;
+    const right = actual[name] ?? [];
     if (left === null) continue;
     for (let i = 0; i < Math.max(left.length, right.length); i++) {
       check(`${name}[${i}]`, left[i], right[i]);

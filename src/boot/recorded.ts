@@ -188,7 +188,7 @@ export function readBoots(file: string, text: string): RecordedBoot[] {
   if (lines.length === 0) throw new InputError(file, '1:1', 'empty, expected recorded boots');
   const parse = ({ content, line }: { content: string; line: number }) =>
     parseLine(file, line, content);
-  const first = parse(lines[0]!);
+  const first = parse(lines[0]);
   if (isObject(first) && first.type === 'meta')
     return [operationBoot(file, first, lines.slice(1, 3), parse)];
   return lines.map((one, i) => {
@@ -239,7 +239,7 @@ export function releaseOfVersion(version: string): string | null {
 /** Pages per area from the lines `./NAME/total_pages:N`. */
 export function readCmaTotals(text: string): [name: string, pages: number][] {
   return Array.from(text.matchAll(/^\.?\/?([^/\n]+)\/total_pages:(\d+)$/gm), (m) => {
-    return [m[1]!, Number(m[2])] as [string, number];
+    return [m[1], Number(m[2])] as [string, number];
   });
 }
 

@@ -116,12 +116,12 @@ export function readRow<T>(
 ): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0]!;
+  const { path, message } = parsed.error.issues[0];
   const names = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`));
   const name = `${root}${names.join('')}`.replace(/^\./, '');
   let there = value;
   for (const part of path) there = (there as Record<PropertyKey, unknown> | undefined)?.[part];
   const wanted = message.replace(/^.*?\bexpected\b/, 'expected').replace(/, received .*/, '');
-  const text = `${found(there)}, ${wanted[0]!.toLowerCase()}${wanted.slice(1)}`;
+  const text = `${found(there)}, ${wanted[0].toLowerCase()}${wanted.slice(1)}`;
   throw new InputError(file, `${line}:1`, name === '' ? text : `${name}: ${text}`);
 }

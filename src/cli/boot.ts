@@ -82,7 +82,7 @@ function bootScenarios(files: readonly string[], options: BootOptions): void {
   const booted = scenarios(files, options).map(bootScenario);
   const paint = stdoutPaint();
   if (!options.json) print(booted.map((one) => bootText(one, paint)).join('\n\n'));
-  else if (booted.length === 1) printJson(bootDocument(booted[0]!));
+  else if (booted.length === 1) printJson(bootDocument(booted[0]));
   else printJson({ format: 'cmasim-boot/1', runs: booted.map(bootDocument) });
 }
 

@@ -36,7 +36,7 @@ export function devicesCommand(): Command {
     .action((kind: string | undefined, options: { json?: boolean }) => {
       const models = kind === undefined ? deviceModels() : [find(kind)];
       if (options.json) printJson({ format: 'cmasim-devices/1', devices: models.map(document) });
-      else print((kind === undefined ? list(models) : one(models[0]!)).join('\n'));
+      else print((kind === undefined ? list(models) : one(models[0])).join('\n'));
     });
 }
 

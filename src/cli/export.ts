@@ -108,7 +108,7 @@ async function fromTrace(paths: readonly string[], { machine }: ExportOptions): 
   const { TraceReplayer } = await import('../index.js');
   const replayer = new TraceReplayer();
   try {
-    return exportOfReplay(await replayer.replay(recordings[0]!, instead));
+    return exportOfReplay(await replayer.replay(recordings[0], instead));
   } finally {
     await replayer.close();
   }

@@ -70,7 +70,7 @@ export function importFrom(paths: readonly string[], name?: string): ImportedMac
     warnings.push(...collected.warnings);
   }
   try {
-    const imported = importMachine(files, name ?? machineName(paths[0]!));
+    const imported = importMachine(files, name ?? machineName(paths[0]));
     return { ...imported, warnings: [...warnings, ...imported.warnings] };
   } catch (error) {
     if (!(error instanceof MachineError)) throw error;

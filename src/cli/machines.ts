@@ -23,7 +23,7 @@ export function machinesCommand(): Command {
     .action((name: string | undefined, options: { json?: boolean }) => {
       const machines = name === undefined ? presets.map((row) => find(row.name)) : [find(name)];
       if (options.json) printJson({ format: 'cmasim-machines/1', machines });
-      else print((name === undefined ? list(machines) : one(machines[0]!)).join('\n'));
+      else print((name === undefined ? list(machines) : one(machines[0])).join('\n'));
     });
 }
 
@@ -65,7 +65,7 @@ function one(machine: Machine): string[] {
     '',
     ...table(
       [{ title }, ...nids],
-      machine.nodes.map(({ nid }, i) => [String(nid), ...rows[i]!.map((value) => String(value))]),
+      machine.nodes.map(({ nid }, i) => [String(nid), ...rows[i].map((value) => String(value))]),
     ),
   ];
   return [
@@ -81,7 +81,7 @@ function one(machine: Machine): string[] {
       machine.nodes.map(({ nid, cpus, memory }, i) => [
         String(nid),
         String(cpus),
-        gib(memoryOf([machine.nodes[i]!])),
+        gib(memoryOf([machine.nodes[i]])),
         memory.map(([start, end]) => `[0x${start.toString(16)}, 0x${end.toString(16)})`).join(' '),
       ]),
     ),

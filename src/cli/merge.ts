@@ -53,7 +53,7 @@ function commonStudy(directories: readonly string[]): Study {
   const odd = others.findIndex((study) => !sameStudy(study, first!));
   if (odd < 0) return first!;
   const message = `is about another study or model than ${directories[0]}`;
-  throw new ScenarioError({ file: directories[odd + 1]! }, message);
+  throw new ScenarioError({ file: directories[odd + 1] }, message);
 }
 
 /** Adds the runs of a directory that are not there yet; the directory itself is left as it is. */

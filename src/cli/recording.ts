@@ -31,14 +31,14 @@ export async function recordingsOf(
   // The files of a server are the recording's own where none lie beside it.
   const isOwn = given !== null && own.every((path) => path === null || samePlace(path, given));
   for (const [i, group] of groups.entries()) {
-    recordings.push(await recordingOf(group, isOwn ? given : own[i]!));
+    recordings.push(await recordingOf(group, isOwn ? given : own[i]));
   }
   if (machine === undefined || isOwn) return { recordings, instead: {} };
   return { recordings, instead: { machine: machineInstead(machine) } };
 }
 
 async function recordingOf(group: readonly string[], place: string | null): Promise<Recording> {
-  const first = group[0]!;
+  const first = group[0];
   if (place === null) {
     throw new InputError(first, '', 'no machine/ beside it, expected --machine DIR of its server');
   }

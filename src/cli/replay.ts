@@ -119,7 +119,7 @@ async function replayTraces(paths: readonly string[], options: ReplayOptions): P
 
 function reportOf(replay: TraceReplay): ReplayReport {
   const { site, devices, findings } = replay;
-  const found = findings.length === 0 ? [] : [`${findings.length} findings: ${findings[0]!.text}`];
+  const found = findings.length === 0 ? [] : [`${findings.length} findings: ${findings[0].text}`];
   return {
     ...replay,
     kernel: site.kernel.release.id,

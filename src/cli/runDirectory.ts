@@ -63,7 +63,7 @@ export class RunDirectory {
       const names = directoryNames(runs);
       runs.forEach((run, i) => {
         writeRun(
-          runs.length === 1 ? this.#temporary : join(this.#temporary, names[i]!),
+          runs.length === 1 ? this.#temporary : join(this.#temporary, names[i]),
           run,
           devices,
         );

@@ -92,7 +92,7 @@ async function sizeFile(file: string, options: SizeCliOptions): Promise<void> {
   if (scenarios.length > 1) {
     throw new UsageError(`${file}: ${scenarios.length} documents, expected one scenario`);
   }
-  await usable(() => sizeScenario(scenarios[0]!, options));
+  await usable(() => sizeScenario(scenarios[0], options));
 }
 
 async function sizeScenario(scenario: Scenario, options: SizeCliOptions): Promise<void> {

@@ -104,7 +104,7 @@ function sameRun(path: string, { fingerprint }: Repeatable, repeated: string): v
 function repeatable(path: string): Repeatable {
   if (existsSync(path) && statSync(path).isDirectory()) return runDirectory(path);
   const m = /^(.*)#(\d+)$/.exec(path);
-  const scenarios = loadScenario(m && !existsSync(path) ? m[1]! : path);
+  const scenarios = loadScenario(m && !existsSync(path) ? m[1] : path);
   const number = m && !existsSync(path) ? Number(m[2]) : 1;
   const scenario = scenarios[number - 1];
   if (!scenario || (scenarios.length > 1 && !m)) {

@@ -19,7 +19,7 @@ export function cpuNodesOf(machine: {
   readonly nodes: readonly { readonly nid: number; readonly cpus: number }[];
   readonly latency: readonly (readonly number[])[];
 }): CpuNode[] {
-  return machine.nodes.map(({ nid, cpus }, i) => ({ nid, cpus, latency: machine.latency[i]! }));
+  return machine.nodes.map(({ nid, cpus }, i) => ({ nid, cpus, latency: machine.latency[i] }));
 }
 
 /** The plan with its companions, each device knowing its peers. */
@@ -50,6 +50,6 @@ function placeOf(nid: number, nodes: readonly CpuNode[]): CompanionPlace {
   const own = nodes.findIndex((node) => node.nid === nid);
   const latency = (node: number): number => (node === own ? -1 : (nodes[own]?.latency[node] ?? 0));
   const order = nodes.map((_, node) => node).sort((a, b) => latency(a) - latency(b) || a - b);
-  const cpus = order.map((node) => nodes[node]!).filter((node) => node.cpus > 0);
+  const cpus = order.map((node) => nodes[node]).filter((node) => node.cpus > 0);
   return { nid, cpus };
 }

@@ -26,7 +26,7 @@ export function whyText(why: Why): string {
     ...indent(
       table(
         [{ title: 'step' }, { title: 'outcome' }, { title: 'why' }],
-        why.steps.map(({ step, outcome, text }) => [step.split(' if ')[0]!, outcome, text]),
+        why.steps.map(({ step, outcome, text }) => [step.split(' if ')[0], outcome, text]),
       ),
     ),
   ];

@@ -105,7 +105,7 @@ function requestRow(
   answered: Answered | undefined,
 ): RequestRow {
   const device = asker(asked.id) - actorNumbers(plan).firstDevice;
-  const { name, nid: home } = scenario.devices[device]!;
+  const { name, nid: home } = scenario.devices[device];
   return {
     name: requestName(plan, asked.id)!,
     device: name,
@@ -122,7 +122,7 @@ function requestRow(
 
 function sourceName(plan: Plan, source: number): string {
   if (source === REFUSED_SOURCE) return 'refused';
-  return source === BUDDY ? 'buddy' : plan.layout.areas[source]!.name;
+  return source === BUDDY ? 'buddy' : plan.layout.areas[source].name;
 }
 
 function explain(run: Watched, scenario: Scenario, asked: Asked): Why {
@@ -139,7 +139,7 @@ function explain(run: Watched, scenario: Scenario, asked: Asked): Why {
     maskBits: asked.maskBits,
     steps: stepRows(run, asked, answered),
     sights: sights.map((sight) => {
-      const { name, basePfn, count, orderPerBit } = plan.layout.areas[sight.area]!;
+      const { name, basePfn, count, orderPerBit } = plan.layout.areas[sight.area];
       return { ...sight, areaName: name, basePfn, size: count / 2 ** orderPerBit };
     }),
     parts: timeParts(spent, asked, answered),
@@ -184,7 +184,7 @@ function effective(plan: Plan, asked: Asked): { gfp: number; size: number } {
 
 function stepRows(run: Watched, asked: Asked, answered: Answered | undefined): StepRow[] {
   const { plan, logs } = run;
-  const policy = plan.policies[0]!;
+  const policy = plan.policies[0];
   const { alloc } = lowerPolicy(policy, 2 ** plan.layout.pageShift);
   const { gfp, size } = effective(plan, asked);
   const directory = areaDirectory(plan.layout);
@@ -195,12 +195,12 @@ function stepRows(run: Watched, asked: Asked, answered: Answered | undefined): S
   let served = false;
   return policy.alloc.map((step, i): StepRow => {
     if (served) return { step, outcome: 'not reached', text: 'an earlier step served it' };
-    const source = allocSources[alloc.source[i]!]!;
-    const missing = missingConditions(alloc.needs[i]! & ~facts);
+    const source = allocSources[alloc.source[i]];
+    const missing = missingConditions(alloc.needs[i] & ~facts);
     if (asked.mode === MODE_PAGES && !source.startsWith('buddy')) {
       return { step, outcome: 'skipped', text: 'alloc_pages() knows no area' };
     }
-    if (size < alloc.minSize[i]! || size > alloc.maxSize[i]!)
+    if (size < alloc.minSize[i] || size > alloc.maxSize[i])
       missing.push(`${sizeCondition(step)} (it is ${size} bytes)`);
     if (missing.length > 0) {
       return { step, outcome: 'skipped', text: `does not hold: ${missing.join(', ')}` };
@@ -209,11 +209,11 @@ function stepRows(run: Watched, asked: Asked, answered: Answered | undefined): S
       served = answered?.source === BUDDY;
       return { step, outcome: served ? 'served' : 'failed', text: buddyText(tries) };
     }
-    const area = areaOfSource(directory, alloc.source[i]!, asked.devNode, asked.devArea);
+    const area = areaOfSource(directory, alloc.source[i], asked.devNode, asked.devArea);
     const tried = attempts.filter((one) => source === 'nearest' || one.area === area);
     const names = tried.map(
       (one) =>
-        `${one.area === NO_AREA ? 'no area' : plan.layout.areas[one.area]!.name} ${errText(one)}`,
+        `${one.area === NO_AREA ? 'no area' : plan.layout.areas[one.area].name} ${errText(one)}`,
     );
     if (tried.length === 0) return { step, outcome: 'no area', text: 'this slot is empty' };
     const won = tried.some((one) => one.err === 0);
@@ -248,6 +248,6 @@ function buddyText(tries: readonly BuddyTry[]): string {
     const mark = round === 0 ? 'low' : 'min';
     return `node ${nid} ${zone >= 0 ? 'had room' : `below its ${mark} watermark`}`;
   });
-  const order = `order ${tries[0]!.order}`;
+  const order = `order ${tries[0].order}`;
   return `${order}: ${[...new Set(texts)].join(', ')}`;
 }

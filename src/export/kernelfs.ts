@@ -17,7 +17,7 @@ export interface KernelFile {
 
 export function kernelFiles(run: ExportRun): KernelFile[] {
   const counters = areaCounters(run);
-  for (const change of areaChanges(run)) counters[change.area]!.apply(change);
+  for (const change of areaChanges(run)) counters[change.area].apply(change);
   return [
     ...counters.flatMap((counter) => [...sysfs(run, counter), ...debugfs(counter)]),
     { path: 'proc/buddyinfo', text: buddyinfo(run, counters) },
@@ -97,7 +97,7 @@ function buddyinfo({ zones, layout }: ExportRun, counters: readonly AreaCounter[
     const all = [...blocks];
     for (const counter of counters) {
       if (counter.area.nid !== nid || counter.area.zone !== zone) continue;
-      for (const each of freeBlocks(counter, layout.maxPageOrder)) all[each]! += 1;
+      for (const each of freeBlocks(counter, layout.maxPageOrder)) all[each] += 1;
     }
     const columns = all.map((count) => String(count).padStart(6)).join(' ');
     return `Node ${nid}, zone ${zone.padStart(8)} ${columns} `;

@@ -136,9 +136,9 @@ class Tracks {
 
   *#counters(): Generator<TraceEvent> {
     const states = areaCounters(this.#run);
-    for (const { area } of states) yield this.#counter(area, 0, states[area.index]!);
+    for (const { area } of states) yield this.#counter(area, 0, states[area.index]);
     for (const change of areaChanges(this.#run)) {
-      const state = states[change.area]!;
+      const state = states[change.area];
       state.apply(change);
       yield this.#counter(state.area, change.time, state);
     }

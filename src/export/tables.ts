@@ -54,7 +54,7 @@ function* areaRows(run: ExportRun): Generator<AreaRow> {
   };
   for (const counter of counters) yield row(0, counter);
   for (const change of areaChanges(run)) {
-    const counter = counters[change.area]!;
+    const counter = counters[change.area];
     counter.apply(change);
     yield row(change.time, counter);
   }

@@ -33,7 +33,7 @@ export function changedPreset(name: string, keys: MachineKeys): Machine {
     nodes: preset.nodes.map((node, i) => ({
       ...node,
       cpus: cpus?.[i] ?? node.cpus,
-      memory: memory ? resized(node, memory[i]!) : node.memory,
+      memory: memory ? resized(node, memory[i]) : node.memory,
     })),
     distance: keys.distance ?? preset.distance,
     latency: keys.latency ?? preset.latency,
@@ -74,9 +74,9 @@ function changedParameters(machine: Machine, keys: MachineKeys): Parameter[] {
     const [, key = '', distance] = parameter.name.split('.');
     if (keys[key as keyof MachineKeys] === undefined) return [parameter];
     const scenario = { class: 'assumed', source: 'the scenario' } as const;
-    if (distance === undefined) return [{ ...parameter, ...scenario, value: sums[key]! }];
+    if (distance === undefined) return [{ ...parameter, ...scenario, value: sums[key] }];
     // A matrix no longer has one number per SLIT distance; its diagonal stands for it.
     if (distance !== '10') return [];
-    return [{ ...parameter, ...scenario, value: machine.latency[0]![0]! }];
+    return [{ ...parameter, ...scenario, value: machine.latency[0][0] }];
   });
 }

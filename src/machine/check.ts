@@ -91,10 +91,10 @@ function checkMemory({ nodes, pageSize }: Machine): void {
   if (ranges.length === 0) throw new MachineError(['memory'], 'no node has memory');
   ranges.sort((a, b) => a.start - b.start);
   for (let k = 1; k < ranges.length; k++) {
-    const [low, high] = [ranges[k - 1]!, ranges[k]!];
+    const [low, high] = [ranges[k - 1], ranges[k]];
     if (low.end > high.start) {
       const at = `${hex(high.start)}-${hex(low.end)}`;
-      const owners = `nodes ${nodes[low.i]!.nid} and ${nodes[high.i]!.nid}`;
+      const owners = `nodes ${nodes[low.i].nid} and ${nodes[high.i].nid}`;
       throw new MachineError(['nodes', high.i, 'memory'], `${at} belongs to ${owners}`);
     }
   }
@@ -137,7 +137,7 @@ function checkLatency({ latency, nodes, onDie }: Machine): void {
   latency.forEach((row, a) => {
     row.forEach((value, b) => {
       const path = ['latency', a, b];
-      const local = latency[b]![b]!;
+      const local = latency[b][b];
       if (!(value > 0 && value <= 1e9)) {
         throw new MachineError(path, `${value} ns, expected more than 0 and at most 1e9`);
       }

@@ -155,7 +155,7 @@ function repeat(
 ): number[][] {
   return Array.from({ length: size }, (_, a) =>
     Array.from({ length: size }, (_, b) =>
-      Math.floor(a / inside) === Math.floor(b / inside) ? matrix[a % inside]![b % inside]! : far,
+      Math.floor(a / inside) === Math.floor(b / inside) ? matrix[a % inside][b % inside] : far,
     ),
   );
 }
@@ -263,8 +263,8 @@ function customParameters(keys: MachineKeys, machine: Omit<Machine, 'parameters'
     one('page', 'page', 'B', pageSize),
     one('latency.10', 'latency', 'ns', latency[0]?.[0] ?? localNs),
     one('on_die', 'on_die', 'ns', onDie),
-    one('bandwidth', 'bandwidth', 'GB/s', bandwidth[0]!),
-    one('link_bandwidth', 'link_bandwidth', 'GB/s', linkBandwidth[0]!),
+    one('bandwidth', 'bandwidth', 'GB/s', bandwidth[0]),
+    one('link_bandwidth', 'link_bandwidth', 'GB/s', linkBandwidth[0]),
   ];
   return keys.chassis ? [...list, one('link', 'chassis', 'ns', keys.chassis.link)] : list;
 }

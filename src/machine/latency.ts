@@ -26,10 +26,10 @@ export class LatencyTable {
     this.latency = machine.latency;
     this.oneWayNs = new Int32Array(size * size);
     for (let a = 0; a < size; a++) {
-      const row = machine.latency[a]!;
+      const row = machine.latency[a];
       for (let b = 0; b < size; b++) {
         if (a === b) continue;
-        const transfer = machine.onDie + row[b]! - machine.latency[b]![b]!;
+        const transfer = machine.onDie + row[b] - machine.latency[b][b];
         // A message between two nodes that arrived at once would leave the shards no lookahead.
         this.oneWayNs[a * size + b] = Math.max(1, Math.round(transfer / 2));
       }
@@ -40,7 +40,7 @@ export class LatencyTable {
    * Round trip of one cache line from node a to the memory of node b, in ns; on the die if a = b.
    */
   transfer(a: number, b: number): number {
-    return this.onDie + this.latency[a]![b]! - this.latency[b]![b]!;
+    return this.onDie + this.latency[a][b] - this.latency[b][b];
   }
 
   /**
@@ -52,7 +52,7 @@ export class LatencyTable {
    * latency miss.
    */
   oneWay(a: number, b: number): number {
-    return this.oneWayNs[a * this.size + b]!;
+    return this.oneWayNs[a * this.size + b];
   }
 
   /**
@@ -63,7 +63,7 @@ export class LatencyTable {
     let least = Number.POSITIVE_INFINITY;
     for (let a = 0; a < this.size; a++) {
       for (let b = 0; b < this.size; b++) {
-        if (partOf[a] !== partOf[b]) least = Math.min(least, this.oneWayNs[a * this.size + b]!);
+        if (partOf[a] !== partOf[b]) least = Math.min(least, this.oneWayNs[a * this.size + b]);
       }
     }
     return least;

@@ -194,7 +194,7 @@ const ft2500: PresetRow = {
     };
   }),
   distance: Array.from({ length: 16 }, (_, a) =>
-    Array.from({ length: 16 }, (_, b) => (a < 8 === b < 8 ? ftSocket[a % 8]![b % 8]! : 100)),
+    Array.from({ length: 16 }, (_, b) => (a < 8 === b < 8 ? ftSocket[a % 8][b % 8] : 100)),
   ),
   distanceClass: {
     class: 'assumed',

@@ -32,7 +32,7 @@ export function memparse(text: string): Memparse {
   let value = 0n;
   for (const digit of read) value = value * base + BigInt(Number.parseInt(digit, 16));
   let rest = text.slice(from + read.length);
-  const power = rest === '' ? -1 : 'KMGTPE'.indexOf(rest[0]!.toUpperCase());
+  const power = rest === '' ? -1 : 'KMGTPE'.indexOf(rest[0].toUpperCase());
   if (power >= 0) {
     value <<= 10n * BigInt(power + 1);
     rest = rest.slice(1);

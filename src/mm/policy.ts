@@ -239,7 +239,7 @@ const sizeUnits: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G:
 function sizeBounds(text: string, pageSize: number): readonly [number, number] | null {
   const m = /^size\s*(<=|>=|<|>)\s*(\d+)\s*(pages?|[KMG])?$/.exec(text);
   if (!m) return null;
-  const unit = m[3]?.startsWith('page') ? pageSize : m[3] ? sizeUnits[m[3]]! : 1;
+  const unit = m[3]?.startsWith('page') ? pageSize : m[3] ? sizeUnits[m[3]] : 1;
   const value = Number(m[2]) * unit;
   switch (m[1]) {
     case '<':
@@ -273,10 +273,10 @@ function lowerSteps(steps: readonly string[], sources: readonly string[], pageSi
       const condition = text.trim();
       const bounds = sizeBounds(condition, pageSize);
       if (bounds) {
-        lowered.minSize[i] = Math.max(lowered.minSize[i]!, bounds[0]);
-        lowered.maxSize[i] = Math.min(lowered.maxSize[i]!, bounds[1]);
+        lowered.minSize[i] = Math.max(lowered.minSize[i], bounds[0]);
+        lowered.maxSize[i] = Math.min(lowered.maxSize[i], bounds[1]);
       } else if (Object.hasOwn(conditions, condition)) {
-        lowered.needs[i]! |= conditions[condition as keyof typeof conditions];
+        lowered.needs[i] |= conditions[condition as keyof typeof conditions];
       } else {
         const known = Object.keys(conditions).join(', ');
         throw new PolicyError(

@@ -1,5 +1,5 @@
 /**
- * Sizes and times as a scenario writes them.
+ * Units: a type for each, so that no two are mixed; sizes and times as a scenario writes them.
  *
  * Sizes read as memparse() of lib/cmdline.c reads them (powers of 1024, 0x allowed), except that
  * nothing may be left over: the kernel stops at the first odd character, a scenario names the
@@ -7,6 +7,27 @@
  */
 
 import { memparse } from './memparse.js';
+
+declare const unit: unique symbol;
+type Unit<Name extends string> = number & { readonly [unit]: Name };
+
+/** Bytes. */
+export type Bytes = Unit<'Bytes'>;
+/** A number of pages. */
+export type Pages = Unit<'Pages'>;
+/** A page frame number. */
+export type Pfn = Unit<'Pfn'>;
+/** Whole nanoseconds; exact for 104 days. */
+export type Ns = Unit<'Ns'>;
+/** A NUMA node's number, or NUMA_NO_NODE (-1). */
+export type Nid = Unit<'Nid'>;
+
+/** Numbers get their unit where they enter: `Bytes(4096)`. What is computed is given one anew. */
+export const Bytes = (count: number): Bytes => count as Bytes;
+export const Pages = (count: number): Pages => count as Pages;
+export const Pfn = (number: number): Pfn => number as Pfn;
+export const Ns = (time: number): Ns => time as Ns;
+export const Nid = (node: number): Nid => node as Nid;
 
 export const sizeUnits: Readonly<Record<string, number>> = {
   K: 2 ** 10,
@@ -32,6 +53,6 @@ export function parseSize(text: string): number | undefined {
 export function parseTime(text: string): number | undefined {
   const found = timePattern.exec(text);
   if (!found) return undefined;
-  const ns = Math.round(Number(found[1]) * timeUnits[found[2]!]!);
+  const ns = Math.round(Number(found[1]) * timeUnits[found[2]]);
   return Number.isSafeInteger(ns) ? ns : undefined;
 }

@@ -82,7 +82,7 @@ export class Areas {
     this.#timing = timing;
     this.#ledger = new Ledger(wiring.log, wiring.checks);
     const { areas } = wiring.layout;
-    const here = (index: number): boolean => owns(wiring.areaOwner[index]!);
+    const here = (index: number): boolean => owns(wiring.areaOwner[index]);
     this.owned = areas.map((area) => (here(area.index) ? cma.cmaAreaFromLayout(area) : undefined));
     const { costs, latency: ways, rules } = wiring;
     this.#locks = new Locks(areas.length, { costs, ways, isMutex: rules.areaMutex });
@@ -152,7 +152,7 @@ export class Areas {
     const area = this.area(index);
     const count = pagesAsked(this.#wiring, m, at);
     const align = alignOrder(this.#wiring, m, at);
-    const id = m[at + request.id]!;
+    const id = m[at + request.id];
     const row = this.#slab(loop.actor).open(m, at);
     const { rows } = this.#slab(loop.actor);
     if (!cma.cmaMayHold(area, count)) {
@@ -171,7 +171,7 @@ export class Areas {
   /** TARGETS and TARGETED: pages on other nodes to migrate to. */
   targets(loop: Loop, type: number, m: Float64Array, at: number): void {
     if (type === TARGETED) this.#contig.targeted(loop, m, at);
-    else this.#contig.passTargets(loop, this.#wiring.nidOf[loop.actor]!, m, at);
+    else this.#contig.passTargets(loop, this.#wiring.nidOf[loop.actor], m, at);
   }
 
   /** A mutex message for an actor of this shard. */
@@ -183,21 +183,21 @@ export class Areas {
   #search(loop: Loop, row: number, start: number): void {
     const slab = this.#slab(loop.actor);
     const { rows } = slab;
-    const area = this.area(rows[row + ticket.area]!);
-    const count = rows[row + ticket.count]!;
-    const bit = cma.cmaSearch(area, count, rows[row + ticket.align]!, start);
+    const area = this.area(rows[row + ticket.area]);
+    const count = rows[row + ticket.count];
+    const bit = cma.cmaSearch(area, count, rows[row + ticket.align], start);
     const end = bit < 0 ? area.bitmap.size : bit;
     const { watch } = this.#wiring.log;
-    if (watch.isOn(rows[row + request.id]!)) {
-      const found = { start, bit, count, align: rows[row + ticket.align]! };
-      watch.searched(rows[row + request.id]!, loop.now, area, found);
+    if (watch.isOn(rows[row + request.id])) {
+      const found = { start, bit, count, align: rows[row + ticket.align] };
+      watch.searched(rows[row + request.id], loop.now, area, found);
     }
     const spent = this.#wiring.costs.search(end - start);
-    const place = this.#placeOf(rows[row + request.id]!);
+    const place = this.#placeOf(rows[row + request.id]);
     const wait = this.#locks.take(area.index, loop.now, place, spent);
     this.#waited(loop, row, wait);
     slab.spend(row, part.search, spent);
-    const work = rows[row + ticket.work]! + wait + spent;
+    const work = rows[row + ticket.work] + wait + spent;
     if (bit === cma.NO_WINDOW) {
       this.#leave(loop, row, area, work);
       return;
@@ -212,11 +212,11 @@ export class Areas {
 
   /** Position of the node whose CPU made a request. */
   #placeOf(id: number): number {
-    return this.#wiring.place[asker(id)]!;
+    return this.#wiring.place[asker(id)];
   }
 
   #waited(loop: Loop, row: number, ns: number): void {
-    this.#slab(loop.actor).rows[row + request.extra]! += ns;
+    this.#slab(loop.actor).rows[row + request.extra] += ns;
     this.#slab(loop.actor).spend(row, part.lock, ns);
   }
 
@@ -224,33 +224,33 @@ export class Areas {
   #contigRange(loop: Loop, row: number, way: number): void {
     const { rows } = this.#slab(loop.actor);
     const { mutexSpin, mutexWake, lockContended } = this.#wiring.costs;
-    const queued = loop.now - rows[row + ticket.since]!;
+    const queued = loop.now - rows[row + ticket.since];
     const handOff = queued > mutexSpin ? mutexWake : queued > 0 ? lockContended : 0;
     this.#waited(loop, row, queued + handOff + way);
-    rows[row + ticket.work]! += handOff + way;
+    rows[row + ticket.work] += handOff + way;
     this.#contig.begin(loop, row);
   }
 
   contigDone(loop: Loop, m: Float64Array, at: number): void {
-    const row = m[at + contigDone.ticket]!;
-    const errno = m[at + contigDone.errno]!;
+    const row = m[at + contigDone.ticket];
+    const errno = m[at + contigDone.errno];
     const { rows } = this.#slab(loop.actor);
-    const area = this.area(rows[row + ticket.area]!);
+    const area = this.area(rows[row + ticket.area]);
     this.#contig.end(area.index, row);
     this.#mutex.release(loop, loop.actor, area.index);
-    this.#ledger.claimed(area.index, -rows[row + ticket.count]!);
-    const bit = rows[row + ticket.bit]!;
-    const count = rows[row + ticket.count]!;
+    this.#ledger.claimed(area.index, -rows[row + ticket.count]);
+    const bit = rows[row + ticket.bit];
+    const count = rows[row + ticket.count];
     if (errno !== 0) {
-      rows[row + ticket.retries]! += 1;
-      const next = cma.cmaAbandon(area, bit, count, rows[row + ticket.align]!);
+      rows[row + ticket.retries] += 1;
+      const next = cma.cmaAbandon(area, bit, count, rows[row + ticket.align]);
       // Only -EBUSY goes on to the next window.
       if (errno === cma.EBUSY) this.#search(loop, row, next);
       else this.#leave(loop, row, area, 0, errno);
       return;
     }
     const pfn = cma.cmaCommit(area, bit, count);
-    this.#ledger.granted(area, pfn, count, rows[row + request.id]!);
+    this.#ledger.granted(area, pfn, count, rows[row + request.id]);
     this.#zones.takeCma(area.nid, area.zone, count);
     this.#returned(loop, row, 0, 0);
     this.#place(loop, row, area, pfn);
@@ -261,13 +261,13 @@ export class Areas {
   #place(loop: Loop, row: number, area: cma.CmaArea, pfn: number): void {
     const { rows } = this.#slab(loop.actor);
     const wiring = this.#wiring;
-    const pages = rows[row + ticket.count]!;
-    const mask = originMask(rows[row + request.origin]!);
+    const pages = rows[row + ticket.count];
+    const mask = originMask(rows[row + request.origin]);
     const { pageShift } = wiring.directory;
-    const coherent = planMode(rows[row + request.plan]!) === MODE_COHERENT;
-    if (coherent && !coherentOk(pfn, rows[row + request.size]!, pageShift, mask)) {
+    const coherent = planMode(rows[row + request.plan]) === MODE_COHERENT;
+    if (coherent && !coherentOk(pfn, rows[row + request.size], pageShift, mask)) {
       const work = this.#giveBack(loop, row, area, pfn, pages);
-      const gfp = rows[row + request.gfp]! & ~(GFP_DMA | GFP_DMA32);
+      const gfp = rows[row + request.gfp] & ~(GFP_DMA | GFP_DMA32);
       toBuddy(wiring, loop, rows, row, gfp | optimalGfpMask(wiring.limits, mask), work);
       return;
     }
@@ -281,13 +281,13 @@ export class Areas {
   #giveBack(loop: Loop, row: number, area: cma.CmaArea, pfn: number, pages: number): number {
     const { rows } = this.#slab(loop.actor);
     const wiring = this.#wiring;
-    const id = rows[row + request.id]!;
-    const policy = wiring.policies[planPolicy(rows[row + request.plan]!)]!;
+    const id = rows[row + request.id];
+    const policy = wiring.policies[planPolicy(rows[row + request.plan])];
     const asked = {
-      gfp: rows[row + request.gfp]!,
-      devNode: rows[row + request.devNode]!,
-      devArea: rows[row + request.devArea]!,
-      size: rows[row + request.size]!,
+      gfp: rows[row + request.gfp],
+      devNode: rows[row + request.devNode],
+      devArea: rows[row + request.devArea],
+      size: rows[row + request.size],
     };
     const owner = releaseOwner(wiring.directory, policy, asked, pfn, area.nid);
     const at = { id, time: loop.now };
@@ -300,8 +300,8 @@ export class Areas {
   /** cma_alloc() returns NULL after `work` more ns. `errno`: of the last window; 0 if none was found. */
   #leave(loop: Loop, row: number, area: cma.CmaArea, work: number, errno = 0): void {
     const { rows } = this.#slab(loop.actor);
-    cma.cmaFail(area, rows[row + ticket.count]!);
-    const tried = rows[row + ticket.retries]! > 0;
+    cma.cmaFail(area, rows[row + ticket.count]);
+    const tried = rows[row + ticket.retries] > 0;
     const searched = tried ? cma.EBUSY : this.#wiring.rules.emptySearchErrno;
     this.#returned(loop, row, errno === 0 ? searched : errno, work);
     leaveArea(this.#wiring, loop, rows, row, work);
@@ -312,31 +312,31 @@ export class Areas {
   #returned(loop: Loop, row: number, errno: number, work: number): void {
     const slab = this.#slab(loop.actor);
     const { rows } = slab;
-    const id = rows[row + request.id]!;
-    const area = rows[row + ticket.area]!;
-    const count = rows[row + ticket.count]!;
-    const retries = rows[row + ticket.retries]!;
+    const id = rows[row + request.id];
+    const area = rows[row + ticket.area];
+    const count = rows[row + ticket.count];
+    const retries = rows[row + ticket.retries];
     this.#wiring.log.attempt(
       id,
       loop.now,
       area,
       count,
-      rows[row + ticket.align]!,
+      rows[row + ticket.align],
       errno === 0 ? 0 : -errno,
       retries,
     );
     this.#wiring.log.spent(id, loop.now, area, rows, row + ticket.parts);
-    const ns = loop.now - rows[row + ticket.entered]! + work;
+    const ns = loop.now - rows[row + ticket.entered] + work;
     this.#timing.cmaAlloc(asker(id), slab, row, ns, errno);
   }
 
   /** cma_release() at the area that owns the pages, or __free_pages() of pages nobody released. */
   release(loop: Loop, m: Float64Array, at: number): void {
-    const id = m[at + release.id]!;
-    const pfn = m[at + release.pfn]!;
-    const pages = m[at + release.pages]!;
-    const leakedFrom = m[at + release.leakedFrom]!;
-    const area = this.area(leakedFrom === NO_AREA ? m[at + release.area]! : leakedFrom);
+    const id = m[at + release.id];
+    const pfn = m[at + release.pfn];
+    const pages = m[at + release.pages];
+    const leakedFrom = m[at + release.leakedFrom];
+    const area = this.area(leakedFrom === NO_AREA ? m[at + release.area] : leakedFrom);
     if (leakedFrom === NO_AREA) this.#release(area, pfn, pages, { id, time: loop.now });
     else this.#leak(area, pfn, pages, { id, time: loop.now });
     const { costs } = this.#wiring;
@@ -381,10 +381,10 @@ export function answerFreed(
   source: number,
   nid: number,
 ): void {
-  const id = m[at + release.id]!;
-  const pfn = m[at + release.pfn]!;
-  const pages = m[at + release.pages]!;
-  const leakedFrom = m[at + release.leakedFrom]!;
+  const id = m[at + release.id];
+  const pfn = m[at + release.pfn];
+  const pages = m[at + release.pages];
+  const leakedFrom = m[at + release.leakedFrom];
   const to = asker(id);
   const out = loop.post(to, work + between(wiring, loop.actor, to), FREED);
   loop.out[out + freed.id] = id;

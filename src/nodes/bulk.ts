@@ -49,12 +49,12 @@ export class Bulk {
    */
   take(loop: Loop, nid: number, round: 0 | 1, m: Float64Array, at: number): boolean {
     const { costs, layout } = this.#wiring;
-    const id = m[at + request.id]!;
-    const asked = Math.ceil(m[at + request.size]! / 2 ** layout.pageShift);
-    const gfp = m[at + request.gfp]!;
-    const blocks = planAlign(m[at + request.plan]!);
+    const id = m[at + request.id];
+    const asked = Math.ceil(m[at + request.size] / 2 ** layout.pageShift);
+    const gfp = m[at + request.gfp];
+    const blocks = planAlign(m[at + request.plan]);
     const runs = this.#runs(nid, id);
-    let had = m[at + request.devArea]!;
+    let had = m[at + request.devArea];
     let work = 0;
     let zone = -1;
     for (let order = firstOrder(blocks, layout.maxPageOrder); had < asked && order >= 0; ) {
@@ -81,12 +81,12 @@ export class Bulk {
   /** RELEASE_BULK: gives back what this node holds, then asks the next until all are back. */
   release(loop: Loop, nid: number, m: Float64Array, at: number): void {
     const wiring = this.#wiring;
-    const of = m[at + request.extra]!;
+    const of = m[at + request.extra];
     const pfn = this.#given.get(nid)?.get(of)?.[0] ?? 0;
     const back = this.#giveBack(nid, of);
-    const left = m[at + request.devArea]! - back;
+    const left = m[at + request.devArea] - back;
     const work = back * wiring.costs.pageRelease;
-    const origin = m[at + request.origin]!;
+    const origin = m[at + request.origin];
     const walk = originWalk(origin) + 1;
     const next = walkNode(wiring, m, at, walk);
     if (left === 0) {
@@ -94,7 +94,7 @@ export class Bulk {
       return;
     }
     if (next === undefined) throw new Error(`${left} pages of a request are with some node`);
-    const out = forward(wiring, loop, wiring.nodeOf[next]!, RELEASE_BULK, work, m, at);
+    const out = forward(wiring, loop, wiring.nodeOf[next], RELEASE_BULK, work, m, at);
     loop.out[out + request.devArea] = left;
     loop.out[out + request.origin] = packOrigin(originNode(origin), originMask(origin), walk);
   }
@@ -103,9 +103,9 @@ export class Bulk {
     const runs = this.#given.get(nid)?.get(id) ?? [];
     let pages = 0;
     for (let run = 0; run < runs.length; run += RUN) {
-      const order = runs[run + 1]!;
-      for (let block = 0; block < runs[run + 2]!; block++) {
-        this.#zones.free(nid, runs[run]! + block * 2 ** order, order);
+      const order = runs[run + 1];
+      for (let block = 0; block < runs[run + 2]; block++) {
+        this.#zones.free(nid, runs[run] + block * 2 ** order, order);
         pages += 2 ** order;
       }
     }
@@ -121,7 +121,7 @@ export class Bulk {
     work: number,
     last: { pfn: number; nid: number },
   ): void {
-    const id = m[at + request.id]!;
+    const id = m[at + request.id];
     const isFree = m[at + request.extra] !== id;
     const to = asker(id);
     const delay = work + between(this.#wiring, loop.actor, to);
@@ -131,7 +131,7 @@ export class Bulk {
       loop.out[out + refused.errno] = 12;
       return;
     }
-    const pages = m[at + request.size]! / 2 ** this.#wiring.layout.pageShift;
+    const pages = m[at + request.size] / 2 ** this.#wiring.layout.pageShift;
     loop.out[out + freed.pages] = Math.ceil(pages);
     loop.out[out + freed.source] = BUDDY;
     loop.out[out + freed.pfn] = last.pfn;
@@ -159,8 +159,8 @@ function nextOrder(order: number, blocks: number): number {
 
 function note(runs: number[], pfn: number, order: number): void {
   const last = runs.length - RUN;
-  if (last >= 0 && runs[last + 1] === order && runs[last]! + runs[last + 2]! * 2 ** order === pfn) {
-    runs[last + 2]!++;
+  if (last >= 0 && runs[last + 1] === order && runs[last] + runs[last + 2] * 2 ** order === pfn) {
+    runs[last + 2]++;
   } else {
     runs.push(pfn, order, 1);
   }

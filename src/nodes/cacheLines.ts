@@ -70,7 +70,7 @@ export class Lines {
 
   /** LINE_ACQUIRE, LINE_YIELD or LINE_SERVED at the node on which the line lies. */
   receive(loop: Loop, type: number, m: Float64Array, at: number): void {
-    const id = m[at + lineAcquire.line]!;
+    const id = m[at + lineAcquire.line];
     const line = this.#line(id);
     if (type === LINE_ACQUIRE) this.#acquire(loop, id, line, m, at);
     else if (type === LINE_YIELD) this.#yielded(loop, id, line, m, at);
@@ -84,10 +84,10 @@ export class Lines {
       line.waiting = more;
     }
     const entry = line.count++ * ENTRY;
-    line.waiting[entry] = m[at + lineAcquire.from]!;
-    line.waiting[entry + 1] = m[at + lineAcquire.op]!;
-    line.waiting[entry + 2] = m[at + lineAcquire.a]!;
-    line.waiting[entry + 3] = m[at + lineAcquire.b]!;
+    line.waiting[entry] = m[at + lineAcquire.from];
+    line.waiting[entry + 1] = m[at + lineAcquire.op];
+    line.waiting[entry + 2] = m[at + lineAcquire.a];
+    line.waiting[entry + 3] = m[at + lineAcquire.b];
     if (line.state === MOVING && !line.timed) this.#arrive(loop, id, line);
     if (line.state === RESTING) this.#serve(loop, id, line, -1);
     else if (line.state === KEPT) this.#recall(loop, id, line);
@@ -112,7 +112,7 @@ export class Lines {
   }
 
   #yielded(loop: Loop, id: number, line: Line, m: Float64Array, at: number): void {
-    for (let word = 0; word < WORDS; word++) line.words[word] = m[at + lineWords.words + word]!;
+    for (let word = 0; word < WORDS; word++) line.words[word] = m[at + lineWords.words + word];
     this.#serve(loop, id, line, -1);
   }
 
@@ -136,8 +136,8 @@ export class Lines {
     const home = loop.actor;
     const { waiting, words } = line;
     const entry = (line.count > 1 ? line.random.below(line.count) : 0) * ENTRY;
-    const next = waiting[entry]!;
-    const [operation, a, b] = [waiting[entry + 1]!, waiting[entry + 2]!, waiting[entry + 3]!];
+    const next = waiting[entry];
+    const [operation, a, b] = [waiting[entry + 1], waiting[entry + 2], waiting[entry + 3]];
     const direct = this.#way(home, next);
     const ways = holder < 0 ? direct : this.#way(home, holder) + this.#way(holder, next);
     const delay = this.#lineTime + Math.max(ways, direct);
@@ -149,7 +149,7 @@ export class Lines {
     const out = loop.post(next, delay, LINE_GRANTED);
     loop.out[out + lineGranted.line] = id;
     loop.out[out + lineGranted.keep] = line.keeps ? 1 : 0;
-    for (let word = 0; word < WORDS; word++) loop.out[out + lineWords.words + word] = words[word]!;
+    for (let word = 0; word < WORDS; word++) loop.out[out + lineWords.words + word] = words[word];
     if (!satisfied(words, 0, operation, a, b)) line.watching.push(next);
     else if (!reads) this.#tellChanged(loop, id, line);
     perform(words, 0, operation, a, b);

@@ -71,7 +71,7 @@ export class ContigRange {
   begin(loop: Loop, row: number): void {
     this.#inFlight = this.#slabOf(loop.actor);
     const { rows } = this.#inFlight;
-    const area = this.#areaOf(rows[row + ticket.area]!);
+    const area = this.#areaOf(rows[row + ticket.area]);
     if (!this.#isolate(area, row)) {
       this.#giveUp(row, 'collision');
       this.#finish(loop, row, cma.EBUSY);
@@ -83,7 +83,7 @@ export class ContigRange {
     const draw = lru.logNormal(costs.drainLru, costs.drainLruSigma);
     this.#spend(row, part.drainLru, Math.round(draw));
     this.#survey(loop, area, row);
-    const copies = rows[row + ticket.copies]!;
+    const copies = rows[row + ticket.copies];
     const local = copies > 0 ? this.#movable.targets(area.nid, copies) : 0;
     rows[row + ticket.local] = local;
     if (copies > 0)
@@ -95,23 +95,22 @@ export class ContigRange {
   /** TARGETS at a node: takes what it can give and passes the rest of the question on. */
   passTargets(loop: Loop, nid: number, m: Float64Array, at: number): void {
     this.#movable.settle(nid, loop.now);
-    const got = this.#movable.targets(nid, m[at + targets.left]!);
-    const left = m[at + targets.left]! - got;
-    const next =
-      left > 0 ? this.#nextNode(m[at + targets.nid]!, m[at + targets.walk]! + 1) : NOTHING;
-    const to = next === NOTHING ? m[at + targets.replyTo]! : this.#wiring.nodeOf[next]!;
+    const got = this.#movable.targets(nid, m[at + targets.left]);
+    const left = m[at + targets.left] - got;
+    const next = left > 0 ? this.#nextNode(m[at + targets.nid], m[at + targets.walk] + 1) : NOTHING;
+    const to = next === NOTHING ? m[at + targets.replyTo] : this.#wiring.nodeOf[next];
     const type = next === NOTHING ? TARGETED : TARGETS;
     const out = loop.post(to, between(this.#wiring, loop.actor, to), type);
-    for (let i = 0; i < 8; i++) loop.out[out + i] = m[at + i]!;
+    for (let i = 0; i < 8; i++) loop.out[out + i] = m[at + i];
     loop.out[out + targets.left] = left;
-    loop.out[out + targets.got] = m[at + targets.got]! + got;
-    loop.out[out + targets.walk] = m[at + targets.walk]! + 1;
+    loop.out[out + targets.got] = m[at + targets.got] + got;
+    loop.out[out + targets.walk] = m[at + targets.walk] + 1;
   }
 
   /** TARGETED: all that other nodes could give. */
   targeted(loop: Loop, m: Float64Array, at: number): void {
     this.#inFlight = this.#slabOf(loop.actor);
-    this.#migrate(loop, m[at + targets.ticket]!, m[at + targets.got]!);
+    this.#migrate(loop, m[at + targets.ticket], m[at + targets.got]);
   }
 
   /** undo_isolate_page_range() has been done: others may isolate these pageblocks. */
@@ -123,16 +122,16 @@ export class ContigRange {
 
   #spend(row: number, which: number, ns: number): void {
     this.#inFlight.spend(row, which, ns);
-    this.#inFlight.rows[row + ticket.work]! += ns;
+    this.#inFlight.rows[row + ticket.work] += ns;
   }
 
   #giveUp(row: number, why: GiveUp): void {
-    this.#timing.gaveUp(asker(this.#inFlight.rows[row]!), why);
+    this.#timing.gaveUp(asker(this.#inFlight.rows[row]), why);
   }
 
   #draws(streams: Stream[], area: cma.CmaArea, what: string): Stream {
     streams[area.index] ??= this.#streamOf(`${area.index}.${area.name}.${what}`);
-    return streams[area.index]!;
+    return streams[area.index];
   }
 
   /** Marks the window's pageblocks; false if another call has one of them. */
@@ -140,9 +139,9 @@ export class ContigRange {
     const { rows } = this.#inFlight;
     const { rules, costs, layout } = this.#wiring;
     const unit = 2 ** rules.isolateOrder;
-    const first = area.basePfn + rows[row + ticket.bit]! * 2 ** area.orderPerBit;
+    const first = area.basePfn + rows[row + ticket.bit] * 2 ** area.orderPerBit;
     const from = Math.floor(first / unit);
-    const to = Math.ceil((first + rows[row + ticket.count]!) / unit);
+    const to = Math.ceil((first + rows[row + ticket.count]) / unit);
     const blocks = unit / 2 ** layout.pageblockOrder;
     rows[row + ticket.blockFrom] = from;
     rows[row + ticket.blockTo] = to;
@@ -160,11 +159,11 @@ export class ContigRange {
   #collision(area: cma.CmaArea, row: number, from: number, to: number): number {
     const { rows } = this.#inFlight;
     this.#isolated[area.index] ??= [];
-    const isolated = this.#isolated[area.index]!;
+    const isolated = this.#isolated[area.index];
     let first = Infinity;
     for (const other of isolated) {
-      const begin = Math.max(from, rows[other + ticket.blockFrom]!);
-      if (begin < Math.min(to, rows[other + ticket.blockTo]!)) first = Math.min(first, begin);
+      const begin = Math.max(from, rows[other + ticket.blockFrom]);
+      if (begin < Math.min(to, rows[other + ticket.blockTo])) first = Math.min(first, begin);
     }
     if (first < Infinity) return first;
     isolated.push(row);
@@ -176,9 +175,9 @@ export class ContigRange {
     const { rows } = this.#inFlight;
     const movable = this.#movable;
     movable.settle(area.nid, loop.now);
-    const first = rows[row + ticket.bit]! * 2 ** area.orderPerBit;
-    const end = first + rows[row + ticket.count]!;
-    const fresh = Math.max(first, rows[row + ticket.emptied]!);
+    const first = rows[row + ticket.bit] * 2 ** area.orderPerBit;
+    const end = first + rows[row + ticket.count];
+    const fresh = Math.max(first, rows[row + ticket.emptied]);
     const here = end - fresh;
     const borrowed = movable.borrowed(area.index);
     let inWay = 0;
@@ -203,7 +202,7 @@ export class ContigRange {
     rows[row + ticket.copies] = reached - drops;
     rows[row + ticket.stuck] = stuck;
     rows[row + ticket.emptied] = Math.max(
-      rows[row + ticket.emptied]!,
+      rows[row + ticket.emptied],
       stuck === NOTHING ? end : stuck,
     );
   }
@@ -244,12 +243,12 @@ export class ContigRange {
 
   /** A page outlasted all tries: how much longer it stays does not depend on how long it has. */
   #remember(loop: Loop, area: cma.CmaArea, row: number): void {
-    const page = this.#inFlight.rows[row + ticket.stuck]!;
+    const page = this.#inFlight.rows[row + ticket.stuck];
     const { pinNs } = this.#movable.pressureOf(area.nid);
     this.#pins[area.index] ??= [];
-    const pins = this.#pins[area.index]!;
+    const pins = this.#pins[area.index];
     if (pinNs === 0 || pins.some((pin) => pin.page === page)) return;
-    const gaveUp = loop.now + this.#inFlight.rows[row + ticket.work]!;
+    const gaveUp = loop.now + this.#inFlight.rows[row + ticket.work];
     const more = this.#draws(this.#pages, area, 'movable').exponential(pinNs);
     pins.push({ page, until: gaveUp + more });
   }
@@ -257,14 +256,14 @@ export class ContigRange {
   /** Node `walk` places down the zonelist of `nid`, or NOTHING past its end. */
   #nextNode(nid: number, walk: number): number {
     const list = this.#wiring.layout.fallback.get(nid);
-    return list && walk < list.length ? list[walk]! : NOTHING;
+    return list && walk < list.length ? list[walk] : NOTHING;
   }
 
   /** Asks the nodes after the area's own for `left` pages to copy to; false if there are none. */
   #askOthers(loop: Loop, area: cma.CmaArea, row: number, left: number): boolean {
     const next = this.#nextNode(area.nid, 1);
     if (next === NOTHING) return false;
-    const to = this.#wiring.nodeOf[next]!;
+    const to = this.#wiring.nodeOf[next];
     const out = loop.post(to, between(this.#wiring, loop.actor, to), TARGETS);
     loop.out[out + targets.ticket] = row;
     loop.out[out + targets.left] = left;
@@ -278,27 +277,27 @@ export class ContigRange {
   #migrate(loop: Loop, row: number, remote: number): void {
     const { rows } = this.#inFlight;
     const { costs } = this.#wiring;
-    const area = this.#areaOf(rows[row + ticket.area]!);
-    const wanted = rows[row + ticket.copies]!;
-    const copied = rows[row + ticket.local]! + remote;
-    const gone = copied + rows[row + ticket.drops]!;
+    const area = this.#areaOf(rows[row + ticket.area]);
+    const wanted = rows[row + ticket.copies];
+    const copied = rows[row + ticket.local] + remote;
+    const gone = copied + rows[row + ticket.drops];
     if (gone > 0) this.#movable.evict(area, gone);
     if (copied > 0) {
-      const place = this.#wiring.place[loop.actor]!;
+      const place = this.#wiring.place[loop.actor];
       const ns = costs.migrate(copied, remote, this.#controllers.stretch(place, loop.now));
       this.#spend(row, part.migrate, ns);
       // Each page is read and written.
       const bytes = copied * costs.pageSize * 2;
       this.#controllers.flow(place, loop.now, bytes, ns);
     }
-    this.#spend(row, part.drop, Math.round(rows[row + ticket.drops]! * costs.pageDrop));
+    this.#spend(row, part.drop, Math.round(rows[row + ticket.drops] * costs.pageDrop));
     if (copied < wanted) {
       this.#giveUp(row, 'target');
       this.#undo(loop, row, cma.ENOMEM);
       return;
     }
     if (rows[row + ticket.stuck] === NOTHING) {
-      this.#spend(row, part.freeze, Math.round(rows[row + ticket.count]! * costs.pageFreeze));
+      this.#spend(row, part.freeze, Math.round(rows[row + ticket.count] * costs.pageFreeze));
       this.#undo(loop, row, 0);
       return;
     }
@@ -312,7 +311,7 @@ export class ContigRange {
   #undo(loop: Loop, row: number, errno: number): void {
     const { rows } = this.#inFlight;
     const { rules, costs, layout } = this.#wiring;
-    const units = rows[row + ticket.blockTo]! - rows[row + ticket.blockFrom]!;
+    const units = rows[row + ticket.blockTo] - rows[row + ticket.blockFrom];
     const blocks = units * 2 ** (rules.isolateOrder - layout.pageblockOrder);
     this.#spend(row, part.undo, costs.isolate(blocks));
     this.#finish(loop, row, errno);
@@ -321,7 +320,7 @@ export class ContigRange {
   /** CONTIG_DONE when all parts have taken their time. */
   #finish(loop: Loop, row: number, errno: number): void {
     const { rows } = this.#inFlight;
-    const out = loop.post(loop.actor, rows[row + ticket.work]!, CONTIG_DONE);
+    const out = loop.post(loop.actor, rows[row + ticket.work], CONTIG_DONE);
     rows[row + ticket.work] = 0;
     loop.out[out + contigDone.ticket] = row;
     loop.out[out + contigDone.errno] = errno;

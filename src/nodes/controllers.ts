@@ -60,19 +60,19 @@ class Servers {
 
   /** `bytes` arrive: ns they wait, those of the growing latency `idle` among them. */
   serve(node: number, now: number, bytes: number, idle: number): number {
-    if (this.#flowing[node]! > 0) this.#endFlows(node, now);
-    const wait = Math.max(0, this.#free[node]! - now);
-    const ns = bytes * this.#nsPerByte[node]!;
-    const share = 1 - this.#flowing[node]! * this.#nsPerByte[node]!;
+    if (this.#flowing[node] > 0) this.#endFlows(node, now);
+    const wait = Math.max(0, this.#free[node] - now);
+    const ns = bytes * this.#nsPerByte[node];
+    const share = 1 - this.#flowing[node] * this.#nsPerByte[node];
     this.#free[node] = now + wait + ns / Math.max(1 - LOAD_MAX, share);
     const grown = idle * (this.#factor(node, now) - 1);
-    this.#work[node]! += ns;
+    this.#work[node] += ns;
     return wait + grown;
   }
 
   /** How much longer than idle an access takes, from 1. */
   stretch(node: number, now: number): number {
-    if (this.#flowing[node]! > 0) this.#endFlows(node, now);
+    if (this.#flowing[node] > 0) this.#endFlows(node, now);
     return this.#factor(node, now);
   }
 
@@ -80,21 +80,21 @@ class Servers {
     if (bytes <= 0 || ns <= 0) return;
     this.#endFlows(node, now);
     this.#flows[node] ??= [];
-    this.#flows[node]!.push(now + ns, Math.min(bytes / ns, this.#bytesPerNs[node]!));
+    this.#flows[node].push(now + ns, Math.min(bytes / ns, this.#bytesPerNs[node]));
     this.#sum(node);
   }
 
   #factor(node: number, now: number): number {
     if (this.#slope === 0) return 1;
     const stretch = Math.floor(now / this.#window);
-    const passed = stretch - this.#stretch[node]!;
+    const passed = stretch - this.#stretch[node];
     if (passed > 0) {
-      this.#before[node] = passed === 1 ? this.#work[node]! : 0;
+      this.#before[node] = passed === 1 ? this.#work[node] : 0;
       this.#work[node] = 0;
       this.#stretch[node] = stretch;
     }
-    const flowing = this.#flowing[node]! * this.#nsPerByte[node]!;
-    const load = Math.min(LOAD_MAX, this.#before[node]! / this.#window + flowing);
+    const flowing = this.#flowing[node] * this.#nsPerByte[node];
+    const load = Math.min(LOAD_MAX, this.#before[node] / this.#window + flowing);
     return 1 + (this.#slope * load) / (1 - load);
   }
 
@@ -103,9 +103,9 @@ class Servers {
     if (!flows) return;
     let kept = 0;
     for (let i = 0; i < flows.length; i += 2) {
-      if (flows[i]! <= now) continue;
-      flows[kept] = flows[i]!;
-      flows[kept + 1] = flows[i + 1]!;
+      if (flows[i] <= now) continue;
+      flows[kept] = flows[i];
+      flows[kept + 1] = flows[i + 1];
       kept += 2;
     }
     if (kept === flows.length) return;
@@ -115,9 +115,9 @@ class Servers {
 
   /** Summed anew, so that what has ended leaves no rounding behind. */
   #sum(node: number): void {
-    const flows = this.#flows[node]!;
+    const flows = this.#flows[node];
     let sum = 0;
-    for (let i = 1; i < flows.length; i += 2) sum += flows[i]!;
+    for (let i = 1; i < flows.length; i += 2) sum += flows[i];
     this.#flowing[node] = sum;
   }
 }
@@ -135,23 +135,23 @@ export class Controllers {
     this.#wiring = wiring;
     this.#controllers = new Servers(machine.bandwidth, wiring.costs);
     this.#links = new Servers(machine.linkBandwidth, wiring.costs);
-    this.#local = Float64Array.from(machine.latency, (row, node) => row[node]!);
+    this.#local = Float64Array.from(machine.latency, (row, node) => row[node]);
     this.#halfDie = Math.max(1, Math.round(machine.onDie / 2));
   }
 
   access(loop: Loop, actor: number, m: Float64Array, at: number): void {
-    const place = this.#wiring.place[actor]!;
-    const bytes = m[at + access.bytes]!;
-    const back = m[at + access.back]!;
-    const to = m[at + access.replyTo]!;
+    const place = this.#wiring.place[actor];
+    const bytes = m[at + access.bytes];
+    const back = m[at + access.back];
+    const to = m[at + access.replyTo];
     const way = between(this.#wiring, actor, to);
-    let wait = this.#controllers.serve(place, loop.now, bytes, this.#local[place]!);
+    let wait = this.#controllers.serve(place, loop.now, bytes, this.#local[place]);
     if (way > 0) wait += this.#links.serve(place, loop.now, bytes, 2 * way);
     const queued = Math.round(wait);
     // `back` half trips home; inside the node the half trip here is still to be paid.
     const here = m[at + access.from] === this.#wiring.nidOf[actor] ? this.#halfDie : 0;
     const trips = here + back * (way === 0 ? this.#halfDie : way);
-    const tag = m[at + access.tag]!;
+    const tag = m[at + access.tag];
     const out = loop.post(to, queued + trips, ACCESSED);
     loop.out[out + accessed.tag] = tag;
     loop.out[out + accessed.queued] = queued;
@@ -170,8 +170,8 @@ export class Controllers {
   /** memset() of what dma_alloc_coherent() returns, by a CPU of the request's node: ns. */
   zero(loop: Loop, m: Float64Array, at: number, nid: number, pages: number): number {
     const { costs, nodeOf, place } = this.#wiring;
-    const node = place[nodeOf[nid]!]!;
-    const cpu = place[nodeOf[originNode(m[at + request.origin]!)]!]!;
+    const node = place[nodeOf[nid]];
+    const cpu = place[nodeOf[originNode(m[at + request.origin])]];
     const ns = costs.zero(pages, node === cpu, this.stretch(node, loop.now));
     const bytes = pages * costs.pageSize;
     this.#controllers.flow(node, loop.now, bytes, ns);

@@ -67,7 +67,7 @@ export class InFlight {
   /** Copies a request in; returns the offset of its row in `rows`, which is its ticket. */
   open(m: Float64Array, at: number): number {
     const row = this.#free.pop() ?? this.#grow();
-    for (let i = 0; i < 8; i++) this.rows[row + i] = m[at + i]!;
+    for (let i = 0; i < 8; i++) this.rows[row + i] = m[at + i];
     this.rows.fill(0, row + 8, row + WIDTH);
     return row;
   }
@@ -78,7 +78,7 @@ export class InFlight {
 
   /** Adds to a part of what a request has spent. */
   spend(row: number, which: number, ns: number): void {
-    this.rows[row + ticket.parts + which]! += ns;
+    this.rows[row + ticket.parts + which] += ns;
   }
 
   /** Requests begun and not ended. */

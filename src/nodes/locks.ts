@@ -35,8 +35,8 @@ export class Locks {
 
   /** A CPU of node `place` asks at `now` and will hold the lock for `hold` ns: ns until it has it. */
   take(lock: number, now: number, place: number, hold: number): number {
-    const queue = this.#free[lock]! - now;
-    const last = this.#holder[lock]!;
+    const queue = this.#free[lock] - now;
+    const last = this.#holder[lock];
     // A request for the line, and the line.
     let wait = last < 0 || last === place ? 0 : 2 * this.#ways.oneWay(last, place);
     if (queue > 0) wait += queue + this.#handOff(queue);

@@ -176,7 +176,7 @@ export class RunLog {
     data[at] = id;
     data[at + 1] = time;
     data[at + 2] = area;
-    for (let i = 0; i < PARTS; i++) data[at + 3 + i] = rows[parts + i]!;
+    for (let i = 0; i < PARTS; i++) data[at + 3 + i] = rows[parts + i];
   }
 
   take(): LogData {
@@ -198,15 +198,15 @@ export function attemptsById(logs: readonly LogData[]): Map<number, Attempt[]> {
   const byId = new Map<number, Attempt[]>();
   for (const { attempts } of logs) {
     for (let at = 0; at < attempts.length; at += ATTEMPT_WIDTH) {
-      const id = attempts[at]!;
+      const id = attempts[at];
       const attempt = {
         id,
-        time: attempts[at + 1]!,
-        area: attempts[at + 2]!,
-        count: attempts[at + 3]!,
-        align: attempts[at + 4]!,
-        err: attempts[at + 5]!,
-        retries: attempts[at + 6]!,
+        time: attempts[at + 1],
+        area: attempts[at + 2],
+        count: attempts[at + 3],
+        align: attempts[at + 4],
+        err: attempts[at + 5],
+        retries: attempts[at + 6],
       };
       const list = byId.get(id);
       if (list) list.push(attempt);
@@ -222,10 +222,10 @@ export function spentById(logs: readonly LogData[]): Map<number, Spent[]> {
   const byId = new Map<number, Spent[]>();
   for (const { spent } of logs) {
     for (let at = 0; at < spent.length; at += SPENT_WIDTH) {
-      const id = spent[at]!;
-      const time = spent[at + 1]!;
-      const area = spent[at + 2]!;
-      const named = partNames.map((name, i) => [name, spent[at + 3 + i]!] as const);
+      const id = spent[at];
+      const time = spent[at + 1];
+      const area = spent[at + 2];
+      const named = partNames.map((name, i) => [name, spent[at + 3 + i]] as const);
       const parts = Object.fromEntries(named) as Spent['parts'];
       const list = byId.get(id);
       if (list) list.push({ id, time, area, parts });

@@ -86,7 +86,7 @@ export class Movable {
 
   /** Pages of an area that movable users hold, once settle() has been called. */
   borrowed(area: number): number {
-    return this.#borrowed[area]!;
+    return this.#borrowed[area];
   }
 
   pressureOf(nid: number): Omit<MovablePressure, 'nid'> {
@@ -113,7 +113,7 @@ export class Movable {
 
   /** The movable users of `pages` pages of an area have gone from it: the pages are free there. */
   evict(area: CmaArea, pages: number): void {
-    this.#borrowed[area.index]! -= pages;
+    this.#borrowed[area.index] -= pages;
     this.#zones.borrowCma(area.nid, area.zone, -pages);
   }
 
@@ -185,7 +185,7 @@ export class Movable {
 
   #freeIn(area: CmaArea): number {
     const taken = cmaUsed(area) + area.pinned.weight - area.leaked.weight;
-    return Math.max(0, area.count - taken - this.#borrowed[area.index]!);
+    return Math.max(0, area.count - taken - this.#borrowed[area.index]);
   }
 
   #freeCma(nid: number): number {
@@ -193,7 +193,7 @@ export class Movable {
   }
 
   #borrowedOn(nid: number): number {
-    return this.#areasOn(nid).reduce((sum, area) => sum + this.#borrowed[area.index]!, 0);
+    return this.#areasOn(nid).reduce((sum, area) => sum + this.#borrowed[area.index], 0);
   }
 
   /** `pages` free pages of the node's areas, of each by how much it has free. */
@@ -202,7 +202,7 @@ export class Movable {
   }
 
   #giveBack(nid: number, pages: number): void {
-    this.#spread(nid, pages, (area) => this.#borrowed[area.index]!, -1);
+    this.#spread(nid, pages, (area) => this.#borrowed[area.index], -1);
   }
 
   #spread(nid: number, pages: number, weightOf: (area: CmaArea) => number, sign: 1 | -1): void {
@@ -214,7 +214,7 @@ export class Movable {
       const part = weights > 0 ? Math.round((left * weight) / weights) : 0;
       weights -= weight;
       left -= part;
-      this.#borrowed[area.index]! += sign * part;
+      this.#borrowed[area.index] += sign * part;
       this.#zones.borrowCma(area.nid, area.zone, sign * part);
     }
   }

@@ -54,12 +54,12 @@ class AreaMutex implements AllocMutex {
   }
   acquire(loop: Loop, actor: number, area: number, ticket: number, place: number): void {
     this.#queues[area] ??= { waiters: [], isHeld: false, place };
-    const queue = this.#queues[area]!;
+    const queue = this.#queues[area];
     queue.waiters.push(ticket, place);
     if (!queue.isHeld) this.#serve(loop, actor, queue);
   }
   release(loop: Loop, actor: number, area: number): void {
-    const queue = this.#queues[area]!;
+    const queue = this.#queues[area];
     queue.isHeld = false;
     if (queue.waiters.length > 0) this.#serve(loop, actor, queue);
   }
@@ -116,7 +116,7 @@ class GlobalMutex implements AllocMutex {
   }
 
   receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
-    const other = m[at + mutex.actor]!;
+    const other = m[at + mutex.actor];
     const end = this.#end(actor);
     if (type === MUTEX_ACQUIRE) {
       sendNumber(this.#wiring, loop, this.#tail, MUTEX_PASS, other);

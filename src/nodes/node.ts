@@ -135,7 +135,7 @@ export class Node implements Behaviour {
       case RELEASE:
         return this.#release(loop, m, at);
       case RELEASE_BULK:
-        return this.#bulk.release(loop, this.#wiring.nidOf[actor]!, m, at);
+        return this.#bulk.release(loop, this.#wiring.nidOf[actor], m, at);
       case MUTEX_ACQUIRE:
       case MUTEX_PASS:
       case MUTEX_TOKEN:
@@ -144,9 +144,9 @@ export class Node implements Behaviour {
       case TARGETED:
         return this.#areas.targets(loop, type, m, at);
       case TAKE_MEMORY:
-        return this.#zones.take(this.#wiring.nidOf[actor]!, m[at + memory.pages]!);
+        return this.#zones.take(this.#wiring.nidOf[actor], m[at + memory.pages]);
       case GIVE_MEMORY:
-        return this.#zones.give(this.#wiring.nidOf[actor]!, m[at + memory.pages]!);
+        return this.#zones.give(this.#wiring.nidOf[actor], m[at + memory.pages]);
       case BUSY:
       case UNBUSY:
         return this.#observer.pin(loop, type, m, at);
@@ -161,7 +161,7 @@ export class Node implements Behaviour {
 
   /** The request as this node may change it; a payload itself is read-only. */
   #copy(m: Float64Array, at: number): Float64Array {
-    for (let i = 0; i < 8; i++) this.#request[i] = m[at + i]!;
+    for (let i = 0; i < 8; i++) this.#request[i] = m[at + i];
     return this.#request;
   }
 
@@ -169,12 +169,12 @@ export class Node implements Behaviour {
   #alloc(loop: Loop, m: Float64Array, at = 0): void {
     const { directory, limits, costs, log } = this.#wiring;
     log.watch.asked(loop.now, m, at);
-    if (planMode(m[at + request.plan]!) === MODE_COHERENT) {
+    if (planMode(m[at + request.plan]) === MODE_COHERENT) {
       // The caller's zone flags are dropped: the mask alone decides.
-      const gfp = m[at + request.gfp]! & ~(GFP_DMA | GFP_DMA32 | GFP_HIGHMEM);
-      const mask = originMask(m[at + request.origin]!);
+      const gfp = m[at + request.gfp] & ~(GFP_DMA | GFP_DMA32 | GFP_HIGHMEM);
+      const mask = originMask(m[at + request.origin]);
       m[at + request.gfp] = gfp | optimalGfpMask(limits, mask);
-      m[at + request.size] = pageAlign(m[at + request.size]!, directory.pageShift);
+      m[at + request.size] = pageAlign(m[at + request.size], directory.pageShift);
     }
     advance(this.#wiring, loop, m, at, 0, costs.request);
   }
@@ -183,25 +183,25 @@ export class Node implements Behaviour {
   #buddy(loop: Loop, actor: number, m: Float64Array, at = 0): void {
     const wiring = this.#wiring;
     const { costs, directory, limits } = wiring;
-    if (planMode(m[at + request.plan]!) === MODE_BULK) {
-      this.#movable.settle(wiring.nidOf[actor]!, loop.now);
+    if (planMode(m[at + request.plan]) === MODE_BULK) {
+      this.#movable.settle(wiring.nidOf[actor], loop.now);
       const round = walkRound(wiring, m, at);
-      if (this.#bulk.take(loop, wiring.nidOf[actor]!, round, m, at)) return;
+      if (this.#bulk.take(loop, wiring.nidOf[actor], round, m, at)) return;
       leaveNode(wiring, loop, m, at, costs.zoneSkip);
       return;
     }
-    const order = getOrder(m[at + request.size]!, directory.pageShift);
+    const order = getOrder(m[at + request.size], directory.pageShift);
     if (order > wiring.layout.maxPageOrder) {
       // No free list holds such a block, on any node.
-      advance(wiring, loop, m, at, planStep(m[at + request.plan]!) + 1, costs.zoneSkip);
+      advance(wiring, loop, m, at, planStep(m[at + request.plan]) + 1, costs.zoneSkip);
       return;
     }
-    const nid = wiring.nidOf[actor]!;
-    const gfp = m[at + request.gfp]!;
+    const nid = wiring.nidOf[actor];
+    const gfp = m[at + request.gfp];
     this.#movable.settle(nid, loop.now);
     const round = walkRound(wiring, m, at);
     const zone = this.#zones.alloc(nid, order, gfp, round);
-    const id = m[at + request.id]!;
+    const id = m[at + request.id];
     if (wiring.log.watch.isOn(id)) {
       wiring.log.watch.buddy({ id, time: loop.now, nid, order, round, zone });
     }
@@ -211,9 +211,9 @@ export class Node implements Behaviour {
     }
     const pfn = this.#zones.allocated;
     const work = this.#zoneLock(loop, m, at, nid, zone, order);
-    const mask = originMask(m[at + request.origin]!);
-    const coherent = planMode(m[at + request.plan]!) === MODE_COHERENT;
-    if (coherent && !coherentOk(pfn, m[at + request.size]!, directory.pageShift, mask)) {
+    const mask = originMask(m[at + request.origin]);
+    const coherent = planMode(m[at + request.plan]) === MODE_COHERENT;
+    if (coherent && !coherentOk(pfn, m[at + request.size], directory.pageShift, mask)) {
       this.#zones.free(nid, pfn, order);
       const next = retryGfp(limits, gfp, mask);
       if (next < 0) refuse(wiring, loop, m, at, work);
@@ -237,8 +237,8 @@ export class Node implements Behaviour {
     const { costs, place } = this.#wiring;
     const work = costs.buddyAlloc(order);
     if (order === 0) return work;
-    const by = asker(m[at + request.id]!);
-    const wait = this.#zones.lock(nid, zone, loop.now, place[by]!, work);
+    const by = asker(m[at + request.id]);
+    const wait = this.#zones.lock(nid, zone, loop.now, place[by], work);
     this.#timing.zoneLock(by, wait);
     return wait + work;
   }
@@ -247,15 +247,15 @@ export class Node implements Behaviour {
   #free(loop: Loop, m: Float64Array, at: number): void {
     const wiring = this.#wiring;
     const { directory, costs } = wiring;
-    const plan = m[at + request.plan]!;
+    const plan = m[at + request.plan];
     const mode = planMode(plan);
     if (mode === MODE_BULK) {
-      const pages = Math.ceil(m[at + request.size]! / directory.pageSize);
-      return recallBulk(wiring, loop, m, at, { pages, of: m[at + request.extra]! });
+      const pages = Math.ceil(m[at + request.size] / directory.pageSize);
+      return recallBulk(wiring, loop, m, at, { pages, of: m[at + request.extra] });
     }
-    const pfn = m[at + request.extra]!;
-    const devArea = m[at + request.devArea]!;
-    let size = m[at + request.size]!;
+    const pfn = m[at + request.extra];
+    const devArea = m[at + request.devArea];
+    let size = m[at + request.size];
     if (mode === MODE_CMA) {
       return this.#giveTo(loop, m, at, {
         area: devArea,
@@ -269,8 +269,8 @@ export class Node implements Behaviour {
     const order = getOrder(size, directory.pageShift);
     let owner = NO_AREA;
     if (mode !== MODE_PAGES) {
-      const asked = { gfp: m[at + request.gfp]!, devNode: m[at + request.devNode]!, devArea, size };
-      const policy = wiring.policies[planPolicy(plan)]!;
+      const asked = { gfp: m[at + request.gfp], devNode: m[at + request.devNode], devArea, size };
+      const policy = wiring.policies[planPolicy(plan)];
       owner = releaseOwner(directory, policy, asked, pfn, pageToNid(directory, pfn));
     }
     const leakedFrom = owner === NO_AREA ? areaOfPage(directory, pfn) : NO_AREA;
@@ -286,12 +286,12 @@ export class Node implements Behaviour {
     work = 0,
   ): void {
     const wiring = this.#wiring;
-    const pfn = m[at + request.extra]!;
+    const pfn = m[at + request.extra];
     const held = to.area === NO_AREA ? to.leakedFrom : to.area;
     const owner =
-      held === NO_AREA ? wiring.nodeOf[pageToNid(wiring.directory, pfn)]! : wiring.areaOwner[held]!;
+      held === NO_AREA ? wiring.nodeOf[pageToNid(wiring.directory, pfn)] : wiring.areaOwner[held];
     const out = loop.post(owner, work + between(wiring, loop.actor, owner), RELEASE);
-    loop.out[out + release.id] = m[at + request.id]!;
+    loop.out[out + release.id] = m[at + request.id];
     loop.out[out + release.pfn] = pfn;
     loop.out[out + release.pages] = to.pages;
     loop.out[out + release.area] = to.area === NO_AREA ? BUDDY : to.area;
@@ -305,9 +305,9 @@ export class Node implements Behaviour {
       this.#areas.release(loop, m, at);
       return;
     }
-    const pfn = m[at + release.pfn]!;
+    const pfn = m[at + release.pfn];
     const nid = pageToNid(this.#wiring.directory, pfn);
-    const order = m[at + release.order]!;
+    const order = m[at + release.order];
     this.#zones.free(nid, pfn, order);
     answerFreed(this.#wiring, loop, m, at, this.#wiring.costs.buddyAlloc(order), BUDDY, nid);
   }

@@ -22,9 +22,9 @@ export class Observer {
 
   /** Takes pages of an area out of the buddy without its bitmap knowing, or puts them back. */
   pin(loop: Loop, type: number, m: Float64Array, at: number): void {
-    const area = this.#areas.area(m[at + busy.area]!);
-    const pfn = m[at + busy.pfn]!;
-    const pages = m[at + busy.pages]!;
+    const area = this.#areas.area(m[at + busy.area]);
+    const pfn = m[at + busy.pfn];
+    const pages = m[at + busy.pages];
     let errno = 0;
     if (type === BUSY) {
       errno = cma.cmaPin(area, pfn, pages);
@@ -32,27 +32,27 @@ export class Observer {
     } else {
       this.#zones.returnCma(area.nid, area.zone, cma.cmaFreeToBuddy(area, pfn, pages));
     }
-    this.#answer(loop, m[at + busy.id]!, m[at + busy.from]!, errno);
+    this.#answer(loop, m[at + busy.id], m[at + busy.from], errno);
   }
 
   /** Writes down the bitmap of every area the actor owns. */
   areas(loop: Loop, actor: number, m: Float64Array, at: number): void {
-    const id = m[at + observe.id]!;
+    const id = m[at + observe.id];
     for (const area of this.#areas.owned) {
       if (!area || this.#wiring.areaOwner[area.index] !== actor) continue;
       const state = cma.cmaState(area);
       const ranges = cma.cmaRanges(area);
       this.#wiring.log.areaStates.push({ id, area: area.index, ...state, ranges });
     }
-    this.#answer(loop, id, m[at + observe.from]!, 0);
+    this.#answer(loop, id, m[at + observe.from], 0);
   }
 
   /** Writes down the node's zones. */
   zones(loop: Loop, actor: number, m: Float64Array, at: number): void {
-    const id = m[at + observe.id]!;
-    const nid = this.#wiring.nidOf[actor]!;
+    const id = m[at + observe.id];
+    const nid = this.#wiring.nidOf[actor];
     for (const zone of this.#zones.states(nid)) this.#wiring.log.zoneStates.push({ id, ...zone });
-    this.#answer(loop, id, m[at + observe.from]!, 0);
+    this.#answer(loop, id, m[at + observe.from], 0);
   }
 
   #answer(loop: Loop, id: number, to: number, errno: number): void {

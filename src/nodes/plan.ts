@@ -127,7 +127,7 @@ export function statisticActors(
 /** Position of the coordinator's node: where the default area lies, the first node without one. */
 function homeOf(plan: Plan, positionOf: ReadonlyMap<number, number>): number {
   const { areas, defaultArea } = plan.layout;
-  return defaultArea < 0 ? 0 : positionOf.get(areas[defaultArea]!.nid)!;
+  return defaultArea < 0 ? 0 : positionOf.get(areas[defaultArea].nid)!;
 }
 
 /** Position of each actor's node, which is its group. */
@@ -151,7 +151,7 @@ export function wiringOf(plan: Plan): Wiring {
   const nodeOf = new Int32Array(1 + Math.max(...positionOf.keys())).fill(-1);
   for (const [nid, position] of positionOf) nodeOf[nid] = position;
   const areaOwner = Int32Array.from(layout.areas, (area) =>
-    area.index === layout.defaultArea ? numbers.coordinator : nodeOf[area.nid]!,
+    area.index === layout.defaultArea ? numbers.coordinator : nodeOf[area.nid],
   );
   const pageSize = 2 ** layout.pageShift;
   return {
@@ -179,7 +179,7 @@ export function groupsOf(plan: Plan): Groups {
   const table = new LatencyTable(plan.machine);
   const weights = new Float64Array(table.size).fill(1);
   const positionOf = new Map(plan.machine.nodes.map(({ nid }, position) => [nid, position]));
-  for (const { nid } of plan.devices) weights[positionOf.get(nid)!]! += 8;
+  for (const { nid } of plan.devices) weights[positionOf.get(nid)!] += 8;
   return {
     weights,
     lookahead: (a, b) => Math.min(table.oneWay(a, b), table.oneWay(b, a)),

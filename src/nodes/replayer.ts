@@ -75,7 +75,7 @@ export class Replayer implements Behaviour {
   }
 
   receive(loop: Loop, _actor: number, type: number, m: Float64Array, at: number): void {
-    const index = m[at]! % ID_SPAN;
+    const index = m[at] % ID_SPAN;
     switch (type) {
       case GRANTED:
         this.#placed(index, m, at);
@@ -88,7 +88,7 @@ export class Replayer implements Behaviour {
         break;
       case OBSERVED:
         if (--this.#awaited > 0) return;
-        this.#observed(index, m[at + observed.value]!);
+        this.#observed(index, m[at + observed.value]);
         break;
       default:
         throw new Error(`replayer: message type ${type} is known`);
@@ -99,7 +99,7 @@ export class Replayer implements Behaviour {
   }
 
   #column(index: number, field: number): number {
-    return this.#operations[index * op.OPERATION_WIDTH + field]!;
+    return this.#operations[index * op.OPERATION_WIDTH + field];
   }
 
   #settle(index: number, verdict: number): void {
@@ -136,7 +136,7 @@ export class Replayer implements Behaviour {
 
   /** Posts a request to the node of the CPU that runs the driver; returns its payload's offset. */
   #post(loop: Loop, index: number, type: number, mode: number): number {
-    const node = this.#wiring.nodeOf[this.#cpuNode]!;
+    const node = this.#wiring.nodeOf[this.#cpuNode];
     const at = loop.post(node, between(this.#wiring, loop.actor, node), type);
     const m = loop.out;
     m[at + request.id] = loop.actor * ID_SPAN + index;
@@ -178,30 +178,30 @@ export class Replayer implements Behaviour {
 
   #placed(index: number, m: Float64Array, at: number): void {
     const id = this.#column(index, operation.id);
-    const pfn = m[at + granted.pfn]!;
-    const pages = m[at + granted.pages]!;
+    const pfn = m[at + granted.pfn];
+    const pages = m[at + granted.pages];
     this.#held.set(id, {
       pfn,
       pages,
       size: this.#column(index, operation.size),
-      area: m[at + granted.source]!,
+      area: m[at + granted.source],
     });
     const o = index * op.OUTCOME_WIDTH;
     this.outcomes[o + outcome.verdict] = op.PLACED;
     this.outcomes[o + outcome.pfn] = pfn;
     this.outcomes[o + outcome.pages] = pages;
-    this.outcomes[o + outcome.source] = m[at + granted.source]!;
-    this.outcomes[o + outcome.nid] = m[at + granted.nid]!;
-    this.outcomes[o + outcome.zone] = m[at + granted.zone]!;
+    this.outcomes[o + outcome.source] = m[at + granted.source];
+    this.outcomes[o + outcome.nid] = m[at + granted.nid];
+    this.outcomes[o + outcome.zone] = m[at + granted.zone];
   }
 
   #freed(index: number, m: Float64Array, at: number): void {
     const o = index * op.OUTCOME_WIDTH;
     this.outcomes[o + outcome.verdict] = op.RETURNED;
-    this.outcomes[o + outcome.pfn] = m[at + freed.pfn]!;
-    this.outcomes[o + outcome.pages] = m[at + freed.pages]!;
-    this.outcomes[o + outcome.source] = m[at + freed.source]!;
-    this.outcomes[o + outcome.from] = m[at + freed.leakedFrom]!;
+    this.outcomes[o + outcome.pfn] = m[at + freed.pfn];
+    this.outcomes[o + outcome.pages] = m[at + freed.pages];
+    this.outcomes[o + outcome.source] = m[at + freed.source];
+    this.outcomes[o + outcome.from] = m[at + freed.leakedFrom];
   }
 
   #pin(loop: Loop, index: number, code: number): boolean {
@@ -213,10 +213,10 @@ export class Replayer implements Behaviour {
     }
     const area = held?.area ?? this.#column(index, operation.area);
     const pfn =
-      held?.pfn ?? this.#wiring.directory.basePfn[area]! + this.#column(index, operation.offset);
+      held?.pfn ?? this.#wiring.directory.basePfn[area] + this.#column(index, operation.offset);
     const pages = held?.pages ?? this.#column(index, operation.size);
     if (held) this.#held.delete(id);
-    const owner = this.#wiring.areaOwner[area]!;
+    const owner = this.#wiring.areaOwner[area];
     const type = code === op.OP_BUSY ? BUSY : UNBUSY;
     const at = loop.post(owner, between(this.#wiring, loop.actor, owner), type);
     loop.out[at + busy.id] = loop.actor * ID_SPAN + index;
@@ -245,7 +245,7 @@ export class Replayer implements Behaviour {
     if (this.#column(index, operation.code) !== op.OP_BUSY || errno !== 0) return;
     const area = this.#column(index, operation.area);
     this.#held.set(this.#column(index, operation.id), {
-      pfn: this.#wiring.directory.basePfn[area]! + this.#column(index, operation.offset),
+      pfn: this.#wiring.directory.basePfn[area] + this.#column(index, operation.offset),
       pages: this.#column(index, operation.size),
       size: this.#column(index, operation.size),
       area,

@@ -57,7 +57,7 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
   }
   const wiring = wiringOf(plan);
   const numbers = actorNumbers(plan);
-  const owns = (actor: number): boolean => shard.owns(wiring.place[actor]!);
+  const owns = (actor: number): boolean => shard.owns(wiring.place[actor]);
   const streams = new Streams(plan.seed);
   const recorder = new Recorder();
   const zones = new Zones(wiring, owns, plan.watermarks);
@@ -71,7 +71,7 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
   if (plan.replay && 'held' in plan.replay) areas.hold(plan.replay.held);
   const observer = new Observer(wiring, areas, zones);
   for (const pressure of plan.pressure) {
-    if (owns(wiring.nodeOf[pressure.nid]!)) movable.begin(pressure);
+    if (owns(wiring.nodeOf[pressure.nid])) movable.begin(pressure);
   }
   const host = new DeviceHost({
     planned: plan.devices,
@@ -137,7 +137,7 @@ function disturb(
   run: { plan: Plan; wiring: Wiring; host: DeviceHost; owns(actor: number): boolean },
 ): void {
   if ('nid' in entry) {
-    const node = run.wiring.nodeOf[entry.nid]!;
+    const node = run.wiring.nodeOf[entry.nid];
     if (!run.owns(node)) return;
     loop.actor = node;
     const at = loop.post(node, entry.at, entry.do === 'take' ? TAKE_MEMORY : GIVE_MEMORY);
@@ -163,7 +163,7 @@ function localSpread({ layout }: Wiring): HostWiring['localSpread'] {
   const cpusOf = new Map<number, number>();
   for (const nid of layout.cpuNode) cpusOf.set(nid, (cpusOf.get(nid) ?? 0) + 1);
   return (i, nid) => {
-    if (nid < 0) return layout.cpuNode[i % layout.cpuNode.length]!;
+    if (nid < 0) return layout.cpuNode[i % layout.cpuNode.length];
     let left = i % layout.cpuNode.length;
     const order = new Set([nid, ...Array.from(layout.fallback.get(nid) ?? []), ...cpusOf.keys()]);
     for (const other of order) {
@@ -179,10 +179,10 @@ const areaKinds = { pernuma: 'node', numa: 'node', default: 'default', private: 
 function hostWiring(wiring: Wiring, onDie: number): HostWiring {
   const { nodeOf, latency, layout } = wiring;
   return {
-    nodeActor: (nid) => nodeOf[nid]!,
-    oneWay: (from, to) => latency.oneWay(nodeOf[from]!, nodeOf[to]!),
+    nodeActor: (nid) => nodeOf[nid],
+    oneWay: (from, to) => latency.oneWay(nodeOf[from], nodeOf[to]),
     halfDie: Math.max(1, Math.round(onDie / 2)),
-    areaKind: (area) => areaKinds[layout.areas[area]!.role],
+    areaKind: (area) => areaKinds[layout.areas[area].role],
     defaultArea: layout.defaultArea,
     policy: 0,
     localSpread: localSpread(wiring),

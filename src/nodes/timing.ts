@@ -63,21 +63,21 @@ export class Timing {
     recorder.record(cmaAlloc, asker, ns);
     recorder.add(errno === 0 ? succeeded : failed[errno as 12 | 16], asker);
     const parts = row + ticket.parts;
-    const group = this.#together[asker]!;
+    const group = this.#together[asker];
     for (const [which, statistic] of always) {
-      recorder.record(statistic, group, inFlight.rows[parts + which]!);
+      recorder.record(statistic, group, inFlight.rows[parts + which]);
     }
     for (const [which, statistic] of sometimes) {
-      const spent = inFlight.rows[parts + which]!;
+      const spent = inFlight.rows[parts + which];
       if (spent > 0) recorder.record(statistic, group, spent);
     }
   }
 
   gaveUp(asker: number, why: GiveUp): void {
-    this.#recorder.add(gaveUp[why], this.#together[asker]!);
+    this.#recorder.add(gaveUp[why], this.#together[asker]);
   }
 
   zoneLock(asker: number, ns: number): void {
-    this.#recorder.record(zoneLock, this.#together[asker]!, ns);
+    this.#recorder.record(zoneLock, this.#together[asker], ns);
   }
 }

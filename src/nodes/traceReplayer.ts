@@ -88,15 +88,15 @@ export class TraceReplayer implements Behaviour {
       }
     };
     each((row, on) => {
-      this.#waits[row]! += 1;
-      first[on + 1]! += 1;
+      this.#waits[row] += 1;
+      first[on + 1] += 1;
     });
-    for (let row = 0; row < this.#count; row++) first[row + 1]! += first[row]!;
-    const waiting = new Uint32Array(first[this.#count]!);
+    for (let row = 0; row < this.#count; row++) first[row + 1] += first[row];
+    const waiting = new Uint32Array(first[this.#count]);
     const at = first.slice();
     each((row, on) => {
-      waiting[at[on]!] = row;
-      at[on]! += 1;
+      waiting[at[on]] = row;
+      at[on] += 1;
     });
     return { first, waiting };
   }
@@ -111,7 +111,7 @@ export class TraceReplayer implements Behaviour {
   }
 
   receive(loop: Loop, _actor: number, type: number, m: Float64Array, at: number): void {
-    const row = m[at]! % ID_SPAN;
+    const row = m[at] % ID_SPAN;
     switch (type) {
       case TIME_HAS_COME:
         this.#takeUp(loop);
@@ -121,7 +121,7 @@ export class TraceReplayer implements Behaviour {
         break;
       case REFUSED:
         this.#set(row, timedOutcome.verdict, op.NOTHING);
-        this.#set(row, timedOutcome.lockWait, m[at + refused.lockWait]!);
+        this.#set(row, timedOutcome.lockWait, m[at + refused.lockWait]);
         this.#set(row, timedOutcome.settled, loop.now);
         break;
       case FREED:
@@ -134,11 +134,11 @@ export class TraceReplayer implements Behaviour {
   }
 
   #column(row: number, field: number): number {
-    return this.#rows[row * TIMED_WIDTH + field]!;
+    return this.#rows[row * TIMED_WIDTH + field];
   }
 
   #outcome(row: number, field: number): number {
-    return this.outcomes[row * TIMED_OUTCOME_WIDTH + field]!;
+    return this.outcomes[row * TIMED_OUTCOME_WIDTH + field];
   }
 
   #set(row: number, field: number, value: number): void {
@@ -159,13 +159,13 @@ export class TraceReplayer implements Behaviour {
 
   /** A row has settled: those that waited for it wait for one less. */
   #release(loop: Loop, row: number): void {
-    for (let i = this.#first[row]!; i < this.#first[row + 1]!; i++) {
-      this.#unblock(loop, this.#waiting[i]!);
+    for (let i = this.#first[row]; i < this.#first[row + 1]; i++) {
+      this.#unblock(loop, this.#waiting[i]);
     }
   }
 
   #unblock(loop: Loop, row: number): void {
-    this.#waits[row]! -= 1;
+    this.#waits[row] -= 1;
     if (this.#waits[row] === 0 && this.#outcome(row, timedOutcome.verdict) === 0) {
       this.#issue(loop, row);
     }
@@ -195,7 +195,7 @@ export class TraceReplayer implements Behaviour {
   #post(loop: Loop, row: number, asked: number, type: number): number {
     const wiring = this.#wiring;
     const cpuNode = this.#column(row, timed.cpuNode);
-    const node = wiring.nodeOf[cpuNode]!;
+    const node = wiring.nodeOf[cpuNode];
     const way = between(wiring, loop.actor, node);
     const delay = Math.max(way, this.#column(row, timed.time) - loop.now);
     const code = this.#column(asked, timed.code);
@@ -220,12 +220,12 @@ export class TraceReplayer implements Behaviour {
   }
 
   #granted(loop: Loop, row: number, m: Float64Array, at: number): void {
-    const source = m[at + granted.source]!;
-    const nid = m[at + granted.nid]!;
-    const pfn = m[at + granted.pfn]!;
-    const pages = m[at + granted.pages]!;
-    this.#place(row, { pfn, pages, source, nid, zone: m[at + granted.zone]! });
-    this.#set(row, timedOutcome.lockWait, m[at + granted.lockWait]!);
+    const source = m[at + granted.source];
+    const nid = m[at + granted.nid];
+    const pfn = m[at + granted.pfn];
+    const pages = m[at + granted.pages];
+    this.#place(row, { pfn, pages, source, nid, zone: m[at + granted.zone] });
+    this.#set(row, timedOutcome.lockWait, m[at + granted.lockWait]);
     this.#returned(loop, row, source, nid);
   }
 
@@ -240,21 +240,21 @@ export class TraceReplayer implements Behaviour {
   }
 
   #freed(loop: Loop, row: number, m: Float64Array, at: number): void {
-    const source = m[at + freed.source]!;
+    const source = m[at + freed.source];
     this.#set(row, timedOutcome.verdict, op.RETURNED);
-    this.#set(row, timedOutcome.pfn, m[at + freed.pfn]!);
-    this.#set(row, timedOutcome.pages, m[at + freed.pages]!);
+    this.#set(row, timedOutcome.pfn, m[at + freed.pfn]);
+    this.#set(row, timedOutcome.pages, m[at + freed.pages]);
     this.#set(row, timedOutcome.source, source);
-    this.#set(row, timedOutcome.nid, m[at + freed.nid]!);
-    this.#set(row, timedOutcome.from, m[at + freed.leakedFrom]!);
-    this.#returned(loop, row, source, m[at + freed.nid]!);
+    this.#set(row, timedOutcome.nid, m[at + freed.nid]);
+    this.#set(row, timedOutcome.from, m[at + freed.leakedFrom]);
+    this.#returned(loop, row, source, m[at + freed.nid]);
   }
 
   /** The call returns on its own CPU: the owner's way to there counts, not the way to here. */
   #returned(loop: Loop, row: number, source: number, nid: number): void {
     const wiring = this.#wiring;
-    const owner = source >= 0 ? wiring.areaOwner[source]! : wiring.nodeOf[nid]!;
-    const cpu = wiring.nodeOf[this.#column(row, timed.cpuNode)]!;
+    const owner = source >= 0 ? wiring.areaOwner[source] : wiring.nodeOf[nid];
+    const cpu = wiring.nodeOf[this.#column(row, timed.cpuNode)];
     const here = source === BUDDY || source >= 0 ? between(wiring, owner, loop.actor) : 0;
     const there = source === BUDDY || source >= 0 ? between(wiring, owner, cpu) : 0;
     const issued = this.#outcome(row, timedOutcome.issued);

@@ -44,28 +44,28 @@ import { between, forward, startNode, type Wiring } from './wiring.js';
 
 /** Alignment order of a request: min(get_order(size), CONFIG_CMA_ALIGNMENT); what was asked for MODE_CMA. */
 export function alignOrder(wiring: Wiring, m: Float64Array, at: number): number {
-  const plan = m[at + request.plan]!;
+  const plan = m[at + request.plan];
   if (planMode(plan) === MODE_CMA) return planAlign(plan);
   const { pageShift, cmaAlignment } = wiring.directory;
-  return Math.min(getOrder(m[at + request.size]!, pageShift), cmaAlignment);
+  return Math.min(getOrder(m[at + request.size], pageShift), cmaAlignment);
 }
 
 /** Pages a request asks of an area. */
 export function pagesAsked(wiring: Wiring, m: Float64Array, at: number): number {
-  const size = m[at + request.size]!;
-  if (planMode(m[at + request.plan]!) === MODE_CMA) return size;
+  const size = m[at + request.size];
+  if (planMode(m[at + request.plan]) === MODE_CMA) return size;
   return cmaCount(size, wiring.directory.pageShift);
 }
 
 /** Policy source of the step in hand. */
 export function stepSource(wiring: Wiring, m: Float64Array, at: number): number {
-  const plan = m[at + request.plan]!;
-  return wiring.policies[planPolicy(plan)]!.alloc.source[planStep(plan)]!;
+  const plan = m[at + request.plan];
+  return wiring.policies[planPolicy(plan)].alloc.source[planStep(plan)];
 }
 
 /** The area of the step in hand, or NO_AREA when it is a buddy step. */
 export function stepArea(wiring: Wiring, m: Float64Array, at: number): number {
-  if (planMode(m[at + request.plan]!) === MODE_CMA) return m[at + request.devArea]!;
+  if (planMode(m[at + request.plan]) === MODE_CMA) return m[at + request.devArea];
   const source = stepSource(wiring, m, at);
   return sourceArea(wiring, source, m, at);
 }
@@ -73,9 +73,9 @@ export function stepArea(wiring: Wiring, m: Float64Array, at: number): number {
 function sourceArea(wiring: Wiring, source: number, m: Float64Array, at: number): number {
   const nid =
     source === ALLOC_NEAREST
-      ? (walkNode(wiring, m, at, originWalk(m[at + request.origin]!)) ?? -1)
-      : m[at + request.devNode]!;
-  return areaOfSource(wiring.directory, source, nid, m[at + request.devArea]!);
+      ? (walkNode(wiring, m, at, originWalk(m[at + request.origin])) ?? -1)
+      : m[at + request.devNode];
+  return areaOfSource(wiring.directory, source, nid, m[at + request.devArea]);
 }
 
 /**
@@ -96,12 +96,12 @@ export function walkNode(
 /** 0 while the walk goes by the low watermark, 1 in its second round. */
 export function walkRound(wiring: Wiring, m: Float64Array, at: number): 0 | 1 {
   const list = wiring.layout.fallback.get(startNode(m, at))!;
-  return originWalk(m[at + request.origin]!) < list.length ? 0 : 1;
+  return originWalk(m[at + request.origin]) < list.length ? 0 : 1;
 }
 
 function setStep(m: Float64Array, at: number, step: number, walk: number): void {
-  const plan = m[at + request.plan]!;
-  const origin = m[at + request.origin]!;
+  const plan = m[at + request.plan];
+  const origin = m[at + request.origin];
   m[at + request.plan] = packPlan(planPolicy(plan), step, planMode(plan), planAlign(plan));
   m[at + request.origin] = packOrigin(originNode(origin), originMask(origin), walk);
 }
@@ -127,27 +127,27 @@ export function advance(
   from: number,
   work: number,
 ): void {
-  const plan = m[at + request.plan]!;
+  const plan = m[at + request.plan];
   const mode = planMode(plan);
   if (mode === MODE_CMA) {
     // cma_alloc(NULL) returns at once.
-    const area = m[at + request.devArea]!;
+    const area = m[at + request.devArea];
     if (from > 0 || area === NO_AREA) refuse(wiring, loop, m, at, work);
-    else forward(wiring, loop, wiring.areaOwner[area]!, ATTEMPT, work, m, at);
+    else forward(wiring, loop, wiring.areaOwner[area], ATTEMPT, work, m, at);
     return;
   }
-  const { alloc } = wiring.policies[planPolicy(plan)]!;
-  const size = m[at + request.size]!;
+  const { alloc } = wiring.policies[planPolicy(plan)];
+  const size = m[at + request.size];
   const facts = factsOf(
     wiring.directory,
-    m[at + request.gfp]!,
-    m[at + request.devNode]!,
-    mode === MODE_BULK ? NO_AREA : m[at + request.devArea]!,
+    m[at + request.gfp],
+    m[at + request.devNode],
+    mode === MODE_BULK ? NO_AREA : m[at + request.devArea],
   );
   for (let step = from; ; step++) {
     step = nextStep(alloc, step, facts, size);
     if (step === alloc.source.length) break;
-    const source = alloc.source[step]!;
+    const source = alloc.source[step];
     if (skips(mode, source)) continue;
     setStep(m, at, step, source === ALLOC_NEAREST ? 1 : 0);
     const owner = ownerOfStep(wiring, loop, source, m, at);
@@ -169,15 +169,15 @@ function ownerOfStep(
   if (source === ALLOC_BUDDY || source === ALLOC_BUDDY_NODE) {
     const first = walkNode(wiring, m, at, 0);
     const stays = source === ALLOC_BUDDY_NODE && first !== startNode(m, at);
-    return first === undefined || stays ? -1 : wiring.nodeOf[first]!;
+    return first === undefined || stays ? -1 : wiring.nodeOf[first];
   }
   if (source === ALLOC_NEAREST) return ownerOfNearest(wiring, m, at);
   const area = sourceArea(wiring, source, m, at);
-  if (area !== NO_AREA) return wiring.areaOwner[area]!;
+  if (area !== NO_AREA) return wiring.areaOwner[area];
   if (source === ALLOC_DEFAULT) {
     // Reached only under policies that do not test the pointer: cma_alloc(NULL) returns at once.
     const count = pagesAsked(wiring, m, at);
-    const id = m[at + request.id]!;
+    const id = m[at + request.id];
     wiring.log.attempt(id, loop.now, NO_AREA, count, alignOrder(wiring, m, at), 1, 0);
   }
   return -1;
@@ -185,14 +185,14 @@ function ownerOfStep(
 
 /** Moves the walk on to the next node that has an area; -1 when there is none. */
 function ownerOfNearest(wiring: Wiring, m: Float64Array, at: number): number {
-  const step = planStep(m[at + request.plan]!);
-  for (let walk = originWalk(m[at + request.origin]!); ; walk++) {
+  const step = planStep(m[at + request.plan]);
+  for (let walk = originWalk(m[at + request.origin]); ; walk++) {
     const nid = walkNode(wiring, m, at, walk);
     // Back at the request's own node: every other one has been asked.
     if (nid === undefined || nid === walkNode(wiring, m, at, 0)) return -1;
     setStep(m, at, step, walk);
     const area = stepArea(wiring, m, at);
-    if (area !== NO_AREA) return wiring.areaOwner[area]!;
+    if (area !== NO_AREA) return wiring.areaOwner[area];
   }
 }
 
@@ -204,10 +204,10 @@ export function leaveArea(
   at: number,
   work: number,
 ): void {
-  const plan = m[at + request.plan]!;
+  const plan = m[at + request.plan];
   const step = planStep(plan);
   if (planMode(plan) !== MODE_CMA && stepSource(wiring, m, at) === ALLOC_NEAREST) {
-    setStep(m, at, step, originWalk(m[at + request.origin]!) + 1);
+    setStep(m, at, step, originWalk(m[at + request.origin]) + 1);
     const owner = ownerOfNearest(wiring, m, at);
     if (owner >= 0) {
       forward(wiring, loop, owner, ATTEMPT, work, m, at);
@@ -225,17 +225,17 @@ export function leaveNode(
   at: number,
   work: number,
 ): void {
-  const step = planStep(m[at + request.plan]!);
+  const step = planStep(m[at + request.plan]);
   const stays = stepSource(wiring, m, at) === ALLOC_BUDDY_NODE;
   const stride = stays ? wiring.layout.fallback.get(startNode(m, at))!.length : 1;
-  const walk = originWalk(m[at + request.origin]!) + stride;
+  const walk = originWalk(m[at + request.origin]) + stride;
   const next = walkNode(wiring, m, at, walk);
   if (next === undefined) {
     advance(wiring, loop, m, at, step + 1, work);
     return;
   }
   setStep(m, at, step, walk);
-  forward(wiring, loop, wiring.nodeOf[next]!, ATTEMPT, work, m, at);
+  forward(wiring, loop, wiring.nodeOf[next], ATTEMPT, work, m, at);
 }
 
 /** Goes to the first buddy step from wherever the request is, with the zone flags `gfp`. */
@@ -248,7 +248,7 @@ export function toBuddy(
   work: number,
 ): void {
   m[at + request.gfp] = gfp;
-  const { source } = wiring.policies[planPolicy(m[at + request.plan]!)]!.alloc;
+  const { source } = wiring.policies[planPolicy(m[at + request.plan])].alloc;
   let step = 0;
   while (
     step < source.length &&
@@ -274,11 +274,11 @@ export function grant(
   work: number,
   page: { pfn: number; pages: number; source: number; nid: number; zone: number; zero: number },
 ): void {
-  const id = m[at + request.id]!;
+  const id = m[at + request.id];
   const to = asker(id);
   const delay = work + page.zero + between(wiring, loop.actor, to);
   wiring.log.watch.answered(id, loop.now + delay, page);
-  const lockWait = m[at + request.extra]!;
+  const lockWait = m[at + request.extra];
   const out = loop.post(to, delay, GRANTED);
   loop.out[out + granted.id] = id;
   loop.out[out + granted.pfn] = page.pfn;
@@ -301,8 +301,8 @@ export function recallBulk(
   at: number,
   { pages, of }: { pages: number; of: number },
 ): void {
-  const origin = m[at + request.origin]!;
-  const to = wiring.nodeOf[walkNode(wiring, m, at, 0)!]!;
+  const origin = m[at + request.origin];
+  const to = wiring.nodeOf[walkNode(wiring, m, at, 0)!];
   const out = forward(wiring, loop, to, RELEASE_BULK, 0, m, at);
   loop.out[out + request.devArea] = pages;
   loop.out[out + request.origin] = packOrigin(originNode(origin), originMask(origin), 0);
@@ -318,14 +318,14 @@ export function refuse(
   at: number,
   work: number,
 ): void {
-  const id = m[at + request.id]!;
-  const had = planMode(m[at + request.plan]!) === MODE_BULK ? m[at + request.devArea]! : 0;
+  const id = m[at + request.id];
+  const had = planMode(m[at + request.plan]) === MODE_BULK ? m[at + request.devArea] : 0;
   if (had > 0) {
     recallBulk(wiring, loop, m, at, { pages: had, of: id });
     return;
   }
   const to = asker(id);
-  const lockWait = m[at + request.extra]!;
+  const lockWait = m[at + request.extra];
   const delay = work + between(wiring, loop.actor, to);
   wiring.log.watch.answered(id, loop.now + delay, nowhere);
   const out = loop.post(to, delay, REFUSED);

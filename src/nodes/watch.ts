@@ -96,17 +96,17 @@ export class Watch {
   }
 
   asked(time: number, m: Float64Array, at: number): void {
-    const id = m[at + request.id]!;
+    const id = m[at + request.id];
     if (!this.#all && id !== this.#id) return;
-    const origin = m[at + request.origin]!;
+    const origin = m[at + request.origin];
     this.#asked.push({
       id,
       time,
-      size: m[at + request.size]!,
-      gfp: m[at + request.gfp]!,
-      devNode: m[at + request.devNode]!,
-      devArea: m[at + request.devArea]!,
-      mode: planMode(m[at + request.plan]!),
+      size: m[at + request.size],
+      gfp: m[at + request.gfp],
+      devNode: m[at + request.devNode],
+      devArea: m[at + request.devArea],
+      mode: planMode(m[at + request.plan]),
       maskBits: originMask(origin),
       cpuNode: originNode(origin),
     });

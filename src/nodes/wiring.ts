@@ -44,7 +44,7 @@ export interface Wiring {
 
 /** One-way time between two actors, in ns; 0 on the same node. */
 export function between(wiring: Wiring, from: number, to: number): number {
-  return wiring.latency.oneWay(wiring.place[from]!, wiring.place[to]!);
+  return wiring.latency.oneWay(wiring.place[from], wiring.place[to]);
 }
 
 /** Sends one number, the first of the payload, to arrive `work` ns and the way from now. */
@@ -72,17 +72,17 @@ export function forward(
 ): number {
   const delay = work + between(wiring, loop.actor, to);
   const out = loop.post(to, delay, type);
-  for (let i = 0; i < 8; i++) loop.out[out + i] = m[at + i]!;
+  for (let i = 0; i < 8; i++) loop.out[out + i] = m[at + i];
   return out;
 }
 
 /** Node on which an allocation starts: the device's, or that of the CPU which runs the call. */
 export function startNode(m: Float64Array, at: number): number {
-  const devNode = m[at + request.devNode]!;
-  return devNode >= 0 ? devNode : originNode(m[at + request.origin]!);
+  const devNode = m[at + request.devNode];
+  return devNode >= 0 ? devNode : originNode(m[at + request.origin]);
 }
 
 /** `reserved`, `pernuma1`, or `buddy`, for people. */
 export function sourceName(wiring: Wiring, source: number): string {
-  return source === BUDDY ? 'buddy' : wiring.layout.areas[source]!.name;
+  return source === BUDDY ? 'buddy' : wiring.layout.areas[source].name;
 }

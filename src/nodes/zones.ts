@@ -53,7 +53,7 @@ export class Zones {
     const { costs, latency: ways } = wiring;
     this.#locks = new Locks(4 * wiring.nidOf.length, { costs, ways, isMutex: false });
     for (const { nid } of wiring.layout.nodes) {
-      const actor = wiring.nodeOf[nid]!;
+      const actor = wiring.nodeOf[nid];
       if (!owns(actor)) continue;
       const zones = zonesFromLayout(wiring.layout, nid, kept, options);
       this.#zones.set(nid, zones);
@@ -76,7 +76,7 @@ export class Zones {
 
   /** A CPU of node `place` takes the lock of a zone for `hold` ns: ns until it has it. */
   lock(nid: number, zone: number, now: number, place: number, hold: number): number {
-    return this.#locks.take(4 * this.#wiring.nodeOf[nid]! + zone, now, place, hold);
+    return this.#locks.take(4 * this.#wiring.nodeOf[nid] + zone, now, place, hold);
   }
 
   free(nid: number, pfn: number, order: number): void {
@@ -173,7 +173,7 @@ export class Zones {
     return [...this.#zones].flatMap(([nid, zones]) =>
       zones.map(({ name, buddy }): ZoneEnd => {
         const blocks = new Array<number>(this.#wiring.layout.maxPageOrder + 1).fill(0);
-        for (const [, order] of buddyBlocks(buddy)) blocks[order]! += 1;
+        for (const [, order] of buddyBlocks(buddy)) blocks[order] += 1;
         return { nid, zone: name, blocks };
       }),
     );

@@ -160,7 +160,7 @@ class Counted {
     const first = (pfn - basePfn) >>> orderPerBit;
     const end = Math.ceil((pfn - basePfn + count) / 2 ** orderPerBit);
     for (let bit = first; bit < end; bit++) {
-      this.#counts[bit]! += by;
+      this.#counts[bit] += by;
       if (by === 1 && this.#counts[bit] === 1) bitmapSet(this.bitmap, bit, 1);
       if (by === -1 && this.#counts[bit] === 0) bitmapClear(this.bitmap, bit, 1);
     }
@@ -199,8 +199,8 @@ class Timeline {
 
   /** Those before `time`, once. */
   *before(time: number): Generator<Hold> {
-    while (this.#next < this.#holds.length && this.#time(this.#holds[this.#next]!) < time) {
-      yield this.#holds[this.#next++]!;
+    while (this.#next < this.#holds.length && this.#time(this.#holds[this.#next]) < time) {
+      yield this.#holds[this.#next++];
     }
   }
 
@@ -208,8 +208,8 @@ class Timeline {
   through(time: number): Hold[] {
     const found: Hold[] = [];
     for (let i = this.#next; i < this.#holds.length; i++) {
-      if (this.#time(this.#holds[i]!) > time) break;
-      found.push(this.#holds[i]!);
+      if (this.#time(this.#holds[i]) > time) break;
+      found.push(this.#holds[i]);
     }
     return found;
   }

@@ -57,7 +57,7 @@ export function compareReplay(file: OperationFile, record: ReplayRecord): Compar
       return;
     }
     different++;
-    first ??= { line: file.lines[index]!, expected, actual: found };
+    first ??= { line: file.lines[index], expected, actual: found };
   });
   return {
     file: file.file,
@@ -113,7 +113,7 @@ function cut(row: Row, length: number): Row {
 
 /** Of a node in a `zones` row: nid, online, memory, start, spanned, and each populated zone's static part. */
 function staticNode(node: unknown[]): unknown[] {
-  const zones = (node[5] as [string, ...number[]][]).filter((zone) => zone[3]! > 0);
+  const zones = (node[5] as [string, ...number[]][]).filter((zone) => zone[3] > 0);
   return [...node.slice(0, 5), zones.map((zone) => zone.slice(0, 5))];
 }
 
@@ -146,7 +146,7 @@ class ActualRows {
   }
 
   row(index: number): Row {
-    const row = this.#file.rows[index]!;
+    const row = this.#file.rows[index];
     switch (row[0]) {
       case 'alloc':
         return [...cut(row, 7), ...this.#place(index), this.#tried(index)];
@@ -179,7 +179,7 @@ class ActualRows {
   }
 
   #outcome(index: number, field: number): number {
-    return this.#record.outcomes[index * op.OUTCOME_WIDTH + field]!;
+    return this.#record.outcomes[index * op.OUTCOME_WIDTH + field];
   }
 
   #verdict(index: number): number {
@@ -232,9 +232,9 @@ class ActualRows {
 
   #pinned(index: number): number {
     const at = index * op.OPERATION_WIDTH;
-    const area = this.#file.operations[at + operation.area]!;
-    const offset = this.#file.operations[at + operation.offset]!;
-    return this.#file.layout.areas[area]!.basePfn + offset;
+    const area = this.#file.operations[at + operation.area];
+    const offset = this.#file.operations[at + operation.offset];
+    return this.#file.layout.areas[area].basePfn + offset;
   }
 
   #areas(index: number, row: Row): unknown[] {

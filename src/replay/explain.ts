@@ -110,7 +110,7 @@ class Comparer {
     let pfnInferred = 0;
     const buddy = { compared: 0, equal: 0 };
     requests.forEach((request, index) => {
-      const placement = placements[index]!;
+      const placement = placements[index];
       if (request.source !== placement.source) {
         this.#differ(index, 'area');
         return;
@@ -152,8 +152,8 @@ class Comparer {
   }
 
   #differ(index: number, kind: 'area' | 'pfn'): void {
-    const request = this.#input.requests[index]!;
-    const placement = this.#input.placements[index]!;
+    const request = this.#input.requests[index];
+    const placement = this.#input.placements[index];
     const { reason, because } = this.#explain(request, placement, kind);
     for (const area of areasOf(request, placement)) {
       if (!this.#firstIn.has(area)) this.#firstIn.set(area, index);

@@ -56,8 +56,8 @@ export function readOperations(file: string, text: string): OperationFile {
   const parsed: unknown[] = [];
   const numbers: number[] = [];
   for (let i = 0; i < lines.length; i++) {
-    if (lines[i]!.trim() === '') continue;
-    parsed.push(parseLine(file, i + 1, lines[i]!));
+    if (lines[i].trim() === '') continue;
+    parsed.push(parseLine(file, i + 1, lines[i]));
     numbers.push(i + 1);
   }
   if (parsed.length === 0) throw new InputError(file, '1:1', 'empty, expected operations');
@@ -67,20 +67,20 @@ export function readOperations(file: string, text: string): OperationFile {
   if (parsed.length < 3) {
     throw new InputError(file, `${numbers.at(-1)}:1`, 'ends before the line with areas');
   }
-  const meta = readRow(metaRow, parsed[0], { file, line: numbers[0]! });
-  const boot = readRow(laidOutRow, parsed[1], { file, line: numbers[1]! });
-  const areas = readRow(areasRow, parsed[2], { file, line: numbers[2]! });
+  const meta = readRow(metaRow, parsed[0], { file, line: numbers[0] });
+  const boot = readRow(laidOutRow, parsed[1], { file, line: numbers[1] });
+  const areas = readRow(areasRow, parsed[2], { file, line: numbers[2] });
   const layout = layoutOf(meta, boot, areas);
-  checkLayout(layout, { file, line: numbers[2]! });
+  checkLayout(layout, { file, line: numbers[2] });
   const rows = parsed.slice(3) as Row[];
   const rowLines = numbers.slice(3);
   const encoder = new Encoder(file, { layout, areas, maxNumnodes: meta.config.max_numnodes });
   const kept: Row[] = [];
   const keptLines: number[] = [];
   rows.forEach((row, i) => {
-    if (encoder.add(row, rowLines[i]!)) {
+    if (encoder.add(row, rowLines[i])) {
       kept.push(row);
-      keptLines.push(rowLines[i]!);
+      keptLines.push(rowLines[i]);
     }
   });
   return {
@@ -89,7 +89,7 @@ export function readOperations(file: string, text: string): OperationFile {
     layout,
     cpus: areas.cpus.length,
     maxNumnodes: meta.config.max_numnodes,
-    cpuNode: areas.cpus[0]?.mem_node ?? layout.nodes[0]!.nid,
+    cpuNode: areas.cpus[0]?.mem_node ?? layout.nodes[0].nid,
     replayer: layout.nodes.length + 1,
     operations: encoder.take(),
     rows: kept,

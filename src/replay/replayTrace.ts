@@ -161,15 +161,15 @@ function placementsOf({ workload, requests }: Recording, run: FinishedReplay): P
   const { rows } = run;
   const freeOf = new Map<DmaRequest, number>();
   workload.steps.forEach((step, i) => {
-    if (step.kind === 'free' && step.request !== null) freeOf.set(step.request, rows.rowOf[i]!);
+    if (step.kind === 'free' && step.request !== null) freeOf.set(step.request, rows.rowOf[i]);
   });
   const rowsOfAlloc = workload.steps.flatMap((step, i) =>
-    step.kind === 'alloc' ? [rows.rowOf[i]!] : [],
+    step.kind === 'alloc' ? [rows.rowOf[i]] : [],
   );
   const asked = requests.map((request, i): AskedRow => {
     const node = rows.devices.get(request.device)?.node ?? -1;
     const { device, size, gfp } = request;
-    return { row: rowsOfAlloc[i]!, device, node, size, gfp, freeRow: freeOf.get(request) ?? -1 };
+    return { row: rowsOfAlloc[i], device, node, size, gfp, freeRow: freeOf.get(request) ?? -1 };
   });
   return placed(asked, run);
 }
@@ -180,11 +180,11 @@ function earlyPlacements(run: FinishedReplay): Placement[] {
   const freeOf = new Map<number, number>();
   for (let row = 0; row * TIMED_WIDTH < operations.length; row++) {
     const at = row * TIMED_WIDTH;
-    if (operations[at + timed.code] === TIMED_FREE) freeOf.set(operations[at + timed.target]!, row);
+    if (operations[at + timed.code] === TIMED_FREE) freeOf.set(operations[at + timed.target], row);
   }
   const pageSize = 2 ** run.plan.layout.pageShift;
   const asked = early.map((row): AskedRow => {
-    const size = operations[row * TIMED_WIDTH + timed.size]! * pageSize;
+    const size = operations[row * TIMED_WIDTH + timed.size] * pageSize;
     return { row, device: '', node: -1, size, gfp: '', freeRow: freeOf.get(row) ?? -1 };
   });
   return placed(asked, run);
@@ -250,7 +250,7 @@ function firstDrawing(
       run.layout.areas.find((area) => area.name === name && area.count > 0);
     const area = named(expected.source) ?? named(actual.source);
     if (area === undefined) continue;
-    const request = requests[index]!;
+    const request = requests[index];
     const attempt = request.attempts.find((one) => one.area === area.name);
     const isTheirs = expected.source === area.name && attempt !== undefined;
     return draw({

@@ -74,7 +74,7 @@ export function sameArea(layout: MemoryLayout, name: string): number {
   const exact = areas.find((area) => area.name === name && area.count > 0);
   if (exact !== undefined) return exact.index;
   const nid = nodeOfArea(name);
-  if (nid < 0) return defaultArea >= 0 && areas[defaultArea]!.count > 0 ? defaultArea : -1;
+  if (nid < 0) return defaultArea >= 0 && areas[defaultArea].count > 0 ? defaultArea : -1;
   const isNodes = ({ role, slotNid, count }: AreaLayout) =>
     (role === 'numa' || role === 'pernuma') && slotNid === nid && count > 0;
   return areas.find(isNodes)?.index ?? -1;
@@ -96,7 +96,7 @@ export function replayedDevices(
       assumed.push(node < 0 ? 'no node' : `node ${node}, whose area served it`);
     }
     if (node >= 0 && !nids.includes(node)) {
-      const other = nids[node % nids.length]!;
+      const other = nids[node % nids.length];
       assumed.push(`node ${other}: ${machine.name} has no node ${node}`);
       node = other;
     }
@@ -258,7 +258,7 @@ class Builder {
   #call(step: Step, pid: number, device: string, cpu: number) {
     const { closedLoop } = this.#options;
     const isOrderOnly = this.#workload.clock === unitless;
-    const first = this.#workload.steps[0]!.time;
+    const first = this.#workload.steps[0].time;
     const previous = this.#rows - 1;
     let after = this.#lastOfTask.get(pid) ?? -1;
     let afterToo = -1;

@@ -35,7 +35,7 @@ export interface DrawInput {
 
 export function draw(input: DrawInput): Drawing {
   const { area, placements, index, expected } = input;
-  const placement = placements[index]!;
+  const placement = placements[index];
   const actual: Range | null =
     placement.source === area.name ? [placement.pfn, placement.pages] : null;
   const { first, scale } = windowOf(area, [expected, actual]);
@@ -95,7 +95,7 @@ function kernelHeld({ area, workload, at, start }: DrawInput): Range[] {
 
 /** Held by the model when it took the request up. */
 function modelHeld({ area, placements, index, start, workload, at }: DrawInput): Range[] {
-  const { issued } = placements[index]!;
+  const { issued } = placements[index];
   const before = placements.filter(
     (one, i) =>
       i !== index && one.source === area.name && one.issued <= issued && one.freed > issued,

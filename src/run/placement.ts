@@ -92,8 +92,8 @@ export function triedById(
   const returned = new Map<number, { area: number; pfn: number }[]>();
   for (const log of logs) {
     for (let at = 0; at < log.returned.length; at += RETURNED_WIDTH) {
-      const id = log.returned[at]!;
-      const back = { area: log.returned[at + 1]!, pfn: log.returned[at + 2]! };
+      const id = log.returned[at];
+      const back = { area: log.returned[at + 1], pfn: log.returned[at + 2] };
       returned.set(id, [...(returned.get(id) ?? []), back]);
     }
   }
@@ -141,7 +141,7 @@ export function replayPlacements(
   const tried = triedById(layout, record.logs);
   const sequences = new Map<string, number>();
   const field = (row: number, name: keyof typeof timedOutcome): number =>
-    record.outcomes[row * TIMED_OUTCOME_WIDTH + timedOutcome[name]]!;
+    record.outcomes[row * TIMED_OUTCOME_WIDTH + timedOutcome[name]];
   return asked.map(({ row, device, node, size, gfp, freeRow }) => {
     const sequence = sequences.get(device) ?? 0;
     sequences.set(device, sequence + 1);
@@ -173,7 +173,7 @@ export function gfpText(bits: number): string {
   const parts: string[] = [];
   let left = bits;
   for (const name of ['KERNEL', 'ATOMIC', 'NOIO', 'NOWAIT', ...Object.keys(gfpNames)]) {
-    const value = gfpNames[name]!;
+    const value = gfpNames[name];
     if (value === 0 || (left & value) !== value) continue;
     const isBit = (value & (value - 1)) === 0;
     const isPlain = ['NOWAIT', 'DMA', 'DMA32'].includes(name);

@@ -111,8 +111,8 @@ function freesByPage(
     for (let at = 0; at < freed.length; at += FREED_WIDTH) {
       const key = `${freed[at]} ${freed[at + 2]}`;
       const list = times.get(key);
-      if (list === undefined) times.set(key, [freed[at + 1]!]);
-      else list.push(freed[at + 1]!);
+      if (list === undefined) times.set(key, [freed[at + 1]]);
+      else list.push(freed[at + 1]);
     }
   }
   for (const list of times.values()) list.sort((a, b) => a - b);

@@ -10,7 +10,7 @@ import { ID_SPAN } from '../wire/dma.js';
 
 /** What a device's numbers advance by from call to call: the handle is in them too. */
 export function callSpan(plan: Plan, device: number): number {
-  const { kind, config } = plan.devices[device]!;
+  const { kind, config } = plan.devices[device];
   return Math.max(1, countHandles(deviceModel(kind)!, config, environmentOf(plan)));
 }
 

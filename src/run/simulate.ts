@@ -82,7 +82,7 @@ function resultOf(
   // What a companion records counts for the device it came with.
   const names = new Map(
     plan.devices.map(({ owner }, i) => {
-      const { name, declaration } = scenario.devices[owner ?? i]!;
+      const { name, declaration } = scenario.devices[owner ?? i];
       return [firstDevice + i, { name, declaration }];
     }),
   );

@@ -108,7 +108,7 @@ function byDeclaration(devices: readonly DeviceResult[]): DeviceResult[][] {
 
 /** One device, or all of a declaration: then the node column says how many nodes. */
 function deviceRow(group: readonly DeviceResult[], areas: readonly AreaResult[]): Cell[] {
-  const first = group[0]!;
+  const first = group[0];
   const sum = (of: (device: DeviceResult) => number) =>
     group.reduce((total, device) => total + of(device), 0);
   const from = [

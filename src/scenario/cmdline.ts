@@ -275,7 +275,7 @@ function handlers(kernel: Kernel, config: Kconfig, arch: Arch): Map<string, Hand
   const { kconfig, everyParameter, byNodeParameter } = kernel.reservation;
   if (kconfig !== null && !config[kconfig]) return known;
   for (const name of [everyParameter, byNodeParameter]) {
-    if (name !== null) known.set(name, areaParameters[name]!);
+    if (name !== null) known.set(name, areaParameters[name]);
   }
   return known;
 }

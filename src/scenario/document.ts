@@ -110,7 +110,7 @@ export class Source {
     let node = this.document.contents as Node | null;
     for (let i = 0; i < path.length; i++) {
       if (!isCollection(node)) break;
-      const part = path[i]!;
+      const part = path[i];
       if (key && i === path.length - 1 && isMap(node))
         return (pairOf(node, part)?.key as Node | undefined) ?? node;
       const next = isMap(node)
@@ -147,7 +147,7 @@ export function parseSources(
   });
   if (!Array.isArray(documents) || documents.length === 0) throw empty(file);
   const list = documents.filter(({ contents }, i) => i === 0 || contents !== null) as Document[];
-  if (list.length === 1 && list[0]!.contents === null) throw empty(file);
+  if (list.length === 1 && list[0].contents === null) throw empty(file);
   const fail: Fail = (node, message) => {
     throw new ScenarioError(placeAt(file, lines, node?.range?.[0] ?? 0), message);
   };
@@ -157,7 +157,7 @@ export function parseSources(
     new Source(file, { document, lines, overrides: [] }).data();
     inlineAliases(document);
   }
-  const base = list[0]!;
+  const base = list[0];
   const changes = overrides.map((one) => ({ ...one, path: dotted(one.path) }));
   return list.map((document) => {
     const whole = document === base ? document : variant(base, document);

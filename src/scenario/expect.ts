@@ -185,7 +185,7 @@ class Parser {
   }
 
   private get token(): Token {
-    return this.list[this.at]!;
+    return this.list[this.at];
   }
 
   private take(text: string): boolean {

@@ -27,12 +27,12 @@ export function explain(
     besides?: readonly string[];
   },
 ): ScenarioError {
-  const deepest = deepen(issues[0]!);
+  const deepest = deepen(issues[0]);
   const path = [...root, ...deepest.path];
   const value = valueAt(data, deepest.path);
   switch (deepest.code) {
     case 'unrecognized_keys': {
-      const key = deepest.keys[0]!;
+      const key = deepest.keys[0];
       const known = keysAt(schema, deepest.path);
       const hint = didYouMean(key, deepest.path.length > 0 ? known : [...known, ...besides]);
       return source.error([...path, key], `unknown key, ${hint}`, { key: true });

@@ -160,7 +160,7 @@ function ownKeys(
 
 function nidList({ nodes }: Machine): string {
   const nids = nodes.map(({ nid }) => nid);
-  const dense = nids.length > 1 && nids.at(-1) === nids[0]! + nids.length - 1;
+  const dense = nids.length > 1 && nids.at(-1) === nids[0] + nids.length - 1;
   return dense ? `${nids[0]}-${nids.at(-1)}` : nids.join(', ');
 }
 
@@ -183,7 +183,7 @@ function deviceNodes(
   source: Source,
   { declaration, device, machine }: { declaration: string; device: DeviceKeys; machine: Machine },
 ): readonly number[] {
-  const { node = machine.nodes[0]!.nid } = device;
+  const { node = machine.nodes[0].nid } = device;
   // A node of memory alone has no bus; a node that is offline has no devices yet.
   if (node === 'all') {
     return machine.nodes.filter(({ online, cpus }) => online && cpus > 0).map(({ nid }) => nid);
@@ -286,7 +286,7 @@ export function resolveTimeline(
       list.push({ at: entry.at, do: 'write', devices: chosen, numaNode });
       return;
     }
-    const numbers = eventNumbers(source, { path, entry, kind: devices[chosen[0]!]!.kind });
+    const numbers = eventNumbers(source, { path, entry, kind: devices[chosen[0]].kind });
     list.push({ at: entry.at, do: 'send', devices: chosen, event: entry.event, numbers });
   });
   return list.sort((a, b) => a.at - b.at);

@@ -113,7 +113,7 @@ export async function neededAtLeast(
     if (enough++ === seeds.length) return 0;
   }
   let low = -1;
-  let high = steps[area]!;
+  let high = steps[area];
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2);
     if (await fails(options, { steps: replaced(steps, area, middle), seeds, enough })) low = middle;
@@ -179,7 +179,7 @@ class Search {
       for (let round = 0; bad.length > this.allowed && round < roundsMax; round++) {
         const before = steps;
         await this.learn(bad, () => [...before]);
-        const next = this.answer().map((need, i) => Math.max(need, steps[i]!));
+        const next = this.answer().map((need, i) => Math.max(need, steps[i]));
         steps = same(next, steps) ? next.map((need, i) => this.up(need, i)) : next;
         bad = await this.failing(steps);
       }
@@ -198,7 +198,7 @@ class Search {
   }
 
   private up(step: number, area: number): number {
-    return Math.min(this.most[area]!, step + 1);
+    return Math.min(this.most[area], step + 1);
   }
 
   /** Tries seeds at what is known to be enough, and finds out what those need that want more. */
@@ -209,9 +209,9 @@ class Search {
       const begin = enough();
       const verdicts = await Promise.all(batch.map((seed) => this.options.try(begin, seed)));
       for (const [i, seed] of batch.entries()) {
-        if (verdicts[i]!.short.length === 0) continue;
+        if (verdicts[i].short.length === 0) continue;
         const from = enough();
-        const again = same(from, begin) ? verdicts[i]! : await this.options.try(from, seed);
+        const again = same(from, begin) ? verdicts[i] : await this.options.try(from, seed);
         if (again.short.length > 0) this.note(await this.need(seed, from));
       }
     }
@@ -219,8 +219,8 @@ class Search {
 
   private note(need: readonly number[]): void {
     this.needs.forEach((needs, i) => {
-      if (need[i]! <= (needs[this.allowed] ?? 0)) return;
-      needs.push(need[i]!);
+      if (need[i] <= (needs[this.allowed] ?? 0)) return;
+      needs.push(need[i]);
       needs.sort((a, b) => b - a);
       needs.length = Math.min(needs.length, this.allowed + 1);
     });
@@ -232,7 +232,7 @@ class Search {
     for (let at = 0; at < seeds.length; at += together) {
       const batch = seeds.slice(at, at + together);
       const verdicts = await Promise.all(batch.map((seed) => this.options.try(steps, seed)));
-      bad.push(...batch.filter((_, i) => verdicts[i]!.short.length > 0));
+      bad.push(...batch.filter((_, i) => verdicts[i].short.length > 0));
     }
     return bad;
   }
@@ -244,8 +244,8 @@ class Search {
     const areas = high.map((_, i) => i);
     areas.sort((a, b) => Number(b === this.options.fallback) - Number(a === this.options.fallback));
     for (const area of areas) {
-      let low = from[area]!;
-      let enough = high[area]!;
+      let low = from[area];
+      let enough = high[area];
       // Often nothing more is wanted of it at all.
       if (enough > low && (await this.content(seed, replaced(high, area, low)))) enough = low;
       while (enough - low > 1) {
@@ -265,19 +265,19 @@ class Search {
   /** Sizes that are enough for this seed, by doubling what is added to those that are not. */
   private async enlarge(seed: number, from: readonly number[]): Promise<number[]> {
     const { fallback } = this.options;
-    const steps = from.map((step, i) => Math.max(step, this.needs[i]![0] ?? 0));
+    const steps = from.map((step, i) => Math.max(step, this.needs[i][0] ?? 0));
     const added = steps.map(() => 0);
     for (;;) {
       const verdict = await this.options.try(steps, seed);
       if (verdict.short.length === 0) return steps;
       for (const area of verdict.unreserved) {
-        const least = from[area]!;
+        const least = from[area];
         // What cannot be reserved at this size cannot be larger either.
-        this.most[area] = Math.max(least, Math.min(this.most[area]!, steps[area]! - 1));
-        steps[area] = least + Math.floor((steps[area]! - least) / 2);
+        this.most[area] = Math.max(least, Math.min(this.most[area], steps[area] - 1));
+        steps[area] = least + Math.floor((steps[area] - least) / 2);
         added[area] = 0;
       }
-      const room = (area: number) => steps[area]! < this.most[area]!;
+      const room = (area: number) => steps[area] < this.most[area];
       let grow = verdict.short.filter(room);
       if (grow.length === 0 && fallback !== undefined && room(fallback)) grow = [fallback];
       if (grow.length === 0) {
@@ -285,8 +285,8 @@ class Search {
         throw new Unreachable(verdict, seed);
       }
       for (const area of grow) {
-        added[area] = Math.max(1, added[area]! * 2);
-        steps[area] = Math.min(this.most[area]!, steps[area]! + added[area]!);
+        added[area] = Math.max(1, added[area] * 2);
+        steps[area] = Math.min(this.most[area], steps[area] + added[area]);
       }
     }
   }

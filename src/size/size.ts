@@ -169,7 +169,7 @@ class Sizer {
     const areas: SizedArea[] = [];
     for (const [i, key] of keys.entries()) {
       const low = (await neededAtLeast(asked, steps, i)) * step;
-      areas.push({ key, size: steps[i]! * step, low, nextDown: await this.nextDown(steps, i) });
+      areas.push({ key, size: steps[i] * step, low, nextDown: await this.nextDown(steps, i) });
     }
     const sizes = this.sizes(steps);
     return {
@@ -198,7 +198,7 @@ class Sizer {
   }
 
   private sizes(steps: Steps): Sizes {
-    return new Map(this.of.keys.map((key, i) => [key, steps[i]! * this.of.step]));
+    return new Map(this.of.keys.map((key, i) => [key, steps[i] * this.of.step]));
   }
 
   /** Bytes that all areas take together. */
@@ -214,7 +214,7 @@ class Sizer {
     if (steps[area] === 0) return null;
     const less = steps.map((step, i) => (i === area ? step - 1 : step));
     const { bad } = await this.point(less, Math.min(this.seeds.length, nextDownRuns));
-    return { size: less[area]! * this.of.step, bad };
+    return { size: less[area] * this.of.step, bad };
   }
 
   /** Shares of the answer, one step below it, the answer, one step above; ascending, each once. */
@@ -225,7 +225,7 @@ class Sizer {
       ...[part(0), part(0.25), part(0.5), part(0.75)],
       steps.map((one) => Math.max(0, one - 1)),
       [...steps],
-      steps.map((one, i) => (one > 0 ? Math.min(one + 1, most.get(keys[i]!)! / step) : 0)),
+      steps.map((one, i) => (one > 0 ? Math.min(one + 1, most.get(keys[i])! / step) : 0)),
     ];
     const once = new Map(choices.map((choice) => [choice.join(), choice]));
     const sum = (choice: Steps) => choice.reduce((total, one) => total + one, 0);
@@ -285,7 +285,7 @@ class Sizer {
     const { keys, step, most } = this.of;
     let steps = keys.map((key) => most.get(key)! / step);
     for (;;) {
-      const { unreserved } = this.judge(steps, await this.record(steps, this.seeds[0]!), null);
+      const { unreserved } = this.judge(steps, await this.record(steps, this.seeds[0]), null);
       if (unreserved.length === 0) return steps;
       steps = steps.map((one, i) => (unreserved.includes(i) ? Math.floor(one / 2) : one));
     }
@@ -332,9 +332,9 @@ class Sizer {
     const { keys, step } = this.of;
     const all = keys.map((_, i) => i);
     if (record.failed !== null) {
-      return { short: all, unreserved: all.filter((i) => steps[i]! > 0) };
+      return { short: all, unreserved: all.filter((i) => steps[i] > 0) };
     }
-    const unreserved = all.filter((i) => steps[i]! > 0 && !has(record, keys[i]!, steps[i]! * step));
+    const unreserved = all.filter((i) => steps[i] > 0 && !has(record, keys[i], steps[i] * step));
     const short = new Set<number>();
     for (const node of record.nodes) {
       const best = unavoidable?.nodes.find(({ nid }) => nid === node.nid);

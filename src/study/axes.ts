@@ -126,9 +126,10 @@ function rangePoints(
   axis: Exclude<AxisKeys, readonly unknown[]>,
 ): AxisPoint[] {
   const bound = (key: 'from' | 'to' | 'step'): Quantity => {
-    const found = quantity(axis[key]!);
+    const written = axis[key];
+    const found = written === undefined ? undefined : quantity(written);
     if (found) return found;
-    throw source.error([...path, key], `${axis[key]}, expected a number, a size or a time`);
+    throw source.error([...path, key], `${written}, expected a number, a size or a time`);
   };
   const from = bound('from');
   const to = bound('to');
@@ -162,15 +163,15 @@ function rangePoints(
  */
 export function combine(source: Source, keys: StudyKeys, axes: readonly Axis[]): Combination[] {
   const groups = groupsOf(source, keys, axes);
-  const total = groups.reduce((product, group) => product * group[0]!.values.length, 1);
+  const total = groups.reduce((product, group) => product * group[0].values.length, 1);
   if (total > combinationsMax) {
     throw source.error(['axes'], `${total} combinations, expected at most ${combinationsMax}`);
   }
   let list: Map<string, AxisPoint>[] = [new Map()];
   for (const group of groups) {
     list = list.flatMap((before) =>
-      group[0]!.values.map((_, i) => {
-        const own = group.map(({ name, values }) => [name, values[i]!] as const);
+      group[0].values.map((_, i) => {
+        const own = group.map(({ name, values }) => [name, values[i]] as const);
         return new Map([...before, ...own]);
       }),
     );
@@ -197,9 +198,9 @@ function groupsOf(source: Source, keys: StudyKeys, axes: readonly Axis[]): Axis[
       if (groupOf.has(name)) throw source.error(path, `${name} is zipped twice`);
       return axis;
     });
-    const uneven = group.findIndex(({ values }) => values.length !== group[0]!.values.length);
+    const uneven = group.findIndex(({ values }) => values.length !== group[0].values.length);
     if (uneven >= 0) {
-      const [first, other] = [group[0]!, group[uneven]!];
+      const [first, other] = [group[0], group[uneven]];
       const found = `${other.name} has ${other.values.length} values`;
       const message = `${found}, expected ${first.values.length} as ${first.name} has`;
       throw source.error(['zip', i, uneven], message);

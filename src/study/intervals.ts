@@ -56,8 +56,8 @@ export function quantileInterval(
   const { low, high } = quantileRanks(sorted.length, q, confidence);
   return {
     value: sorted[Math.max(1, Math.ceil(q * sorted.length)) - 1] ?? Number.NaN,
-    low: low === null ? null : sorted[low - 1]!,
-    high: high === null ? null : sorted[high - 1]!,
+    low: low === null ? null : sorted[low - 1],
+    high: high === null ? null : sorted[high - 1],
   };
 }
 
@@ -126,6 +126,6 @@ export function pairedInterval(
   confidence: number,
 ): MeanEstimate {
   const count = Math.min(a.length, b.length);
-  const differences = Array.from({ length: count }, (_, i) => a[i]! - b[i]!);
+  const differences = Array.from({ length: count }, (_, i) => a[i] - b[i]);
   return meanInterval(differences, confidence);
 }

@@ -41,7 +41,7 @@ export function parseStudy(text: string, file: string, options: LoadStudyOptions
   if (sources.length > 1) {
     throw new ScenarioError({ file }, `${sources.length} documents, expected one study`);
   }
-  const source = sources[0]!;
+  const source = sources[0];
   const data = source.data();
   const parsed = studyKeys.safeParse(data);
   if (!parsed.success) throw explain(source, parsed.error.issues, { schema: studyKeys, data });
@@ -179,7 +179,7 @@ function filled(
     const message = `{${name}} is no axis, ${didYouMean(name, [...combination.keys()])}`;
     throw source.error(['set', path], message);
   };
-  if (alone) return pointOf(alone[1]!).yaml;
+  if (alone) return pointOf(alone[1]).yaml;
   return JSON.stringify(
     value.replaceAll(/\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) =>
       String(pointOf(name).value),
@@ -235,19 +235,19 @@ function baselineValues(
   if (random === 'independent') {
     throw source.error(['baseline'], 'pairs nothing, expected random: common');
   }
-  const known = Object.keys(variants[0]!.values);
+  const known = Object.keys(variants[0].values);
   for (const [axis, value] of Object.entries(baseline)) {
     if (!known.includes(axis)) {
       const message = `${axis} is no axis, ${didYouMean(axis, known)}`;
       throw source.error(['baseline', axis], message, { key: true });
     }
-    const values = [...new Set(variants.map((variant) => variant.values[axis]!))];
+    const values = [...new Set(variants.map((variant) => variant.values[axis]))];
     if (values.some((one) => String(one) === String(value))) continue;
     throw source.error(['baseline', axis], `${value}, expected one of ${values.join(', ')}`);
   }
   const exact = Object.entries(baseline).map(([axis, value]) => {
     const found = variants.find(({ values }) => String(values[axis]) === String(value))!;
-    return [axis, found.values[axis]!] as const;
+    return [axis, found.values[axis]] as const;
   });
   return Object.fromEntries(exact);
 }

@@ -56,7 +56,7 @@ export class Maker {
     let scenario = this.scenarios.get(document);
     if (scenario === undefined) {
       for (const [path, digest] of Object.entries(modules)) checkModule(path, digest);
-      scenario = parseScenario(document, 'scenario.yaml')[0]!;
+      scenario = parseScenario(document, 'scenario.yaml')[0];
       // The oldest goes; a Map keeps the order in which keys came.
       if (this.scenarios.size >= scenariosMax) {
         this.scenarios.delete(this.scenarios.keys().next().value!);

@@ -78,14 +78,14 @@ export class Ledger {
 
   /** Takes in what came of a run. */
   take({ variant, replication }: PlannedRun, record: RunRecord | null): void {
-    const account = this.accounts[variant.index]!;
+    const account = this.accounts[variant.index];
     if (account.there.has(replication)) return;
     account.there.add(replication);
     this.counted.there++;
     if (record === null || !this.reads) return;
     const lookup = lookupOf(record);
     this.study.until.forEach(({ name, measure }, i) => {
-      account.series[i]![replication] = lookup(name, measure) ?? Number.NaN;
+      account.series[i][replication] = lookup(name, measure) ?? Number.NaN;
     });
     if (account.decided || account.there.size < account.needed) return;
     const { needed, decided } = this.asked(account.series);

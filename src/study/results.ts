@@ -93,7 +93,7 @@ export async function summarize(
 ): Promise<VariantSummary[]> {
   const summaries = study.variants.map((variant) => new VariantSummary(variant));
   for (const { variant, run } of runs) {
-    if (journal.has(run)) summaries[variant.index]!.add(await journal.read(run));
+    if (journal.has(run)) summaries[variant.index].add(await journal.read(run));
   }
   return summaries;
 }

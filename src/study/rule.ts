@@ -87,7 +87,7 @@ export function replicationsNeeded(
   const there = Math.min(...series.map((values) => values.length));
   let count = Math.min(atLeast, atMost);
   for (; count <= there; count = Math.min(count + step, atMost)) {
-    const enough = rules.every((rule, i) => holds(rule, series[i]!.slice(0, count), confidence));
+    const enough = rules.every((rule, i) => holds(rule, series[i].slice(0, count), confidence));
     if (enough || count === atMost) return { count, done: true };
   }
   return { count, done: false };

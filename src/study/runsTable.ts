@@ -67,7 +67,7 @@ export function variantColumns<Row>(
   valuesOf: (row: Row) => PlannedRun['variant'],
 ): TableColumn<Row>[] {
   const axes = study.axes.map((axis): TableColumn<Row> => {
-    const type = columnType(study.variants.map(({ values }) => values[axis]!));
+    const type = columnType(study.variants.map(({ values }) => values[axis]));
     return { name: axis, type, of: (row) => valuesOf(row).values[axis] };
   });
   const labels = Object.entries(study.labels).map(([name, value]): TableColumn<Row> => {

@@ -111,7 +111,7 @@ export function* summaryRows(
   const of = (index: number): Map<string, Measured> => {
     let known = measured.get(index);
     if (known === undefined) {
-      known = new Map(summaries[index]!.measured().map((one) => [keyOf(one), one]));
+      known = new Map(summaries[index].measured().map((one) => [keyOf(one), one]));
       measured.set(index, known);
     }
     return known;
@@ -145,8 +145,8 @@ function pairedDifference(
   const both = a.flatMap((value, i) => (Number.isNaN(value - (b[i] ?? Number.NaN)) ? [] : [i]));
   if (both.length === 0) return null;
   return pairedInterval(
-    both.map((i) => a[i]!),
-    both.map((i) => b[i]!),
+    both.map((i) => a[i]),
+    both.map((i) => b[i]),
     confidence,
   );
 }

@@ -24,7 +24,7 @@ export function table(columns: readonly Column[], rows: readonly (readonly Cell[
     columns
       .map(({ right }, i) => {
         const text = cells[i] ?? '';
-        return right ? text.padStart(widths[i]!) : text.padEnd(widths[i]!);
+        return right ? text.padStart(widths[i]) : text.padEnd(widths[i]);
       })
       .join(gap)
       .trimEnd();

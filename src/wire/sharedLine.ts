@@ -66,8 +66,8 @@ export function satisfied(
   a: number,
   b: number,
 ): boolean {
-  if (operation === op.take) return words[at + a]! >= b;
-  if (operation === op.share) return words[at + lock.lock]! >= 0;
+  if (operation === op.take) return words[at + a] >= b;
+  if (operation === op.share) return words[at + lock.lock] >= 0;
   if (operation === op.await) return words[at + a] === b;
   return true;
 }
@@ -97,38 +97,38 @@ export function perform(
     case op.await:
       return;
     case op.add:
-      words[at + a]! += b;
+      words[at + a] += b;
       return;
     case op.store:
-      if (words[at + a] !== b) words[at + llq.version]!++;
+      if (words[at + a] !== b) words[at + llq.version]++;
       words[at + a] = b;
       return;
     case op.claim:
       if (words[at + llq.version] !== a) return;
-      words[at + llq.prod]! += b;
+      words[at + llq.prod] += b;
       words[at + llq.owned] = 1;
-      words[at + llq.version]!++;
+      words[at + llq.version]++;
       return;
     case op.reserve:
-      words[at + sum.prod]! += a;
-      words[at + sum.syncs]! += b;
-      words[at + sum.owned]!++;
-      words[at + sum.version]!++;
+      words[at + sum.prod] += a;
+      words[at + sum.syncs] += b;
+      words[at + sum.owned]++;
+      words[at + sum.version]++;
       return;
     case op.gather:
       words[at + llq.owned] = 0;
       if (a === 1) words[at + sum.syncs] = 0;
-      words[at + llq.version]!++;
-      words[at + llq.gathering]!++;
+      words[at + llq.version]++;
+      words[at + llq.gathering]++;
       return;
     case op.take:
-      if (words[at + a]! >= b) words[at + a]! -= b;
+      if (words[at + a] >= b) words[at + a] -= b;
       return;
     case op.trylock:
       if (words[at + lock.lock] === 0) words[at + lock.lock] = EXCLUSIVE;
       return;
     case op.share:
-      if (words[at + lock.lock]! >= 0) words[at + lock.lock]! += a;
+      if (words[at + lock.lock] >= 0) words[at + lock.lock] += a;
       return;
     default:
       throw new Error(`operation ${operation} on a shared line`);
@@ -167,7 +167,7 @@ export class LineCaches {
   hit(access: LineAccess, out: Float64Array, to: number): void {
     const cache = this.#cache(access.device);
     const at = access.line * STRIDE;
-    for (let word = 0; word < WORDS; word++) out[to + word] = cache[at + word]!;
+    for (let word = 0; word < WORDS; word++) out[to + word] = cache[at + word];
     perform(cache, at, access.operation, access.a, access.b);
   }
 
@@ -175,9 +175,9 @@ export class LineCaches {
   keep(device: number, line: number, m: Float64Array, from: number): void {
     const cache = this.#cache(device);
     const at = line * STRIDE;
-    for (let word = 0; word < WORDS; word++) cache[at + word] = m[from + word]!;
+    for (let word = 0; word < WORDS; word++) cache[at + word] = m[from + word];
     cache[at + slot.held] = 1;
-    perform(cache, at, cache[at + slot.op]!, cache[at + slot.a]!, cache[at + slot.b]!);
+    perform(cache, at, cache[at + slot.op], cache[at + slot.a], cache[at + slot.b]);
   }
 
   /** Gives the line up; its words go to `out`. */
@@ -186,7 +186,7 @@ export class LineCaches {
     const at = line * STRIDE;
     if (cache[at + slot.held] !== 1) throw new Error(`line ${line} is recalled and not held`);
     cache[at + slot.held] = 0;
-    for (let word = 0; word < WORDS; word++) out[to + word] = cache[at + word]!;
+    for (let word = 0; word < WORDS; word++) out[to + word] = cache[at + word];
   }
 }
 

@@ -18,7 +18,7 @@ interface Seen {
 }
 
 function after(model: DeviceModel, name: string, then: Action): DeviceModel {
-  const own = model.actions[name]!;
+  const own = model.actions[name];
   const both: Action = (dma, row, n) => {
     own(dma, row, n);
     then(dma, row, n);
@@ -34,7 +34,7 @@ function watched(seen: Seen): DeviceModel[] {
     for (; executed < row.cons!; executed++) seen.executed.push(executed);
   });
   smmu = after(smmu, 'noteWritten', (_dma, row, n) => {
-    seen.filled = Math.max(seen.filled, n[0]! + n[1]! - row.cons!);
+    seen.filled = Math.max(seen.filled, n[0] + n[1] - row.cons!);
   });
   let cpu: DeviceModel = after(smmuCpu, 'takeRoom', (_dma, row) => {
     seen.room.push({ prod: row.prod!, size: row.n! + row.sync!, owner: row.owner === 1 });
@@ -78,7 +78,7 @@ test('every command is stored in room of its own, published once, and executed o
     fc.property(anyone, (config) => {
       const { seen, ends } = contend(config);
       const room = seen.room.map(({ prod, size }) => [prod, prod + size]);
-      room.sort((a, b) => a[0]! - b[0]!);
+      room.sort((a, b) => a[0] - b[0]);
       const end = seen.published.at(-1)?.end ?? 0;
       expect(room.every(([from], i) => from === (room[i - 1]?.[1] ?? 0))).toBe(true);
       expect(

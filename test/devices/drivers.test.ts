@@ -63,7 +63,7 @@ test('a virtqueue is halved until it fits a page, and the last attempt may not f
   expect(sizes(halved.asked).slice(0, 4)).toEqual([26_694, 13_382, 6726, 6726]);
   const never = run({ devices: [{ kind: 'virtio-net' }], serve: () => -1 });
   expect(sizes(never.asked)).toEqual([6726, 3398]);
-  expect(never.ends[0]!.state).toBe('virtio-net.failed');
+  expect(never.ends[0].state).toBe('virtio-net.failed');
 });
 
 test('host memory of a drive: chunks are halved down to the least it takes, and it can do without', () => {
@@ -90,7 +90,7 @@ test('host memory of a drive: chunks are halved down to the least it takes, and 
     hmb_chunk_min: '1M',
   } as typeof hmb);
   expect(none.sum('hmb_refused')).toBe(1);
-  expect(none.ends[0]!.state).toBe('nvme.up.running');
+  expect(none.ends[0].state).toBe('nvme.up.running');
 });
 
 test('a part of the host memory is enough where the drive asks for no least', () => {
@@ -100,7 +100,7 @@ test('a part of the host memory is enough where the drive asks for no least', ()
     serve: (bytes, nid) => (bytes === 4 * 2 ** 20 && ++chunks > 2 ? -1 : nid),
   });
   expect(sum('hmb_bytes')).toBe(8 * 2 ** 20);
-  expect(ends[0]!.state).toBe('nvme.up.running');
+  expect(ends[0].state).toBe('nvme.up.running');
 });
 
 test('an I/O queue that is refused fails the probe of a drive', () => {
@@ -137,7 +137,7 @@ test('a plane that is refused takes the other plane of its buffer back with it',
     serve: (_bytes, nid, count) => (count === 5 ? -1 : nid),
   });
   expect(sizes(asked, 'free')).toEqual([1920 * 1080]);
-  expect(ends[0]!.state).toBe('vb2.ready');
+  expect(ends[0].state).toBe('vb2.ready');
 });
 
 test('a mode that does not fit leaves the old one on the screen', () => {
@@ -163,7 +163,7 @@ test('firmware memory over 2 MiB that is refused is asked for again in pieces', 
   const MiB = 2 ** 20;
   expect(sizes(asked)).toEqual([MiB / 2, 6 * MiB, MiB / 2, 2 * MiB, 2 * MiB, 2 * MiB]);
   expect(sum('asked_smaller')).toBe(1);
-  expect(ends[0]!.state).toBe('wifi.up.running');
+  expect(ends[0].state).toBe('wifi.up.running');
 });
 
 test('an accelerator asks for its contexts without blocking, and fails with any queue pair', () => {

@@ -61,7 +61,7 @@ export class Bench {
       row,
       numbers: new Float64Array(8),
       arm: (delay) => {
-        const token = ++row.rows[header.tokens]!;
+        const token = ++row.rows[header.tokens];
         this.log.push(`${this.now} arm ${token} ${delay}`);
         this.#timers.push({ due: this.now + delay, token });
         return token;
@@ -97,7 +97,7 @@ export class Bench {
   observe(): string {
     const { rows, base } = this.around.row;
     const own = rows.slice(base + header.timers + this.timersMax);
-    const seen = `${this.machine.leaves[rows[base]!]} [${own}] ${this.log.join('; ')}`;
+    const seen = `${this.machine.leaves[rows[base]]} [${own}] ${this.log.join('; ')}`;
     this.log.length = 0;
     return seen;
   }
@@ -143,7 +143,7 @@ export function firstDifference(
   const lowered = loweredBench(subject, tables);
   const interpreted = interpretedBench(subject, tables);
   for (let at = -1; at < steps.length; at++) {
-    const run = (bench: Bench): void => (at < 0 ? bench.start() : bench.step(steps[at]!));
+    const run = (bench: Bench): void => (at < 0 ? bench.start() : bench.step(steps[at]));
     try {
       run(interpreted);
     } catch (error) {

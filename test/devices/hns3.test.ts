@@ -20,7 +20,7 @@ test('the probe takes the command queues, all TX rings, all RX rings and their p
   const { asked, ends, sum } = run({ devices: [{ kind: 'hns3', nid: 1, config }] });
   expect(of(asked)).toEqual([...cmdqs, ...rings, ...pools]);
   expect(asked.filter((line) => line.endsWith('bulk'))).toHaveLength(2);
-  expect(ends[0]!.state).toBe('hns3.up.running');
+  expect(ends[0].state).toBe('hns3.up.running');
   expect(sum('placed.node.local')).toBe(6);
   expect(sum('pool_pages.local')).toBe((2 * POOL) / 4096);
 });
@@ -35,7 +35,7 @@ test('up and down do not touch the rings, which live from probe to removal', () 
     ],
   });
   expect(asked).toHaveLength(8);
-  expect(ends[0]!.state).toBe('hns3.down');
+  expect(ends[0].state).toBe('hns3.down');
 });
 
 test('a resize takes the new rings before it frees the old ones', () => {
@@ -45,7 +45,7 @@ test('a resize takes the new rings before it frees the old ones', () => {
   });
   const larger = [...rings.map(() => `alloc 32000`), ...pools.map(() => `alloc ${1000 * 2048}`)];
   expect(of(asked).slice(8)).toEqual([...larger, ...freedRings]);
-  expect(ends[0]!.state).toBe('hns3.up.running');
+  expect(ends[0].state).toBe('hns3.up.running');
 });
 
 test('a resize that is refused gives the new rings back and keeps the old', () => {
@@ -66,7 +66,7 @@ test('a resize while the interface is down is done at once', () => {
     timeline: [{ at: 5_000, event: 'RESIZE', numbers: [128] }],
   });
   expect(of(asked).slice(8, 10)).toEqual(Array(2).fill(`alloc ${128 * 32}`));
-  expect(ends[0]!.state).toBe('hns3.down');
+  expect(ends[0].state).toBe('hns3.down');
 });
 
 test('rings that are refused fail the probe, and everything granted so far is freed', () => {
@@ -93,7 +93,7 @@ test('ethtool -L frees all rings and takes those of as many queues', () => {
     `alloc ${RING}`,
     `alloc ${POOL}`,
   ]);
-  expect(ends[0]!.state).toBe('hns3.up.running');
+  expect(ends[0].state).toBe('hns3.up.running');
 });
 
 test('a reset frees all rings and takes them again; removal frees all', () => {
@@ -127,7 +127,7 @@ test('what is asked for during an operation is done after it', () => {
       { at: 20_030, event: 'UP' },
     ],
   });
-  expect(ends[0]!.state).toMatch(/^hns3.up/);
+  expect(ends[0].state).toMatch(/^hns3.up/);
   expect(of(asked).filter((line) => line === `alloc ${256 * 32}`)).toHaveLength(4);
 }, 10_000);
 

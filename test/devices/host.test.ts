@@ -105,7 +105,7 @@ test.each(devices)(
 
 test('a value that is wrong is named with what was expected', () => {
   const message = (config: unknown) =>
-    devices[1]!.config.safeParse(config).error?.issues[0]?.message;
+    devices[1].config.safeParse(config).error?.issues[0]?.message;
   expect(message({ queues: 0 })).toBe('0, expected a number from 1 to 1024');
   expect(message({ interval: '5 parsecs' })).toBe(
     '5 parsecs, expected a time such as 240ns, 10us, 3ms',

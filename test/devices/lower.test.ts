@@ -49,7 +49,7 @@ for (const model of devices) {
 
 /** A leaf whose `always` ends in an unguarded candidate is never at rest. */
 function alwaysLeaves({ always, candidates }: ReturnType<typeof tablesOf>, leaf: number): boolean {
-  for (let at = always[leaf]!; at !== 0 && candidates[at + 1] !== 0; at += 2) {
+  for (let at = always[leaf]; at !== 0 && candidates[at + 1] !== 0; at += 2) {
     if (candidates[at] === 0) return true;
   }
   return false;

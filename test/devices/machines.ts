@@ -12,7 +12,7 @@ export const vocabulary: Vocabulary<Fields> = {
     Array.from({ length: 6 }, (_, index) => [
       `act${index}`,
       (dma, row, n) => {
-        if (index % 2 === 0) row.x = (row.x * 3 + index + n[0]!) % 5;
+        if (index % 2 === 0) row.x = (row.x * 3 + index + n[0]) % 5;
         else row.y = (row.y + index + row.x) % 7;
         dma.after(0, `act${index}`, row.x * 10 + row.y);
       },
@@ -128,7 +128,7 @@ function build(root: Tree): AnyStateMachine {
               actions: effects(node.initialActions),
             },
             states: Object.fromEntries(
-              node.children.map((child, index) => [keys[index], state(child, keys[index]!)]),
+              node.children.map((child, index) => [keys[index], state(child, keys[index])]),
             ),
             ...(node.onDone ? { onDone: transition(node.onDone, count) } : {}),
           };

@@ -54,7 +54,7 @@ test('pages of a pool are taken from node after node, and all come back', async 
   expect(count(taken, 'pool_pages')).toBe(8 * 4096);
   expect(count(taken, 'pool_pages.remote')).toBeGreaterThan(0);
   const back = await result(`${text}timeline: [{ at: 100ms, do: send, device: nic, event: DOWN }]`);
-  expect(back.devices[0]!.state).toBe('igb.down');
+  expect(back.devices[0].state).toBe('igb.down');
 });
 
 test('a pool that no node can hold is refused whole, and what was taken goes back', async () => {
@@ -63,7 +63,7 @@ test('a pool that no node can hold is refused whole, and what was taken goes bac
       'devices: { nic: { kind: mlx5, node: 1, channels: 1, fw_pages: 1G } }',
   );
   expect(count(none, 'refused')).toBe(1);
-  expect(none.devices[0]!.state).toBe('mlx5.failed');
+  expect(none.devices[0].state).toBe('mlx5.failed');
 });
 
 const camera = 'kind: vb2, width: 3840, height: 2160, stream: false';
@@ -78,7 +78,7 @@ test('an area of firmware’s serves its device alone, which asks no other', asy
   expect(count(run, 'placed.device', 'cam')).toBe(2);
   expect(count(run, 'buffers_short', 'cam')).toBe(1);
   expect(count(run, 'placed.default', 'fb')).toBe(2);
-  expect(run.areas[0]!.name).toBe('pool');
+  expect(run.areas[0].name).toBe('pool');
 });
 
 test('a region that does not fit leaves its device to the default area, and cma= wins over one', async () => {

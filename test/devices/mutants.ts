@@ -46,7 +46,7 @@ export function* mutants(tables: Tables, run: (tables: Tables) => void): Generat
   const read = wordsRead(tables, run);
   for (const [column, words] of read) {
     for (const index of words) {
-      const word = tables[column][index]!;
+      const word = tables[column][index];
       for (const [what, other] of lies(tables, column, index, word)) {
         if (other === word || Number.isNaN(word)) continue;
         const copy = tables[column].slice();
@@ -78,7 +78,7 @@ function lies(tables: Tables, column: Column, index: number, word: number): [str
 
 /** A forbidden event: that nobody listens is the same. */
 function doesNothing({ candidates, blocks }: Tables, list: number): boolean {
-  return list > 0 && candidates[list] === 0 && blocks[candidates[list + 1]! + 1] === 0;
+  return list > 0 && candidates[list] === 0 && blocks[candidates[list + 1] + 1] === 0;
 }
 
 /** Lists begin at the offsets that `select` and `always` name, and alternate from there. */
@@ -91,8 +91,7 @@ function isGuard({ select, always, candidates }: Tables, index: number): boolean
 function startsOf({ candidates, initial, select, always }: Tables): number[] {
   const starts = new Set([initial]);
   for (const list of [...select, ...always]) {
-    for (let at = list; at > 0 && candidates[at + 1] !== 0; at += 2)
-      starts.add(candidates[at + 1]!);
+    for (let at = list; at > 0 && candidates[at + 1] !== 0; at += 2) starts.add(candidates[at + 1]);
   }
   return [...starts].sort((a, b) => a - b);
 }
@@ -115,11 +114,11 @@ function blockLies(tables: Tables, index: number, word: number): [string, number
 function* shortBlocks(tables: Tables, read: ReadonlySet<number>): Generator<Mutant> {
   for (const start of startsOf(tables)) {
     if (!read.has(start)) continue;
-    const end = start + 2 + tables.blocks[start + 1]!;
+    const end = start + 2 + tables.blocks[start + 1];
     const actions = (at: number): boolean =>
-      (tables.blocks[at]! & ((1 << OP_BITS) - 1)) === op.action;
+      (tables.blocks[at] & ((1 << OP_BITS) - 1)) === op.action;
     for (let at = start + 2; at + 1 < end; at++) {
-      const [one, two] = [tables.blocks[at]!, tables.blocks[at + 1]!];
+      const [one, two] = [tables.blocks[at], tables.blocks[at + 1]];
       if (one === two || !actions(at) || !actions(at + 1)) continue;
       const blocks = tables.blocks.slice();
       blocks.set([two, one], at);

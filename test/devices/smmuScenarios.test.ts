@@ -8,7 +8,7 @@ const file = (name: string) => new URL(`../../scenarios/${name}.yaml`, import.me
 function contention(cpus: number, cmdq = 'cmpxchg') {
   const set = (path: string, value: string) => ({ path, value, option: `--set ${path}=${value}` });
   const overrides = [set('devices.smmu.cpus', String(cpus)), set('devices.smmu.cmdq', cmdq)];
-  return loadScenario(file('smmu-unmap-contention'), { overrides })[0]!;
+  return loadScenario(file('smmu-unmap-contention'), { overrides })[0];
 }
 
 /** Map+unmap per second and CPU. */

@@ -34,7 +34,7 @@ test('a queue that is refused is halved, and the last attempt is below a page', 
   expect(halved.asked.slice(0, 4).map((line) => Number(line.split(' ')[2]))).toEqual([
     16384, 8192, 4096, 1_048_576,
   ]);
-  expect(halved.ends[0]!.state).toBe('smmuv3.ready.idle');
+  expect(halved.ends[0].state).toBe('smmuv3.ready.idle');
 });
 
 test('when no queue fits the probe fails and everything granted so far is freed in reverse', () => {
@@ -107,7 +107,7 @@ test('a removal during the probe is done after it', () => {
     devices: [{ kind: 'smmuv3' }],
     timeline: [{ at: 150, event: 'REMOVE' }],
   });
-  expect(ends[0]!.state).toBe('smmuv3.removed');
+  expect(ends[0].state).toBe('smmuv3.removed');
   expect(sum('placed.node.local')).toBe(4);
 });
 

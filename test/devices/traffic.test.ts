@@ -7,7 +7,7 @@ const nic = (config: object, until = 10_000_000): Ran =>
 /** When the NIC read a batch of 16 descriptors of 32 bytes, ns. */
 const times = ({ asked }: Ran): number[] =>
   asked.filter((line) => line.includes(' access 512 ')).map((line) => Number.parseInt(line, 10));
-const gaps = (list: readonly number[]) => list.slice(1).map((time, i) => time - list[i]!);
+const gaps = (list: readonly number[]) => list.slice(1).map((time, i) => time - list[i]);
 
 test.each(['steady', 'poisson', 'burst'])('%s traffic keeps its mean rate', (traffic) => {
   const { length } = times(nic({ traffic, interval: '10us' }));
@@ -58,7 +58,7 @@ test('traffic stops with the device and waits for what is under way', () => {
     ],
     timeline: [{ at: 3_010, event: 'DOWN' }],
   });
-  expect(ends[0]!.state).toBe('igb.down');
+  expect(ends[0].state).toBe('igb.down');
   const last = asked.findLastIndex((line) => line.includes('access'));
   expect(asked.slice(last + 1).every((line) => line.includes('free'))).toBe(true);
 });

@@ -29,7 +29,7 @@ export function chartOf(
       Object.keys(model.actions).map((name) => [name, (dma) => dma.after(0, name)]),
     ),
     guards: Object.fromEntries(
-      names.map((name, bit) => [name, (_dma, _row, n) => ((n[0]! >> bit) & 1) === 1]),
+      names.map((name, bit) => [name, (_dma, _row, n) => ((n[0] >> bit) & 1) === 1]),
     ),
     delays: Object.fromEntries(
       Object.keys(model.delays).map((name, index) => [name, () => index + 5]),

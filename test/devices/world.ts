@@ -99,19 +99,19 @@ class Nodes implements Behaviour {
 
   #access(loop: Loop, actor: number, m: Float64Array, at: number): void {
     const { oneWay = 50, halfDie = 30 } = this.#options;
-    const [back, from, to] = [m[at + 2]!, m[at + 3]!, m[at + 4]!];
+    const [back, from, to] = [m[at + 2], m[at + 3], m[at + 4]];
     this.asked.push(`${loop.now} access ${m[at + 1]} ${back} on ${actor}`);
     const isHere = this.#groupOf[to] === actor;
     const trips = (from === actor ? halfDie : 0) + back * (isHere ? halfDie : oneWay);
     const out = loop.post(to, trips, dma.ACCESSED);
-    loop.out[out + dma.accessed.tag] = m[at + dma.access.tag]!;
+    loop.out[out + dma.accessed.tag] = m[at + dma.access.tag];
   }
 
   #alloc(loop: Loop, actor: number, m: Float64Array, at: number): void {
     const { request, granted } = dma;
-    const [id, bytes] = [m[at + request.id]!, m[at + request.size]!];
+    const [id, bytes] = [m[at + request.id], m[at + request.size]];
     const count = this.#count++;
-    const pages = modeText[dma.planMode(m[at + request.plan]!)] ?? '';
+    const pages = modeText[dma.planMode(m[at + request.plan])] ?? '';
     this.asked.push(`${loop.now} alloc ${bytes} for ${m[at + request.devNode]}${pages}`);
     const nid = this.#options.serve?.(bytes, actor, count) ?? actor;
     const type = nid < 0 ? dma.REFUSED : dma.GRANTED;
@@ -130,8 +130,8 @@ class Nodes implements Behaviour {
 
   #free(loop: Loop, m: Float64Array, at: number): void {
     const { request, freed } = dma;
-    const [id, bytes] = [m[at + request.id]!, m[at + request.size]!];
-    const devNode = m[at + request.devNode]!;
+    const [id, bytes] = [m[at + request.id], m[at + request.size]];
+    const devNode = m[at + request.devNode];
     this.asked.push(`${loop.now} free ${bytes} at ${m[at + request.extra]} for ${devNode}`);
     const out = loop.post(Math.floor(id / dma.ID_SPAN), NODE_TIME, dma.FREED);
     loop.out[out + freed.id] = id;
@@ -175,7 +175,7 @@ export function run(options: WorldOptions, until = 10_000_000): Ran {
   });
   const actors = nodes + planned.length;
   const groupOf = Array.from({ length: actors }, (_, a) =>
-    a < nodes ? a : planned[a - nodes]!.nid,
+    a < nodes ? a : planned[a - nodes].nid,
   );
   const node = new Nodes(options, groupOf);
   const behaviourOf = groupOf.map((_, actor) => (actor < nodes ? 0 : 1));

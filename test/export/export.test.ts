@@ -98,7 +98,7 @@ test('ftrace text of any scenario reads back as the same requests', async () => 
         `seed: ${seed}`,
         'stop: 5ms',
       ].join('\n');
-      const run = exportOfRun(await runPlacements(parseScenario(text, 'any')[0]!));
+      const run = exportOfRun(await runPlacements(parseScenario(text, 'any')[0]));
       const whole = run.placements.filter(({ settled }) => !Number.isNaN(settled));
       const back = (await readBack(run)).filter(({ device }) => device !== '');
       expect(back.map(read).sort()).toEqual(whole.map(asked).sort());

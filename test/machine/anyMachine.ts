@@ -12,7 +12,7 @@ export const anyMachine: fc.Arbitrary<Machine> = fc
   })
   .map(([size, local, extra]) => {
     const latency = Array.from({ length: size }, (_, a) =>
-      Array.from({ length: size }, (_, b) => (a === b ? local : local + extra[a * size + b]!)),
+      Array.from({ length: size }, (_, b) => (a === b ? local : local + extra[a * size + b])),
     );
     return customMachine({ nodes: size, latency });
   });

@@ -36,7 +36,7 @@ describe.each(presets)('$name', (row) => {
     machine.distance.forEach((distances, a) => {
       distances.forEach((distance, b) => {
         if (a !== b) expect(named.get(`machine.distance.${distance}`)?.value).toBe(distance);
-        expect(named.get(`machine.latency.${distance}`)?.value).toBe(machine.latency[a]![b]);
+        expect(named.get(`machine.latency.${distance}`)?.value).toBe(machine.latency[a][b]);
       });
     });
     for (const key of [
@@ -56,7 +56,7 @@ describe.each(presets)('$name', (row) => {
     const { distance } = machine;
     distance.forEach((row, a) => {
       row.forEach((value, b) => {
-        expect(distance[b]![a]).toBe(value);
+        expect(distance[b][a]).toBe(value);
       });
     });
     const byDistance = [...row.latency].sort((a, b) => a.distance - b.distance);
@@ -68,6 +68,6 @@ describe.each(presets)('$name', (row) => {
     const low = machine.nodes.filter(({ memory }) => memory.some(([start]) => start < 2 ** 32));
     expect(low.map(({ nid }) => nid)).toEqual([0]);
     const [start, end] = machine.reserved.at(-1)!;
-    expect(low[0]!.memory.some((range) => range[0] <= start && end <= range[1])).toBe(true);
+    expect(low[0].memory.some((range) => range[0] <= start && end <= range[1])).toBe(true);
   });
 });

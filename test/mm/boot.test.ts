@@ -230,7 +230,7 @@ describe('slots, alignment, crashes', () => {
 describe('what the buddy is given', () => {
   test('zones of arm64: one GiB of DMA up to 5.10, everything below 4 GiB from 5.16 on', () => {
     const zones = (kernel: string) =>
-      bootUnder(kernel, server, '').nodes[0]!.zones.map(({ name, startPfn, spanned }) => [
+      bootUnder(kernel, server, '').nodes[0].zones.map(({ name, startPfn, spanned }) => [
         name,
         startPfn,
         spanned,
@@ -297,7 +297,7 @@ describe('what the command line and the configuration change besides', () => {
   test('mem= is an address on x86 and an amount of memory on arm64', () => {
     const nodes = [[[0, 2 * GiB] as const, [4 * GiB, 10 * GiB] as const]];
     const end = (arch: 'arm64' | 'x86') =>
-      bootUnder('6.12', { arch, nodes }, 'mem=5G').nodes[0]!.zones.at(-1)!;
+      bootUnder('6.12', { arch, nodes }, 'mem=5G').nodes[0].zones.at(-1)!;
     expect(end('x86').spanned).toBe(GiB / 4096);
     expect(end('arm64').spanned).toBe((3 * GiB) / 4096);
   });

@@ -41,7 +41,7 @@ function agree(buddy: Buddy, free: ReadonlySet<number>): void {
   expect(blocks).toEqual(maximalBlocks(free, buddy.maxOrder));
   expect(buddy.free).toBe(free.size);
   const counts = new Array<number>(buddy.maxOrder + 1).fill(0);
-  for (const [, order] of blocks) counts[order]! += 1;
+  for (const [, order] of blocks) counts[order] += 1;
   expect(Array.from(buddy.nrFree)).toEqual(counts);
 }
 
@@ -153,7 +153,7 @@ test('blocks come lowest first at the start, and the last freed comes first', ()
 test('a block whose merge is likely waits at the back of its list', () => {
   const buddy = buddyFromRanges([[0, 32]], 5);
   const pages = Array.from({ length: 32 }, () => buddyAlloc(buddy, 0));
-  for (const pfn of [16, 2, 3, 0]) buddyFree(buddy, pages[pfn]!, 0);
+  for (const pfn of [16, 2, 3, 0]) buddyFree(buddy, pages[pfn], 0);
   // Pages 2 and 3 are free as one: page 0 only waits for page 1, and 16 is served first.
   expect(buddyAlloc(buddy, 0)).toBe(16);
   expect(buddyAlloc(buddy, 0)).toBe(0);

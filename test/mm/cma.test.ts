@@ -196,7 +196,7 @@ test('any sequence of alloc and release leaves every page with at most one owner
       const live: { id: number; pfn: number; count: number }[] = [];
       for (const [id, { count, align, free, which, part }] of list.entries()) {
         if (free && live.length > 0) {
-          const held = live[which % live.length]!;
+          const held = live[which % live.length];
           const given = 1 + (part % held.count);
           expect(cmaRelease(area, held.pfn, given)).toBe(given);
           owner.fill(-1, held.pfn - basePfn, held.pfn - basePfn + given);

@@ -28,7 +28,7 @@ function memblockOf({ node, reserved }: Pages): Memblock {
   const memory = node.flatMap((nid, i) => (nid < 0 ? [] : [{ base: i * page, size: page, nid }]));
   return new Memblock(
     memory,
-    runs(node.length, (i) => reserved[i]!),
+    runs(node.length, (i) => reserved[i]),
     page,
   );
 }
@@ -39,7 +39,7 @@ function naiveFind({ node, reserved }: Pages, search: Search, bottomUp: boolean)
   const candidates: number[] = [];
   for (let at = 1; at + count <= node.length; at++) {
     const all = Array.from({ length: count }, (_, i) => at + i);
-    const nid = node[at]!;
+    const nid = node[at];
     const fits =
       (at * page) % search.align === 0 &&
       at * page >= search.start &&
@@ -126,7 +126,7 @@ describe('reserving', () => {
         expect(held).toEqual([...pages].sort((a, b) => a - b));
         // No two of the ranges touch.
         memblock.reserved.forEach(([start], i) => {
-          if (i > 0) expect(start).toBeGreaterThan(memblock.reserved[i - 1]![1]);
+          if (i > 0) expect(start).toBeGreaterThan(memblock.reserved[i - 1][1]);
         });
       }),
     );

@@ -26,8 +26,8 @@ const recorded = JSON.parse(
 function distanceOf({ nids, distances }: RecordedZonelists): number[][] {
   const matrix: number[][] = nids.map((a) => nids.map((b) => (a === b ? 10 : 20)));
   for (const [a, b, value] of distances) {
-    matrix[nids.indexOf(a)]![nids.indexOf(b)] = value;
-    matrix[nids.indexOf(b)]![nids.indexOf(a)] = value;
+    matrix[nids.indexOf(a)][nids.indexOf(b)] = value;
+    matrix[nids.indexOf(b)][nids.indexOf(a)] = value;
   }
   return matrix;
 }
@@ -36,8 +36,8 @@ function layoutOf({ nids, hasMemory, zones }: RecordedZonelists): NodeLayout[] {
   return nids.map((nid, i) => ({
     nid,
     online: true,
-    hasMemory: hasMemory[i]!,
-    zones: zones[i]!.map((name) => ({
+    hasMemory: hasMemory[i],
+    zones: zones[i].map((name) => ({
       name,
       startPfn: 0,
       spanned: 1,
@@ -100,15 +100,14 @@ function pickBest(
       let least = Number.POSITIVE_INFINITY;
       for (const [node, memory] of hasMemory.entries()) {
         if (!memory || order.includes(node)) continue;
-        const value =
-          (distance[local]![node]! + (node < local ? 1 : 0)) * maxNumnodes + load[node]!;
+        const value = (distance[local][node] + (node < local ? 1 : 0)) * maxNumnodes + load[node];
         if (node === local || value < least) {
           best = node;
           least = node === local ? -1 : value;
         }
       }
       if (best < 0) return order;
-      if (distance[local]![best] !== distance[local]![previous]) load[best]! += 1;
+      if (distance[local][best] !== distance[local][previous]) load[best] += 1;
       order.push(best);
       previous = best;
     }

@@ -95,7 +95,7 @@ for (const { from, nodes } of zoneinfo) {
       const zones = recorded.map(counted);
       const node = { nid: Number(nid), online: true, hasMemory: true, zones };
       for (const [i, zone] of zones.entries()) {
-        const { min, low, high, protection, managed } = recorded[i]!;
+        const { min, low, high, protection, managed } = recorded[i];
         const own = { pages: min, lowmemPages: managed };
         expect(zoneWatermarks(zone, own, options)).toEqual({ min, low, high });
         expect(lowmemReserve(node, zone)).toEqual(protection);
@@ -145,7 +145,7 @@ test('a request is served until exactly the mark and the reserve are left', () =
   const layout = machine([
     [zoneLayout('DMA', [0, 4096]), zoneLayout('DMA32', [4096, 65_536], 61_440)],
   ]);
-  const dma = zonesOf(layout, 0)[1]!;
+  const dma = zonesOf(layout, 0)[1];
   const reserve = Math.floor(61_440 / 256);
   expect(dma.lowmemReserve).toEqual([0, reserve, reserve, reserve]);
   let served = 0;

@@ -75,7 +75,7 @@ test.each(['5.10', '5.16', '6.12', '6.15'])(
     expect(answered).toBe(300);
     expect(run!.devices.map(({ state }) => state)).toEqual(['allocator.done', 'allocator.done']);
     const fresh = await runText(busy(kernel).replace(/devices:(.|\n)*stop/, 'stop'));
-    expect(run!.areas.map(({ used }) => used)).toEqual(fresh[0]!.areas.map(({ used }) => used));
+    expect(run!.areas.map(({ used }) => used)).toEqual(fresh[0].areas.map(({ used }) => used));
     expect(run!.findings).toEqual([]);
   },
 );
@@ -104,8 +104,8 @@ test.each(['5.16', '6.12', '6.15'])(
       runs.push(await simulate(scenario!, { shards, inline: true, check: true }));
     }
     expect(new Set(runs.map(({ fingerprint }) => fingerprint)).size).toBe(1);
-    expect(runs[0]!.stats).toEqual(runs[2]!.stats);
-    expect(figure(runs[0]!, '', 'contig_migrate_ns', 'count')).toBeGreaterThan(0);
+    expect(runs[0].stats).toEqual(runs[2].stats);
+    expect(figure(runs[0], '', 'contig_migrate_ns', 'count')).toBeGreaterThan(0);
   },
 );
 

@@ -39,7 +39,7 @@ class Cpus implements Behaviour {
 
   receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
     const cpu = actor - NODES;
-    const line = m[at]!;
+    const line = m[at];
     if (type === dma.LINE_GRANTED) {
       if (m[at + dma.lineGranted.keep] === 1) this.#caches.keep(cpu, line, m, at + 1);
       this.#note(loop, cpu, m.slice(at + 1, at + 1 + WORDS));
@@ -51,7 +51,7 @@ class Cpus implements Behaviour {
   }
 
   go(loop: Loop, cpu: number): void {
-    const access = this.#programs[cpu]!.accesses[this.#next[cpu]!];
+    const access = this.#programs[cpu].accesses[this.#next[cpu]];
     if (!access) return;
     const { line, op: operation, a, b } = access;
     if (this.#caches.holds(cpu, line)) {
@@ -68,12 +68,12 @@ class Cpus implements Behaviour {
   }
 
   #half(cpu: number): number {
-    return this.#programs[cpu]!.node === 0 ? HALF_DIE : WAY;
+    return this.#programs[cpu].node === 0 ? HALF_DIE : WAY;
   }
 
   #note(loop: Loop, cpu: number, words: Float64Array): void {
-    this.done.push({ cpu, access: this.#next[cpu]!++, time: loop.now, words: [...words] });
-    loop.post(cpu + NODES, this.#programs[cpu]!.gap, GO);
+    this.done.push({ cpu, access: this.#next[cpu]++, time: loop.now, words: [...words] });
+    loop.post(cpu + NODES, this.#programs[cpu].gap, GO);
   }
 }
 
@@ -121,7 +121,7 @@ test('atomics on one line happen one after another: every sum is seen once', () 
   });
   fc.assert(
     fc.property(fc.array(program, { minLength: 1, maxLength: 9 }), (programs) => {
-      const seen = play(programs).map(({ words }) => words[1]!);
+      const seen = play(programs).map(({ words }) => words[1]);
       const total = programs.reduce((sum, { accesses }) => sum + accesses.length, 0);
       expect(seen.sort((a, b) => a - b)).toEqual(Array.from({ length: total }, (_, i) => i));
     }),
@@ -148,7 +148,7 @@ test('a line that rests in a cache is fetched through its home', () => {
     { node: 0, gap: 10_000, accesses: adds(1) },
     { node: 1, gap: 1, accesses: [{ ...add, b: 0 }, ...adds(1)] },
   ]);
-  const [first, second] = [done[0]!, done[1]!];
+  const [first, second] = [done[0], done[1]];
   // The second asks while the line is on its way to the first: it is woken when that has it.
   const served = Math.max(HALF_DIE + HALF_DIE + LINE_TIME, WAY);
   expect(first.time).toBe(HALF_DIE + HALF_DIE + LINE_TIME);
@@ -159,6 +159,6 @@ test('under contention a hand-over takes the way to the holder, the way on, and 
   const crowd = Array.from({ length: 9 }, () => ({ node: 0, gap: 1, accesses: adds(1) }));
   const times = play(crowd).map(({ time }) => time);
   // The first one to ask finds nobody waiting: its cache keeps the line until it is recalled.
-  const gaps = times.slice(2).map((time, i) => time - times[i + 1]!);
+  const gaps = times.slice(2).map((time, i) => time - times[i + 1]);
   expect(new Set(gaps)).toEqual(new Set([2 * HALF_DIE + LINE_TIME]));
 });

@@ -48,7 +48,7 @@ test('a replay is the same on one, two and four shards', async () => {
 /** The recording with one request of an area changed; the times of others stay. */
 function tampered(recording: Recording, change: (request: DmaRequest) => DmaRequest): Recording {
   const at = recording.requests.findIndex(({ pfn }) => pfn >= 0);
-  const old = recording.requests[at]!;
+  const old = recording.requests[at];
   const other = change(old);
   const requests = recording.requests.with(at, other);
   const steps = recording.workload.steps.map((step) =>
@@ -61,7 +61,7 @@ describe('a recording that was tampered with is not equal, and is not excused', 
   const moved = async (change: (request: DmaRequest) => DmaRequest) => {
     const recording = tampered(await recordingOf('x86-7.2-life'), change);
     const { comparison, drawing } = await replayer.replay(recording);
-    return { first: comparison.differences[0]!, drawing };
+    return { first: comparison.differences[0], drawing };
   };
   test('another page', async () => {
     const { first, drawing } = await moved((request) => ({

@@ -33,7 +33,7 @@ test('counts and sums before and after it are those of the whole run', async () 
   const before = await simulateFrom({ ...scenario!, stopNs: 12e6 }, 0);
   const sum = (count: number, mean: number | null) => count * (mean ?? 0);
   whole.stats.forEach((stat, i) => {
-    const late = after.stats[i]!;
+    const late = after.stats[i];
     const early = before.stats.find(
       ({ name, actor }) => name === stat.name && actor === stat.actor,
     );

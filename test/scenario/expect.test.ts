@@ -32,7 +32,7 @@ const number: fc.Arbitrary<Both> = fc.oneof(
   fc.constantFrom(...Object.keys(values)).map((name): Both => [name, `${values[name]}`]),
   fc
     .constantFrom(...Object.keys(values))
-    .map((name): Both => [`${name}.p99`, `${values[name]! + 100}`]),
+    .map((name): Both => [`${name}.p99`, `${values[name] + 100}`]),
 );
 const { sum } = fc.letrec<{ sum: Both; term: Both; factor: Both }>((tie) => ({
   factor: fc.oneof(

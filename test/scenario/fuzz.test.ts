@@ -171,7 +171,7 @@ test('a text with characters changed, cut out and put in', () => {
 test('the shipped scenarios are what is mutated: they load and boot', () => {
   expect(documents.length).toBeGreaterThan(4);
   for (const text of texts) {
-    expect(parse(text.split('---')[0]!)).toHaveProperty('kernel');
+    expect(parse(text.split('---')[0])).toHaveProperty('kernel');
     // Where they lie: one names a module beside it.
     for (const scenario of parseScenario(text, new URL('s.yaml', folder).pathname)) {
       planRun(scenario, { interpreted: false, keepAttempts: false, checks: false });

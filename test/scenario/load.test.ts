@@ -10,7 +10,7 @@ import { loadScenario, parseScenario, scenarioYaml } from '#cmasim/scenario/load
 import type { Scenario } from '#cmasim/scenario/scenario.js';
 
 const base = 'kernel: 6.12\nmachine: kunpeng920-2p\n';
-const one = (text: string): Scenario => parseScenario(`${base}${text}`, 's.yaml')[0]!;
+const one = (text: string): Scenario => parseScenario(`${base}${text}`, 's.yaml')[0];
 
 test('a later document keeps the keys of the first and replaces those it names', () => {
   const text = `${base}title: first\ncmdline: cma=64M\nseed: 7\n---\nkernel: v2\nseed: 8\n`;
@@ -31,7 +31,7 @@ test('a later document keeps the keys of the first and replaces those it names',
 });
 
 test('5.10 is a kernel and not the number 5.1', () => {
-  expect(parseScenario('kernel: 5.10\nmachine: rpi4', 's.yaml')[0]!.kernel).toBe('5.10');
+  expect(parseScenario('kernel: 5.10\nmachine: rpi4', 's.yaml')[0].kernel).toBe('5.10');
 });
 
 test('devices are named by node where a declaration makes several', () => {
@@ -57,7 +57,7 @@ test('devices are named by node where a declaration makes several', () => {
 
 test('all nodes are those with CPUs: memory alone has no bus', () => {
   const text = 'kernel: 6.12\nmachine: gh200-like\ndevices: { n: { kind: hns3, node: all } }';
-  expect(parseScenario(text, 's.yaml')[0]!.devices.map(({ nid }) => nid)).toEqual([0, 1]);
+  expect(parseScenario(text, 's.yaml')[0].devices.map(({ nid }) => nid)).toEqual([0, 1]);
 });
 
 test('the timeline is in order of time, pressure first, and names devices by position', () => {

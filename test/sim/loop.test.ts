@@ -75,18 +75,18 @@ test('a payload arrives as it was written, and the next event does not see it', 
   loop.out[out + 7] = Number.NaN;
   loop.post(0, 2, 2);
   loop.run();
-  expect(seen[0]!.payload).toEqual([0, 0, 0, 2.5, 0, 0, 0, Number.NaN]);
-  expect(seen[1]!.payload).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+  expect(seen[0].payload).toEqual([0, 0, 0, 2.5, 0, 0, 0, Number.NaN]);
+  expect(seen[1].payload).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
 });
 
 test('payloads survive while the pool grows under them', () => {
   const { loop, seen } = noting(1, {}, (l, { type, payload }) => {
     if (type !== 0) return;
-    for (let i = 0; i < 500; i++) l.out[l.post(0, 1 + (i % 7), 1)] = i + payload[0]!;
+    for (let i = 0; i < 500; i++) l.out[l.post(0, 1 + (i % 7), 1)] = i + payload[0];
   });
   loop.out[loop.post(0, 1, 0)] = 1_000;
   loop.run();
-  const sum = seen.slice(1).reduce((total, event) => total + event.payload[0]!, 0);
+  const sum = seen.slice(1).reduce((total, event) => total + event.payload[0], 0);
   expect(sum).toBe(500 * 1_000 + (499 * 500) / 2);
 });
 
@@ -166,7 +166,7 @@ test('restore(save(x)) goes on like x, through msgpackr and at any event', () =>
       loop.restore(state);
       expect(loop.save()).toEqual(state);
       // The behaviours' own state is the model's to keep; here it is shared.
-      Object.assign(model.behaviours[0]!, straight.model.behaviours[0]);
+      Object.assign(model.behaviours[0], straight.model.behaviours[0]);
       loop.run();
       const restored = formatFingerprint(loop.fingerprint());
       const again = walkersLoop(seed, true);

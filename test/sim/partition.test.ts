@@ -8,7 +8,7 @@ const even = (count: number): number[] => new Array(count).fill(1);
 function loads(weights: number[], shardOf: ArrayLike<number>, shards: number): number[] {
   const sums = new Array(shards).fill(0);
   weights.forEach((weight, group) => {
-    sums[shardOf[group]!] += weight;
+    sums[shardOf[group]] += weight;
   });
   return sums;
 }

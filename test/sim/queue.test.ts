@@ -21,8 +21,8 @@ class HeapOracle {
   push(event: Event): void {
     const { heap } = this;
     let i = heap.push(event) - 1;
-    for (let up = (i - 1) >> 1; i > 0 && compare(heap[up]!, event) > 0; up = (i - 1) >> 1) {
-      heap[i] = heap[up]!;
+    for (let up = (i - 1) >> 1; i > 0 && compare(heap[up], event) > 0; up = (i - 1) >> 1) {
+      heap[i] = heap[up];
       i = up;
     }
     heap[i] = event;
@@ -35,16 +35,16 @@ class HeapOracle {
   take(limit: number): Event | undefined {
     const { heap } = this;
     if (this.next() >= limit) return undefined;
-    const top = heap[0]!;
+    const top = heap[0];
     const last = heap.pop()!;
     if (heap.length === 0) return top;
     let i = 0;
     for (;;) {
       let down = 2 * i + 1;
       if (down >= heap.length) break;
-      if (down + 1 < heap.length && compare(heap[down]!, heap[down + 1]!) > 0) down++;
-      if (compare(last, heap[down]!) <= 0) break;
-      heap[i] = heap[down]!;
+      if (down + 1 < heap.length && compare(heap[down], heap[down + 1]) > 0) down++;
+      if (compare(last, heap[down]) <= 0) break;
+      heap[i] = heap[down];
       i = down;
     }
     heap[i] = last;
@@ -112,11 +112,11 @@ test('the queue gives what a binary heap with the full key gives, ties and far t
       const pair = new Pair();
       for (const { burst, delays, takes, window } of steps) {
         for (let i = 0; i < burst; i++) {
-          pair.push(delays[i % delays.length]!, (i * 7) % 5, (i % 3) - 1);
+          pair.push(delays[i % delays.length], (i * 7) % 5, (i % 3) - 1);
         }
         const limit = pair.now + window;
         pair.take(limit, takes, () => {
-          if (pair.taken % 3 === 0) pair.push(delays[pair.taken % delays.length]!, 2, 0);
+          if (pair.taken % 3 === 0) pair.push(delays[pair.taken % delays.length], 2, 0);
         });
         expect(pair.queue.next()).toBe(pair.oracle.next());
       }
@@ -168,7 +168,7 @@ test('windows that end between events leave the order as it is', () => {
           pair.take(limit, 1_000);
           expect(pair.queue.next()).toBe(pair.oracle.next());
           // What another shard sent: never before the end of the window.
-          if (i < 50) pair.push(delays[i % delays.length]!, 9, 0);
+          if (i < 50) pair.push(delays[i % delays.length], 9, 0);
         }
       },
     ),

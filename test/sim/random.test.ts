@@ -82,6 +82,6 @@ test('neighbouring streams and neighbouring draws are not correlated', () => {
   );
   const correlation = (x: number[], y: number[]): number =>
     (12 * x.reduce((sum, v, i) => sum + v * (y[i] ?? 0), 0)) / x.length;
-  expect(Math.abs(correlation(series[0]!, series[1]!))).toBeLessThan(0.02);
-  expect(Math.abs(correlation(series[0]!, series[0]!.slice(1)))).toBeLessThan(0.02);
+  expect(Math.abs(correlation(series[0], series[1]))).toBeLessThan(0.02);
+  expect(Math.abs(correlation(series[0], series[0].slice(1)))).toBeLessThan(0.02);
 });

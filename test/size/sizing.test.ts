@@ -44,7 +44,7 @@ async function search(
   const asked = new Set<string>();
   const attempt: Try = async (steps, seed) => {
     asked.add(`${steps} ${seed}`);
-    const short = needs(seed).flatMap((need, i) => (steps[i]! < need ? [i] : []));
+    const short = needs(seed).flatMap((need, i) => (steps[i] < need ? [i] : []));
     return { short, unreserved: [] };
   };
   const question: SizingOptions = {
@@ -148,7 +148,7 @@ describe('random devices', () => {
       const fine = sizing.steps.reduce((share, x) => share * (1 - Math.exp(-x / 20)), 1);
       if (1 - fine <= risk) enough++;
       const truth = Math.ceil(-20 * Math.log(risk));
-      if (low[0]! <= truth && truth <= sizing.steps[0]!) held++;
+      if (low[0] <= truth && truth <= sizing.steps[0]) held++;
     }
     return { held: held / rounds, enough: enough / rounds };
   }
@@ -202,8 +202,8 @@ stop: 1ms
   if (!answer.found) throw new Error('no size was found');
   const { step } = answer;
   const needs = Array.from({ length: 20_000 }, (_, i) => need(1_000_000 + i)).sort((a, b) => a - b);
-  const truth = Math.ceil(needs[Math.ceil(0.95 * needs.length) - 1]! / step) * step;
-  const { size: high, low } = answer.areas[0]!;
+  const truth = Math.ceil(needs[Math.ceil(0.95 * needs.length) - 1] / step) * step;
+  const { size: high, low } = answer.areas[0];
   expect(low).toBeLessThanOrEqual(truth);
   expect(high).toBeGreaterThanOrEqual(truth);
   expect(answer.bad.high).toBeLessThanOrEqual(0.05);
@@ -279,7 +279,7 @@ machine: { nodes: 1, memory: 512M, cpus: 2 }
 devices: { a: { kind: smmuv3, node: 0, count: 3 } }
 stop: 20ms
 `;
-    const answer = await size(parseScenario(text, 'old.yaml')[0]!, options);
+    const answer = await size(parseScenario(text, 'old.yaml')[0], options);
     expect(answer).toMatchObject({
       found: true,
       boot: { parameters: 'cma=12M', cmdline: 'cma=12M' },
@@ -294,7 +294,7 @@ machine: { nodes: 2, memory: 512M, cpus: 2 }
 devices: { a: { kind: smmuv3, node: 1, count: 3 } }
 stop: 20ms
 `;
-    const answer = await size(parseScenario(text, 'v2.yaml')[0]!, options);
+    const answer = await size(parseScenario(text, 'v2.yaml')[0], options);
     expect(answer).toMatchObject({
       found: true,
       boot: { parameters: 'cma=0', config: { CMA_PERNUMA_SIZE_MBYTES: 12 } },
@@ -314,7 +314,7 @@ stop: 20ms
       what: 'nodes',
       avoid: ['refused', 'remote', 'default', 'buddy'],
     };
-    const answer = await size(parseScenario(text, 'slots.yaml')[0]!, asked);
+    const answer = await size(parseScenario(text, 'slots.yaml')[0], asked);
     // What the largest areas cannot avoid is forgiven: only the nodes with a slot get an area.
     if (!answer.found) throw new Error('no size was found');
     expect(answer.areas.filter(({ size }) => size > 0).length).toBeLessThan(4);

@@ -68,7 +68,7 @@ test('three shards, made in any order, merge to the bytes of the whole', async (
     expect(code).toBe(0);
   }
   const merged = join(directory, 'merged');
-  const some = await cmasim('merge', merged, parts[0]![1], parts[1]![1]);
+  const some = await cmasim('merge', merged, parts[0][1], parts[1][1]);
   expect(some.code).toBe(1);
   expect(some.err).toMatch(/8 runs are lacking/);
   const all = await cmasim('merge', merged, ...parts.map(([, part]) => part));
@@ -138,7 +138,7 @@ test('query lists every request of the runs one asks about', async () => {
 
 test('size prints a boot string that the simulator then finds to be enough', async () => {
   const scenario = join(directory, 'one.yaml');
-  const text = readFileSync(file, 'utf8').split('scenario:\n')[1]!.split('axes:')[0]!;
+  const text = readFileSync(file, 'utf8').split('scenario:\n')[1].split('axes:')[0];
   writeFileSync(scenario, text.replaceAll(/^ {2}/gm, ''));
   const asked = ['--risk', '20%', '--avoid', 'refused,remote,buddy', '--curve', '2', '--json'];
   const { out, err, code } = await cmasim('size', scenario, ...asked);

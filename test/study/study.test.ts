@@ -28,7 +28,7 @@ describe('axes', () => {
       'kernel=5.10 nodes=2',
       'kernel=5.10 nodes=4',
     ]);
-    expect(of.variants[3]!.document).toMatchObject({ kernel: '5.10', machine: { nodes: 4 } });
+    expect(of.variants[3].document).toMatchObject({ kernel: '5.10', machine: { nodes: 4 } });
   });
 
   test.each([

@@ -75,7 +75,7 @@ test('DuckDB reads what the records hold, to the last bit', async () => {
   for (const { variant, replication, run } of ledger.runs()) {
     const { stats } = await journal.read(run);
     const stat = stats.find(({ name }) => name === 'dma_alloc_ns')!;
-    expect(p99[variant.index]![replication]).toBe(stat.p99);
+    expect(p99[variant.index][replication]).toBe(stat.p99);
   }
 });
 
@@ -86,14 +86,14 @@ test('the summary is what the intervals of the runs are', async () => {
     from summary where statistic = 'dma_alloc_ns' and measure = 'p99' order by variant`;
   const { rows } = await query(sql, [directory]);
   rows.forEach((row, variant) => {
-    const { mean, low, high } = meanInterval(p99[variant]!, 0.95);
-    const median = quantileInterval(p99[variant]!, 0.5, 0.95);
-    const p90 = quantileInterval(p99[variant]!, 0.9, 0.95);
+    const { mean, low, high } = meanInterval(p99[variant], 0.95);
+    const median = quantileInterval(p99[variant], 0.5, 0.95);
+    const p90 = quantileInterval(p99[variant], 0.9, 0.95);
     expect(row.slice(0, 6)).toEqual([mean, low, high, median.value, median.low, p90.value]);
     const base = variant % 2;
     if (variant < 2) expect(row.slice(6)).toEqual([null, null, null]);
     else {
-      const paired = pairedInterval(p99[variant]!, p99[base]!, 0.95);
+      const paired = pairedInterval(p99[variant], p99[base], 0.95);
       expect(row.slice(6)).toEqual([paired.mean, paired.low, base]);
     }
   });
@@ -103,9 +103,9 @@ test('any other reader of Parquet sees the same', async () => {
   const file = await asyncBufferFromFile(join(directory, 'runs.parquet'));
   const rows = await parquetReadObjects({ file });
   const { rows: counted } = await query('select count(*)::int, sum(p50) from runs', [directory]);
-  expect(counted[0]![0]).toBe(rows.length);
+  expect(counted[0][0]).toBe(rows.length);
   const sum = rows.reduce((total, { p50 }) => total + ((p50 as number | null) ?? 0), 0);
-  expect(counted[0]![1]).toBeCloseTo(sum, 3);
+  expect(counted[0][1]).toBeCloseTo(sum, 3);
 });
 
 test('of a wrong statement DuckDB says why; of an unfinished study, we do', async () => {

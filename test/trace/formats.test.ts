@@ -51,7 +51,7 @@ const one = async (line: string) => {
     eventName: event.eventName(),
   }));
   expect(events.length).toBe(1);
-  return { ...events[0]!, tally };
+  return { ...events[0], tally };
 };
 
 describe('the head of a line', () => {

@@ -85,7 +85,7 @@ describe('a request and the areas it asked', () => {
   test('a refusal and the area asked next belong to one request', async () => {
     const script = new Script().attempt(1, 'numa1', 0, 4, -16).attempt(1, 'reserved', 0x200, 4);
     await script.alloc(1, 'a', 0x200, 16384).read();
-    expect(script.requests[0]!.attempts.map(({ area, errno }) => [area, errno])).toEqual([
+    expect(script.requests[0].attempts.map(({ area, errno }) => [area, errno])).toEqual([
       ['numa1', -16],
       ['reserved', 0],
     ]);
@@ -103,7 +103,7 @@ describe('a request and the areas it asked', () => {
       .attempt(1, 'reserved', 0x100000, 2)
       .release(1, 'reserved', 0x100000, 2);
     await script.alloc(1, 'a', 0x5000, 8192).read();
-    expect(script.requests[0]!.attempts[0]!.givenBack).toBe(true);
+    expect(script.requests[0].attempts[0].givenBack).toBe(true);
     expect(sources(script)).toEqual(['buddy']);
     expect([...script.reconstruction.memory.claims()]).toEqual([]);
   });
@@ -142,7 +142,7 @@ describe('a request and the areas it asked', () => {
     script.lines.push('CPU:0 [LOST 12 EVENTS]');
     await script.alloc(1, 'a', 0x100, 16384).read();
     expect(sources(script)).toEqual(['numa0', 'buddy']);
-    expect(script.requests[0]!.device).toBe('');
+    expect(script.requests[0].device).toBe('');
   });
 });
 

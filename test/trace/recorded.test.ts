@@ -36,15 +36,15 @@ describe.each(recordings)('%s', (name) => {
 test('a count that is off by one is found', async () => {
   const summary = json('x86-7.2-exhaust/summary.json') as never;
   const { inputs } = await summarizeTraces([recorded('x86-7.2-exhaust/probe.trace.gz')]);
-  const areas = { ...inputs[0]!.areas, numa1: { ...inputs[0]!.areas.numa1!, ok: 55 } };
-  const { different } = compareSummary(summary, [{ ...inputs[0]!, areas }]);
+  const areas = { ...inputs[0].areas, numa1: { ...inputs[0].areas.numa1!, ok: 55 } };
+  const { different } = compareSummary(summary, [{ ...inputs[0], areas }]);
   expect(different).toEqual([{ path: 'probe.areas.numa1.ok', expected: 56, actual: 55 }]);
 });
 
 test('an area the summary does not have is a difference', async () => {
   const summary = json('x86-7.2-exhaust/summary.json') as never;
   const { inputs } = await summarizeTraces([recorded('x86-7.2-exhaust/probe.trace.gz')]);
-  const areas = { ...inputs[0]!.areas, numa9: inputs[0]!.areas.numa1! };
-  const { different } = compareSummary(summary, [{ ...inputs[0]!, areas }]);
+  const areas = { ...inputs[0].areas, numa9: inputs[0].areas.numa1! };
+  const { different } = compareSummary(summary, [{ ...inputs[0], areas }]);
   expect(different.map(({ path }) => path)).toEqual(['probe.areas.numa9']);
 });

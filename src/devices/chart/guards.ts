@@ -58,7 +58,7 @@ export class Guards {
     if (check === checks.stateIn) throw new LoweringError(stateId, 'stateIn');
     const words = guards.map((guard) => this.lower(stateId, guard));
     const kind = check === checks.not ? NOT : check === checks.and ? AND : OR;
-    const program = kind === NOT ? [NOT, words[0]!] : [kind, words.length, ...words];
+    const program = kind === NOT ? [NOT, words[0]] : [kind, words.length, ...words];
     const offset = this.code.length;
     this.code.push(...program);
     return -offset;

@@ -61,7 +61,7 @@ export class InterpretedMachine implements Machine {
   send(event: number): void {
     const { actor } = this.#running.get(this.#around.row.base)!;
     if (actor.getSnapshot().status !== 'active') return;
-    actor.send({ type: this.events[event]! });
+    actor.send({ type: this.events[event] });
     this.#note(actor);
   }
 
@@ -123,8 +123,8 @@ function leafId(machine: AnyStateMachine, value: unknown): string {
   while (typeof rest === 'object' && rest !== null) {
     const keys = Object.keys(rest);
     if (keys.length !== 1) return node.id;
-    node = node.states[keys[0]!];
-    rest = (rest as Record<string, unknown>)[keys[0]!];
+    node = node.states[keys[0]];
+    rest = (rest as Record<string, unknown>)[keys[0]];
   }
   return typeof rest === 'string' ? node.states[rest].id : node.id;
 }

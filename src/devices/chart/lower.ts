@@ -207,7 +207,7 @@ class Lowering {
     }
     const active = new Set([...staying, ...entry.states]);
     const leaves = [...active].filter((node) => this.#leaves.includes(node));
-    const leaf = leaves[0]!;
+    const leaf = leaves[0];
     if (leaves.length !== 1) throw new Error(`${this.#machine.id}: ${leaves.length} leaves active`);
     if (endsMachine(leaf)) {
       for (const node of [...active].sort((a, b) => b.order - a.order)) this.#exit(ops, node);

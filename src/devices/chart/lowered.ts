@@ -43,9 +43,9 @@ export class LoweredMachine implements Machine {
     this.events = tables.events;
     this.#tables = tables;
     this.#around = around;
-    this.#actions = tables.actions.map((name) => vocabulary.actions[name]!);
-    this.#guards = tables.guards.map((name) => vocabulary.guards[name]!);
-    this.#delays = tables.delays.map((name) => vocabulary.delays[name]!);
+    this.#actions = tables.actions.map((name) => vocabulary.actions[name]);
+    this.#guards = tables.guards.map((name) => vocabulary.guards[name]);
+    this.#delays = tables.delays.map((name) => vocabulary.delays[name]);
   }
 
   start(): void {
@@ -64,8 +64,8 @@ export class LoweredMachine implements Machine {
   send(event: number): void {
     const { rows, base } = this.#around.row;
     const { select, events, always } = this.#tables;
-    let leaf = rows[base + header.leaf]!;
-    const list = select[leaf * events.length + event]!;
+    let leaf = rows[base + header.leaf];
+    const list = select[leaf * events.length + event];
     if (list !== 0) {
       const block = this.#pick(list);
       if (block !== 0) leaf = this.#run(block);
@@ -81,14 +81,14 @@ export class LoweredMachine implements Machine {
     for (let timer = 0; timer < timerEvent.length; timer++) {
       if (rows[first + timer] !== token) continue;
       rows[first + timer] = 0;
-      this.send(timerEvent[timer]!);
+      this.send(timerEvent[timer]);
       return;
     }
   }
 
   where(): string {
     const { rows, base } = this.#around.row;
-    return this.leaves[rows[base + header.leaf]!]!;
+    return this.leaves[rows[base + header.leaf]];
   }
 
   /** `always` and raised events, until neither is left. */
@@ -100,7 +100,7 @@ export class LoweredMachine implements Machine {
       if (steps > MICROSTEPS_MAX) {
         throw new Error(`${tables.leaves[leaf]}: never settles (always or raise in a circle)`);
       }
-      const block = eventless ? this.#pick(tables.always[leaf]!) : 0;
+      const block = eventless ? this.#pick(tables.always[leaf]) : 0;
       if (block !== 0) {
         const next = this.#run(block);
         eventless = next !== leaf;
@@ -108,8 +108,8 @@ export class LoweredMachine implements Machine {
         continue;
       }
       if (this.#raisedNext === this.#raisedEnd) break;
-      const event = this.#raised[this.#raisedNext++]!;
-      const taken = this.#pick(tables.select[leaf * tables.events.length + event]!);
+      const event = this.#raised[this.#raisedNext++];
+      const taken = this.#pick(tables.select[leaf * tables.events.length + event]);
       if (taken !== 0) leaf = this.#run(taken);
       eventless = true;
     }
@@ -122,9 +122,9 @@ export class LoweredMachine implements Machine {
     const { candidates } = this.#tables;
     if (list === 0) return 0;
     for (let at = list; ; at += 2) {
-      const block = candidates[at + 1]!;
+      const block = candidates[at + 1];
       if (block === 0) return 0;
-      const guard = candidates[at]!;
+      const guard = candidates[at];
       if (guard === 0 || this.#holds(guard)) return block;
     }
   }
@@ -132,24 +132,24 @@ export class LoweredMachine implements Machine {
   #holds(word: number): boolean {
     if (word > 0) {
       const { dma, row, numbers } = this.#around;
-      return this.#guards[word - 1]!(dma, row, numbers);
+      return this.#guards[word - 1](dma, row, numbers);
     }
     const code = this.#tables.guardCode;
-    const kind = code[-word]!;
-    if (kind === NOT) return !this.#holds(code[1 - word]!);
-    const count = code[1 - word]!;
+    const kind = code[-word];
+    if (kind === NOT) return !this.#holds(code[1 - word]);
+    const count = code[1 - word];
     const wanted = kind !== AND;
-    for (let i = 0; i < count; i++) if (this.#holds(code[2 - word + i]!) === wanted) return wanted;
+    for (let i = 0; i < count; i++) if (this.#holds(code[2 - word + i]) === wanted) return wanted;
     return !wanted;
   }
 
   /** Does all a block says; returns the leaf it ends in. */
   #run(block: number): number {
     const { blocks } = this.#tables;
-    const leaf = blocks[block]!;
-    const end = block + 2 + blocks[block + 1]!;
+    const leaf = blocks[block];
+    const end = block + 2 + blocks[block + 1];
     for (let at = block + 2; at < end; at++) {
-      const word = blocks[at]!;
+      const word = blocks[at];
       const argument = word >> OP_BITS;
       const code = word & OP_MASK;
       if (code === op.action) this.#actOrWait(argument);
@@ -169,14 +169,14 @@ export class LoweredMachine implements Machine {
 
   #act(action: number): void {
     const { dma, row, numbers } = this.#around;
-    this.#actions[action]!(dma, row, numbers);
+    this.#actions[action](dma, row, numbers);
   }
 
   #arm(timer: number): void {
     const { dma, row, numbers } = this.#around;
-    const named = this.#tables.timerNamed[timer]!;
+    const named = this.#tables.timerNamed[timer];
     const delay =
-      named < 0 ? this.#tables.timerDelay[timer]! : this.#delays[named]!(dma, row, numbers);
+      named < 0 ? this.#tables.timerDelay[timer] : this.#delays[named](dma, row, numbers);
     this.#armed[this.#armedCount] = timer;
     this.#delayOf[this.#armedCount++] = delay;
     // Less than 0: armed in this step, as entry number -value of the list.
@@ -194,8 +194,8 @@ export class LoweredMachine implements Machine {
   #setTimers(): void {
     const { row } = this.#around;
     for (let i = 0; i < this.#armedCount; i++) {
-      const slot = row.base + header.timers + this.#armed[i]!;
-      const token = this.#around.arm(this.#delayOf[i]!);
+      const slot = row.base + header.timers + this.#armed[i];
+      const token = this.#around.arm(this.#delayOf[i]);
       if (row.rows[slot] === -(i + 1)) row.rows[slot] = token;
     }
     this.#armedCount = 0;

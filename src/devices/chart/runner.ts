@@ -53,7 +53,7 @@ export function rowView(fields: readonly string[], first: number): RowView {
     const slot = first + index;
     Object.defineProperty(View.prototype, field, {
       get(this: View): number {
-        return this.rows[this.base + slot]!;
+        return this.rows[this.base + slot];
       },
       set(this: View, value: number) {
         this.rows[this.base + slot] = value;

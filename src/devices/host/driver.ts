@@ -134,7 +134,7 @@ export class Driver extends Peers implements DmaApi {
   }
 
   devToNode(): number {
-    return this.#roster.numaNode[this.device]!;
+    return this.#roster.numaNode[this.device];
   }
 
   setDevNode(nid: number): void {
@@ -146,7 +146,7 @@ export class Driver extends Peers implements DmaApi {
   }
 
   translated(): boolean {
-    return this.#roster.planned[this.device]!.iommu === 'translated';
+    return this.#roster.planned[this.device].iommu === 'translated';
   }
 
   /** iommu_map(): the tables come from the IOMMU's node. Their time is not part of the allocation. */
@@ -154,7 +154,7 @@ export class Driver extends Peers implements DmaApi {
     const { planned } = this.#roster;
     const tables = this.#tables.map(this.device, size);
     if (tables === 0) return;
-    const { nid, maskBits, smmuNode = nid } = planned[this.device]!;
+    const { nid, maskBits, smmuNode = nid } = planned[this.device];
     const at = this.loop.post(this.#wiring.nodeActor(nid), 0, ALLOC);
     const { out } = this.loop;
     const handle = this.#roster.tablesHandle(this.device);
@@ -181,7 +181,7 @@ export class Driver extends Peers implements DmaApi {
   }
 
   kept(offset: number, index: number): number {
-    return this.#kept[offset + index]!;
+    return this.#kept[offset + index];
   }
 
   isEmpty(handle: number): boolean {
@@ -189,7 +189,7 @@ export class Driver extends Peers implements DmaApi {
   }
 
   nodeOf(handle: number): number {
-    return this.holds(handle) ? this.#roster.handles.nid[this.#slot(handle)]! : -1;
+    return this.holds(handle) ? this.#roster.handles.nid[this.#slot(handle)] : -1;
   }
 
   access(handle: number, bytes: number, back: 1 | 2): void {
@@ -210,12 +210,12 @@ export class Driver extends Peers implements DmaApi {
   }
 
   #name(): string {
-    return this.#roster.planned[this.device]!.name;
+    return this.#roster.planned[this.device].name;
   }
 
   /** An access to memory of `holder`, answered to this device. */
   #access(holder: number, tag: number, bytes: number, back: number): number {
-    const { nid } = this.#roster.planned[this.device]!;
+    const { nid } = this.#roster.planned[this.device];
     const delay = this.#wiring.oneWay(nid, holder);
     const at = this.loop.post(this.#wiring.nodeActor(holder), delay, ACCESS);
     const { out } = this.loop;
@@ -234,14 +234,14 @@ export class Driver extends Peers implements DmaApi {
     const at = this.#postToSelf(delay, OWN);
     const { out } = this.loop;
     out[at + own.event] = index;
-    out[at + own.generation] = this.#roster.generation[this.device]!;
+    out[at + own.generation] = this.#roster.generation[this.device];
     out[at + own.numbers] = a;
     out[at + own.numbers + 1] = b;
     out[at + own.numbers + 2] = c;
   }
 
   cancel(): void {
-    this.#roster.generation[this.device]!++;
+    this.#roster.generation[this.device]++;
   }
 
   setTimer(delay: number, token: number): void {
@@ -267,7 +267,7 @@ export class Driver extends Peers implements DmaApi {
     const { handles, planned } = this.#roster;
     const slot = this.#slot(handle);
     if (handles.state[slot] !== EMPTY) {
-      throw new Error(`${planned[this.device]!.name}: handle ${handle} is in use`);
+      throw new Error(`${planned[this.device].name}: handle ${handle} is in use`);
     }
     handles.ask(slot, size, mode, this.loop.now);
     const at = this.#request(ALLOC, handle, slot, align);
@@ -277,17 +277,17 @@ export class Driver extends Peers implements DmaApi {
   /** What ALLOC and FREE have in common. */
   #request(type: number, handle: number, slot: number, align: number): number {
     const roster = this.#roster;
-    const { nid, maskBits, area: own = -1 } = roster.planned[this.device]!;
+    const { nid, maskBits, area: own = -1 } = roster.planned[this.device];
     const { handles } = roster;
-    const mode = handles.mode[slot]!;
+    const mode = handles.mode[slot];
     // dev_get_cma_area(): raw calls know no node's area.
     const isBulk = (mode & ~COHERENT) === MODE_BULK;
     const area = mode === MODE_CMA && own < 0 ? this.#wiring.defaultArea : own;
     const at = this.loop.post(this.#wiring.nodeActor(nid), 0, type);
     const { out } = this.loop;
     out[at + request.id] = roster.actor(this.device) * ID_SPAN + this.#sequence(handle);
-    out[at + request.size] = handles.size[slot]!;
-    out[at + request.devNode] = roster.numaNode[this.device]!;
+    out[at + request.size] = handles.size[slot];
+    out[at + request.devNode] = roster.numaNode[this.device];
     out[at + request.devArea] = isBulk ? 0 : area;
     out[at + request.plan] = packPlan(
       this.#wiring.policy,
@@ -302,8 +302,8 @@ export class Driver extends Peers implements DmaApi {
   /** A request's number within its device; the answer's remainder is the handle. */
   #sequence(handle: number): number {
     const { requests, handleCount } = this.#roster;
-    const count = handleCount[this.device]!;
-    const turn = requests[this.device]!;
+    const count = handleCount[this.device];
+    const turn = requests[this.device];
     requests[this.device] = (turn + 1) % Math.floor(ID_SPAN / count);
     return turn * count + handle;
   }
@@ -324,7 +324,7 @@ export class Driver extends Peers implements DmaApi {
 
   #draws(): Stream {
     const { device } = this;
-    this.#stream[device] ??= this.#streams.stream(this.#roster.planned[device]!.name);
+    this.#stream[device] ??= this.#streams.stream(this.#roster.planned[device].name);
     return this.#stream[device];
   }
 }

@@ -61,7 +61,7 @@ export class Kind {
     this.row.rows = new Float64Array(count * this.stride);
     const { row, numbers } = this;
     const arm = (delay: number): number => {
-      const token = ++row.rows[row.base + header.tokens]!;
+      const token = ++row.rows[row.base + header.tokens];
       setTimer(delay, token);
       return token;
     };

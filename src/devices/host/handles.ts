@@ -59,7 +59,7 @@ export class Handles {
 
   /** Returns when it was asked for. */
   grant(slot: number, word: number, nid: number): number {
-    const since = this.#word[slot]!;
+    const since = this.#word[slot];
     this.state[slot] = HELD;
     this.nid[slot] = nid;
     this.#word[slot] = word;
@@ -73,7 +73,7 @@ export class Handles {
 
   /** What the free names: the first pfn, or the request that MODE_BULK pages were granted to. */
   word(slot: number): number {
-    return this.#word[slot]!;
+    return this.#word[slot];
   }
 }
 

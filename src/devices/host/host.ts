@@ -150,14 +150,14 @@ export class DeviceHost implements Behaviour {
     const setTimer = (delay: number, token: number): void => driver.setTimer(delay, token);
     this.#kinds = roster.kinds.map(
       (model, kind) =>
-        new kinds.Kind({ model, count: roster.countOf[kind]!, dma: driver, interpreted, setTimer }),
+        new kinds.Kind({ model, count: roster.countOf[kind], dma: driver, interpreted, setTimer }),
     );
     roster.run(this.#kinds);
     const setting = { ...environment, keep: (list: readonly number[]) => driver.keep(list) };
     for (let device = 0; device < planned.length; device++) {
-      if (roster.kind[device]! < 0) continue;
+      if (roster.kind[device] < 0) continue;
       const { model, row } = roster.kindOf(device);
-      model.configure(row, planned[device]!.config, setting);
+      model.configure(row, planned[device].config, setting);
     }
   }
 
@@ -176,9 +176,9 @@ export class DeviceHost implements Behaviour {
   start(loop: Loop): void {
     const { planned, kind } = this.#roster;
     for (let device = 0; device < planned.length; device++) {
-      if (kind[device]! < 0) continue;
+      if (kind[device] < 0) continue;
       this.#turn(loop, device).machine.start();
-      loop.post(this.#roster.actor(device), planned[device]!.startNs, START);
+      loop.post(this.#roster.actor(device), planned[device].startNs, START);
     }
   }
 
@@ -201,7 +201,7 @@ export class DeviceHost implements Behaviour {
     }
     const out = loop.post(loop.actor, at, CONTROL);
     loop.out[out + control.event] = index;
-    for (let i = 0; i < numbers.length; i++) loop.out[out + control.numbers + i] = numbers[i]!;
+    for (let i = 0; i < numbers.length; i++) loop.out[out + control.numbers + i] = numbers[i];
   }
 
   /**
@@ -216,7 +216,7 @@ export class DeviceHost implements Behaviour {
   receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
     const device = this.#roster.device(actor);
     if (type === SET_NODE) {
-      this.#roster.numaNode[device] = m[at + setNode.nid]!;
+      this.#roster.numaNode[device] = m[at + setNode.nid];
       return;
     }
     this.#dispatch(loop, device, type, m, at);
@@ -228,21 +228,18 @@ export class DeviceHost implements Behaviour {
     kind.numbers.fill(0);
     switch (type) {
       case dma.ACCESSED:
-        kind.numbers[number.accessed.handle] = accessHandle(m[at + dma.accessed.tag]!);
-        kind.numbers[number.accessed.queuedNs] = m[at + dma.accessed.queued]!;
-        kind.numbers[number.accessed.elapsedNs] = accessElapsed(
-          m[at + dma.accessed.tag]!,
-          loop.now,
-        );
+        kind.numbers[number.accessed.handle] = accessHandle(m[at + dma.accessed.tag]);
+        kind.numbers[number.accessed.queuedNs] = m[at + dma.accessed.queued];
+        kind.numbers[number.accessed.elapsedNs] = accessElapsed(m[at + dma.accessed.tag], loop.now);
         kind.machine.send(kinds.ACCESSED);
         return;
       case TIMER:
-        kind.machine.fire(m[at + timer.token]!);
+        kind.machine.fire(m[at + timer.token]);
         return;
       case OWN:
         if (m[at + own.generation] !== this.#roster.generation[device]) return;
-        for (let i = 0; i < 3; i++) kind.numbers[i] = m[at + own.numbers + i]!;
-        kind.machine.send(m[at + own.event]!);
+        for (let i = 0; i < 3; i++) kind.numbers[i] = m[at + own.numbers + i];
+        kind.machine.send(m[at + own.event]);
         return;
       case dma.GRANTED:
         this.#granted(loop, device, kind, m, at);
@@ -251,17 +248,12 @@ export class DeviceHost implements Behaviour {
         this.#refused(device, kind, m, at);
         return;
       case dma.FREED:
-        this.#wiring.freed?.(
-          loop.actor,
-          loop.now,
-          m[at + dma.freed.pfn]!,
-          m[at + dma.freed.source]!,
-        );
+        this.#wiring.freed?.(loop.actor, loop.now, m[at + dma.freed.pfn], m[at + dma.freed.source]);
         this.#freed(device, kind, m, at);
         return;
       case CONTROL:
-        for (let i = 0; i < 7; i++) kind.numbers[i] = m[at + control.numbers + i]!;
-        kind.machine.send(m[at + control.event]!);
+        for (let i = 0; i < 7; i++) kind.numbers[i] = m[at + control.numbers + i];
+        kind.machine.send(m[at + control.event]);
         return;
       case START:
         kind.machine.send(kinds.START);
@@ -275,13 +267,13 @@ export class DeviceHost implements Behaviour {
   finish(): DeviceEnd[] {
     const { planned, kind, numaNode } = this.#roster;
     return planned.flatMap(({ name }, device) => {
-      if (kind[device]! < 0) return [];
+      if (kind[device] < 0) return [];
       const { machine } = this.#roster.kindOf(device);
       return {
         name,
         actor: this.#roster.actor(device),
         state: machine.where(),
-        numaNode: numaNode[device]!,
+        numaNode: numaNode[device],
         pagesHeld: this.#roster.pagesHeld(device),
       };
     });
@@ -297,41 +289,41 @@ export class DeviceHost implements Behaviour {
   /** The handle an answer is for: the remainder of its request's number. */
   #handle(device: number, id: number): number {
     const sequence = id - this.#roster.actor(device) * dma.ID_SPAN;
-    return sequence % this.#roster.handleCount[device]!;
+    return sequence % this.#roster.handleCount[device];
   }
 
   #granted(loop: Loop, device: number, kind: kinds.Kind, m: Float64Array, at: number): void {
     const { handles } = this.#roster;
     const { granted } = dma;
-    const id = m[at + granted.id]!;
+    const id = m[at + granted.id];
     const handle = this.#handle(device, id);
-    const pages = m[at + granted.pages]!;
-    const nid = m[at + granted.nid]!;
+    const pages = m[at + granted.pages];
+    const nid = m[at + granted.nid];
     if (handle === this.#roster.tablesHandle(device)) {
-      const { smmuNode } = this.#roster.planned[device]!;
+      const { smmuNode } = this.#roster.planned[device];
       const local = nid === smmuNode ? 1 : 0;
-      this.#recorder.add(tablePages[local]!, this.#roster.actor(device), pages);
+      this.#recorder.add(tablePages[local], this.#roster.actor(device), pages);
       return;
     }
     const slot = this.#roster.slot(device, handle);
-    const source = m[at + granted.source]!;
-    const mode = handles.mode[slot]!;
+    const source = m[at + granted.source];
+    const mode = handles.mode[slot];
     const isBulk = (mode & ~COHERENT) === dma.MODE_BULK;
-    const since = handles.grant(slot, isBulk ? id : m[at + granted.pfn]!, nid);
+    const since = handles.grant(slot, isBulk ? id : m[at + granted.pfn], nid);
     this.#settled++;
     if (mode === dma.MODE_PAGES || mode === dma.MODE_BULK) this.#countPool(device, nid, pages);
     else {
-      const waited = m[at + granted.lockWait]!;
+      const waited = m[at + granted.lockWait];
       const actor = this.#roster.actor(device);
       if (source !== dma.BUDDY || waited > 0) this.#recorder.record(lockWait, actor, waited);
       if (mode !== dma.MODE_CMA) {
         this.#recordGrant(device, { nid, source }, loop.now - since);
         // Of all devices of a node together: it differs by size and node alone.
-        const node = this.#wiring.nodeActor(this.#roster.planned[device]!.nid);
-        this.#recorder.record(zeroing, node, m[at + granted.zero]!);
+        const node = this.#wiring.nodeActor(this.#roster.planned[device].nid);
+        this.#recorder.record(zeroing, node, m[at + granted.zero]);
       }
     }
-    if (this.#isMapped(mode)) this.#driver.mapped(handles.size[slot]!);
+    if (this.#isMapped(mode)) this.#driver.mapped(handles.size[slot]);
     kind.numbers[number.granted.handle] = handle;
     kind.numbers[number.granted.pages] = pages;
     kind.numbers[number.granted.nid] = nid;
@@ -345,8 +337,8 @@ export class DeviceHost implements Behaviour {
   }
 
   #countPool(device: number, nid: number, pages: number): void {
-    const local = nid === this.#roster.planned[device]!.nid ? 1 : 0;
-    this.#recorder.add(poolPages[local]!, this.#roster.actor(device), pages);
+    const local = nid === this.#roster.planned[device].nid ? 1 : 0;
+    this.#recorder.add(poolPages[local], this.#roster.actor(device), pages);
   }
 
   #recordGrant(
@@ -355,15 +347,15 @@ export class DeviceHost implements Behaviour {
     elapsed: number,
   ): void {
     const actor = this.#roster.actor(device);
-    const local = nid === this.#roster.planned[device]!.nid ? 1 : 0;
+    const local = nid === this.#roster.planned[device].nid ? 1 : 0;
     const from = source === dma.BUDDY ? 'buddy' : this.#wiring.areaKind(source);
-    this.#recorder.add(placed[from][local]!, actor);
+    this.#recorder.add(placed[from][local], actor);
     this.#recorder.record(dmaAlloc, actor, elapsed);
   }
 
   #refused(device: number, kind: kinds.Kind, m: Float64Array, at: number): void {
     const { handles } = this.#roster;
-    const handle = this.#handle(device, m[at + dma.refused.id]!);
+    const handle = this.#handle(device, m[at + dma.refused.id]);
     if (handle === this.#roster.tablesHandle(device)) {
       this.#recorder.add(refused, this.#roster.actor(device));
       return;
@@ -372,22 +364,22 @@ export class DeviceHost implements Behaviour {
     this.#settled++;
     this.#recorder.add(refused, this.#roster.actor(device));
     kind.numbers[number.refused.handle] = handle;
-    kind.numbers[number.refused.errno] = m[at + dma.refused.errno]!;
+    kind.numbers[number.refused.errno] = m[at + dma.refused.errno];
     kind.machine.send(kinds.REFUSED);
   }
 
   #freed(device: number, kind: kinds.Kind, m: Float64Array, at: number): void {
     const { handles } = this.#roster;
     const { freed } = dma;
-    const handle = this.#handle(device, m[at + freed.id]!);
+    const handle = this.#handle(device, m[at + freed.id]);
     const slot = this.#roster.slot(device, handle);
     if (handles.state[slot] !== FREEING) {
-      throw new Error(`${this.#roster.planned[device]!.name}: handle ${handle} freed unasked`);
+      throw new Error(`${this.#roster.planned[device].name}: handle ${handle} freed unasked`);
     }
     handles.state[slot] = EMPTY;
-    if (this.#isMapped(handles.mode[slot]!)) this.#driver.unmapped(handles.size[slot]!);
-    const source = m[at + freed.source]!;
-    const pages = m[at + freed.pages]!;
+    if (this.#isMapped(handles.mode[slot])) this.#driver.unmapped(handles.size[slot]);
+    const source = m[at + freed.source];
+    const pages = m[at + freed.pages];
     if (source === dma.LEAKED) this.#recorder.add(leakedPages, this.#roster.actor(device), pages);
     kind.numbers[number.freed.handle] = handle;
     kind.numbers[number.freed.pages] = pages;

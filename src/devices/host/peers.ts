@@ -53,24 +53,24 @@ export class Peers {
     const { numbers, machine } = kind;
     switch (type) {
       case PEER:
-        for (let i = 0; i < 3; i++) numbers[i] = m[at + peerMessage.numbers + i]!;
-        machine.send(m[at + peerMessage.event]!);
+        for (let i = 0; i < 3; i++) numbers[i] = m[at + peerMessage.numbers + i];
+        machine.send(m[at + peerMessage.event]);
         return;
       case LINE_GRANTED:
         this.#granted(m, at);
-        this.#answer(kind, m[at + lineGranted.line]! % LINES, m, at + lineGranted.words);
+        this.#answer(kind, m[at + lineGranted.line] % LINES, m, at + lineGranted.words);
         return;
       case LINE_RECALL:
-        this.#yield(m[at]!);
-        numbers[number.lost.line] = m[at]! % LINES;
+        this.#yield(m[at]);
+        numbers[number.lost.line] = m[at] % LINES;
         machine.send(kinds.LOST);
         return;
       case LINE_CHANGED:
-        numbers[number.lost.line] = m[at]! % LINES;
+        numbers[number.lost.line] = m[at] % LINES;
         machine.send(kinds.LOST);
         return;
       default:
-        throw new Error(`${this.#roster.planned[this.device]!.name}: message of type ${type}`);
+        throw new Error(`${this.#roster.planned[this.device].name}: message of type ${type}`);
     }
   }
 
@@ -87,20 +87,20 @@ export class Peers {
   #answer({ numbers, machine }: kinds.Kind, line: number, words: Float64Array, at: number): void {
     numbers.fill(0);
     numbers[number.line.line] = line;
-    for (let i = 0; i < WORDS; i++) numbers[number.line.words + i] = words[at + i]!;
+    for (let i = 0; i < WORDS; i++) numbers[number.line.words + i] = words[at + i];
     machine.send(kinds.LINE);
   }
 
   #granted(m: Float64Array, at: number): void {
     if (m[at + lineGranted.keep] !== 1) return;
-    const line = m[at + lineGranted.line]! % LINES;
+    const line = m[at + lineGranted.line] % LINES;
     this.#caches.keep(this.device, line, m, at + lineGranted.words);
   }
 
   send(peer: number, event: string, delay: number, a = 0, b = 0, c = 0): void {
     const { planned } = this.#roster;
     const to = this.peer(peer);
-    const way = this.#wiring.oneWay(planned[this.device]!.nid, planned[to]!.nid);
+    const way = this.#wiring.oneWay(planned[this.device].nid, planned[to].nid);
     const whole = Math.max(0, Math.round(delay));
     const at = this.loop.post(this.#roster.actor(to), whole + way, PEER);
     const { out } = this.loop;
@@ -127,8 +127,8 @@ export class Peers {
     }
     this.#caches.ask(device, line, operation, a, b);
     const { planned } = this.#roster;
-    const { nid } = planned[this.device]!;
-    const home = planned[this.peer(0)]!.nid;
+    const { nid } = planned[this.device];
+    const home = planned[this.peer(0)].nid;
     const way = delay + this.#half(nid, home);
     const at = loop.post(this.#wiring.nodeActor(home), way, LINE_ACQUIRE);
     loop.out[at + lineAcquire.line] = this.#lineId(line);
@@ -142,8 +142,8 @@ export class Peers {
   #yield(id: number): void {
     const { device, loop } = this;
     const { planned } = this.#roster;
-    const { nid } = planned[device]!;
-    const home = planned[this.peer(0)]!.nid;
+    const { nid } = planned[device];
+    const home = planned[this.peer(0)].nid;
     const at = loop.post(this.#wiring.nodeActor(home), this.#half(nid, home), LINE_YIELD);
     loop.out[at + lineWords.line] = id;
     this.#caches.yield(device, id % LINES, loop.out, at + lineWords.words);
@@ -160,9 +160,9 @@ export class Peers {
 
   /** Position of a peer in the plan. */
   protected peer(peer: number): number {
-    const position = this.#roster.planned[this.device]!.peers?.[peer];
+    const position = this.#roster.planned[this.device].peers?.[peer];
     if (position === undefined)
-      throw new Error(`${this.#roster.planned[this.device]!.name}: no peer ${peer}`);
+      throw new Error(`${this.#roster.planned[this.device].name}: no peer ${peer}`);
     return position;
   }
 

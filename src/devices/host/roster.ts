@@ -79,7 +79,7 @@ export class Roster {
       const position = kinds.indexOf(model);
       this.kind[device] = position;
       this.rank[device] = counts[position] ?? 0;
-      counts[position] = this.rank[device]! + 1;
+      counts[position] = this.rank[device] + 1;
       const resident = model.handles(config, environment);
       this.#handleBase[device] = handles;
       this.#resident[device] = resident;
@@ -122,14 +122,14 @@ export class Roster {
 
   /** The kind of a device, with its row where the device's is. */
   kindOf(device: number): Kind {
-    const kind = this.#running[this.kind[device]!]!;
-    kind.row.base = this.rank[device]! * kind.stride;
+    const kind = this.#running[this.kind[device]];
+    kind.row.base = this.rank[device] * kind.stride;
     return kind;
   }
 
   /** The number after the last handle stands for the device's page tables, and has no slot. */
   tablesHandle(device: number): number {
-    return this.handleCount[device]! - 1;
+    return this.handleCount[device] - 1;
   }
 
   /**
@@ -137,15 +137,15 @@ export class Roster {
    * @throws Error if the device has no such handle.
    */
   slot(device: number, handle: number): number {
-    const resident = this.#resident[device]!;
-    if (handle >= 0 && handle < resident) return this.#handleBase[device]! + handle;
+    const resident = this.#resident[device];
+    if (handle >= 0 && handle < resident) return this.#handleBase[device] + handle;
     if (handle >= resident && handle < this.tablesHandle(device)) {
       if (this.#spareBase[device] === -1) {
         this.#spareBase[device] = this.handles.grow(this.tablesHandle(device) - resident);
       }
-      return this.#spareBase[device]! + handle - resident;
+      return this.#spareBase[device] + handle - resident;
     }
-    throw new Error(`${this.planned[device]!.name}: no handle ${handle}`);
+    throw new Error(`${this.planned[device].name}: no handle ${handle}`);
   }
 
   /** True while `handle` holds memory. */
@@ -160,13 +160,13 @@ export class Roster {
 
   /** Asking makes no room for a handle that was never used. */
   #stateOf(device: number, handle: number): number {
-    const unused = handle >= this.#resident[device]! && this.#spareBase[device] === -1;
-    return unused ? EMPTY : this.handles.state[this.slot(device, handle)]!;
+    const unused = handle >= this.#resident[device] && this.#spareBase[device] === -1;
+    return unused ? EMPTY : this.handles.state[this.slot(device, handle)];
   }
 
   /** Number of an event of a device, here or on another shard. */
   eventOf(device: number, event: string): number {
-    const { kind } = this.planned[device]!;
+    const { kind } = this.planned[device];
     let events = this.#events.get(kind);
     if (events === undefined) {
       const model = this.#models.find((one) => one.kind === kind)!;
@@ -182,8 +182,8 @@ export class Roster {
   slab(device: number): Int32Array {
     let slab = this.#slabs.get(device);
     if (slab === undefined) {
-      const { model } = this.#running[this.kind[device]!]!;
-      const words = model.slab?.(this.planned[device]!.config, this.#environment) ?? 0;
+      const { model } = this.#running[this.kind[device]];
+      const words = model.slab?.(this.planned[device].config, this.#environment) ?? 0;
       slab = new Int32Array(words);
       this.#slabs.set(device, slab);
     }
@@ -198,7 +198,7 @@ export class Roster {
       if (!this.holds(device, handle)) continue;
       const slot = this.slot(device, handle);
       // A raw cma_alloc() asks for pages.
-      held += mode[slot] === MODE_CMA ? size[slot]! : Math.ceil(size[slot]! / this.pageSize);
+      held += mode[slot] === MODE_CMA ? size[slot] : Math.ceil(size[slot] / this.pageSize);
     }
     return held;
   }

@@ -113,7 +113,7 @@ const actions = {
     }
   },
   turn: (dma: DmaApi, row: LoadRow, n: Numbers) => {
-    const thread = n[0]!;
+    const thread = n[0];
     if (row.left === 0) {
       row.active--;
       return;
@@ -126,15 +126,15 @@ const actions = {
     ask(dma, row, row.release === 1 ? thread : row.cursor++);
   },
   keep: (dma: DmaApi, row: LoadRow, n: Numbers) => {
-    const handle = n[number.granted.handle]!;
+    const handle = n[number.granted.handle];
     if (row.release === 1) dma.after(span(dma, row, row.hold), 'EXPIRED', handle);
     else goOn(dma, row, handle);
   },
-  giveUp: (dma: DmaApi, row: LoadRow, n: Numbers) => goOn(dma, row, n[number.refused.handle]!),
+  giveUp: (dma: DmaApi, row: LoadRow, n: Numbers) => goOn(dma, row, n[number.refused.handle]),
   expire: (dma: DmaApi, _row: LoadRow, n: Numbers) => {
-    dma.free(n[0]!);
+    dma.free(n[0]);
   },
-  rest: (dma: DmaApi, row: LoadRow, n: Numbers) => goOn(dma, row, n[number.freed.handle]!),
+  rest: (dma: DmaApi, row: LoadRow, n: Numbers) => goOn(dma, row, n[number.freed.handle]),
   stop: (_dma: DmaApi, row: LoadRow) => {
     row.left = 0;
   },

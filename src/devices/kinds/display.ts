@@ -97,7 +97,7 @@ const actions = {
     freeDown(row, 0, 2 * row.buffers);
   },
   noteMode: (_dma: DmaApi, row: DisplayRow, n: Numbers) => {
-    row.wantBytes = Math.max(1, n[0]! * n[1]!) * row.pixelBytes;
+    row.wantBytes = Math.max(1, n[0] * n[1]) * row.pixelBytes;
     row.wants |= ON | MODE;
   },
   noteOff: (_dma: DmaApi, row: DisplayRow) => {
@@ -113,7 +113,7 @@ const actions = {
   },
   finishBatch: (dma: DmaApi, row: DisplayRow, n: Numbers) => {
     row.inflight--;
-    dma.record(scanOut, n[2]!);
+    dma.record(scanOut, n[2]);
   },
 };
 const guards = {

@@ -155,7 +155,7 @@ const actions = {
   },
   finishBatch: (dma: DmaApi, row: MlxRow, n: Numbers) => {
     row.inflight--;
-    dma.record(fetchTime, n[2]!);
+    dma.record(fetchTime, n[2]);
   },
 };
 const guards = { ...lifeGuards, ...openGuards };

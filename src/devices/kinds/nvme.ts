@@ -158,7 +158,7 @@ const actions = {
   },
   finishBatch: (dma: DmaApi, row: NvmeRow, n: Numbers) => {
     row.inflight--;
-    dma.record(fetchTime, n[2]!);
+    dma.record(fetchTime, n[2]);
   },
   poolGrew: (_dma: DmaApi, row: NvmeRow) => {
     row.prpAsked--;

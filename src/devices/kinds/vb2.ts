@@ -124,7 +124,7 @@ const actions = {
     row.buffers = 0;
   },
   noteBuffers: (_dma: DmaApi, row: CameraRow, n: Numbers) => {
-    row.wantBuffers = Math.min(Math.max(0, n[0]!), BUFFERS_MAX);
+    row.wantBuffers = Math.min(Math.max(0, n[0]), BUFFERS_MAX);
   },
   noteStream: (_dma: DmaApi, row: CameraRow) => {
     row.wantStream = 1;
@@ -150,7 +150,7 @@ const actions = {
   },
   finishBatch: (dma: DmaApi, row: CameraRow, n: Numbers) => {
     row.inflight--;
-    dma.record(frameTime, n[2]!);
+    dma.record(frameTime, n[2]);
   },
 };
 
@@ -204,7 +204,7 @@ export const machine = setup(words(actions, guards)).createMachine({
 });
 
 function planesOf(c: Config): readonly number[] {
-  return formats[c.format]!.map((bits) => Math.ceil((c.width * c.height * bits) / 8));
+  return formats[c.format].map((bits) => Math.ceil((c.width * c.height * bits) / 8));
 }
 
 function footprint(c: Config, kernel: DeviceEnvironment): FootprintRow[] {
@@ -238,7 +238,7 @@ export const vb2 = defineDevice<Config, (typeof fields)[number]>({
   configure(row, c, setting) {
     const planes = planesOf(c);
     row.planes = planes.length;
-    row.plane0 = planes[0]!;
+    row.plane0 = planes[0];
     row.plane1 = planes[1] ?? 0;
     row.minBuffers = Math.min(c.min_buffers, c.buffers);
     row.wantBuffers = c.open ? c.buffers : 0;

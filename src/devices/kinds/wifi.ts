@@ -103,7 +103,7 @@ const actions = {
   },
   finishBatch: (dma: DmaApi, row: WifiRow, n: Numbers) => {
     row.inflight--;
-    dma.record(ringTime, n[2]!);
+    dma.record(ringTime, n[2]);
   },
 };
 const guards = {

@@ -84,7 +84,7 @@ const actions = {
   },
   finishBatch: (dma: DmaApi, row: QmRow, n: Numbers) => {
     row.inflight--;
-    dma.record(jobTime, n[2]!);
+    dma.record(jobTime, n[2]);
   },
 };
 const guards = lifeGuards;

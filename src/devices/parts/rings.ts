@@ -97,7 +97,7 @@ export function vocabulary(net: Netdev) {
   const groupOf = (row: NetRow, handle: number): number =>
     Math.floor((handle - probe) / row.queuesMax) % GROUPS;
   const sizeOf = (row: NetRow, handle: number): number => {
-    if (handle < probe) return net.probe[handle]!.bytes;
+    if (handle < probe) return net.probe[handle].bytes;
     if ((handle - probe) % row.queuesMax >= row.wantQueues) return 0;
     const group = groupOf(row, handle);
     if (group === TX) return net.txBytes(row.wantTx);
@@ -201,7 +201,7 @@ export function vocabulary(net: Netdev) {
       row.wants |= RESET;
     },
     noteSize: (_dma: DmaApi, row: NetRow, n: Numbers) => {
-      row.wantTx = ringSize(net.descNum, n[0]!);
+      row.wantTx = ringSize(net.descNum, n[0]);
       row.wantRx = row.wantTx;
       row.wants |= RESIZE;
     },
@@ -217,11 +217,11 @@ export function vocabulary(net: Netdev) {
     },
     finishBatch: (dma: DmaApi, row: NetRow, n: Numbers) => {
       row.inflight--;
-      dma.record(descriptorFetch, n[2]!);
+      dma.record(descriptorFetch, n[2]);
     },
   };
   const noteChannels = (_dma: DmaApi, row: NetRow, n: Numbers) => {
-    row.wantQueues = Math.min(Math.max(1, n[0]!), row.queuesMax);
+    row.wantQueues = Math.min(Math.max(1, n[0]), row.queuesMax);
     row.wants |= RESET;
   };
   /** dma_alloc_coherent() on the vector's node failed: once more on the device's own. */

@@ -48,7 +48,7 @@ export function importMachine(files: readonly ImportFile[], name: string): Impor
     name,
     arch,
     page: pageSize,
-    nodes: nids.map((nid, i) => ({ nid, memory: memory.perNode[i]!, cpus: cpus[i]! })),
+    nodes: nids.map((nid, i) => ({ nid, memory: memory.perNode[i], cpus: cpus[i] })),
     ...(distance === null ? {} : { distance }),
     ...bandwidths(facts, nids),
   };
@@ -168,7 +168,7 @@ function cpuCounts(facts: Facts, nids: readonly number[]): number[] {
 
 function firstWithMemory(facts: Facts, nodes: readonly NodeFacts[]): NodeFacts {
   const has = ({ nid, total }: NodeFacts) => facts.nodeRanges.has(nid) || (total ?? 0) > 0;
-  return nodes.find(has) ?? nodes[0]!;
+  return nodes.find(has) ?? nodes[0];
 }
 
 function bandwidths(facts: Facts, nids: readonly number[]): Pick<MachineKeys, 'bandwidth'> {

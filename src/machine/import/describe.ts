@@ -45,15 +45,15 @@ function nodeWords(node: MachineNode): string {
 
 function distanceWords({ nodes, distance }: Machine): string[] {
   if (nodes.length === 1) return [];
-  const words = [`distances from node ${nodes[0]!.nid}: ${distance[0]!.join(' ')}`];
+  const words = [`distances from node ${nodes[0].nid}: ${distance[0].join(' ')}`];
   const sparse = nodes.some(({ nid }, i) => nid !== i);
   if (sparse) words.push(`node numbers are sparse: ${nodes.map(({ nid }) => nid).join(', ')}`);
   for (const [a, row] of distance.entries()) {
     for (let b = a + 1; b < row.length; b++) {
-      if (row[b] === distance[b]![a]) continue;
-      const [from, to] = [nodes[a]!.nid, nodes[b]!.nid];
+      if (row[b] === distance[b][a]) continue;
+      const [from, to] = [nodes[a].nid, nodes[b].nid];
       words.push(
-        `distances are not symmetric: ${row[b]} from ${from} to ${to}, ${distance[b]![a]} back`,
+        `distances are not symmetric: ${row[b]} from ${from} to ${to}, ${distance[b][a]} back`,
       );
       return words;
     }

@@ -99,7 +99,7 @@ function lacking(log: Omit<KernelLog, 'lacks'>, known: { image: boolean }): stri
 function imageRanges(iomem: string): Range[] {
   const line = /^\s*([0-9a-f]+)-([0-9a-f]+) : Kernel (?:code|rodata|data|bss)$/gm;
   return Array.from(iomem.matchAll(line), (m): Range => {
-    return [Number.parseInt(m[1]!, 16), Number.parseInt(m[2]!, 16) + 1];
+    return [Number.parseInt(m[1], 16), Number.parseInt(m[2], 16) + 1];
   }).filter(([start]) => start > 0);
 }
 
@@ -141,7 +141,7 @@ export function readKernelLog(text: string, iomem = ''): KernelLog {
     if (bootMessage.test(line)) cma.push(line);
     if (line.startsWith('DMA: preallocated ')) atomicPools.push(line);
     const unknown = /^Unknown kernel command line parameters "([^"]*)"/.exec(line);
-    if (unknown) unknownParameters.push(...unknown[1]!.split(/\s+/));
+    if (unknown) unknownParameters.push(...unknown[1].split(/\s+/));
   }
   for (const nid of online) possible.add(nid);
   const log = {
@@ -180,7 +180,7 @@ export function readZoneinfo(text: string): ZoneInfo[] {
     const spanned = number('spanned');
     if (!head || !(spanned > 0)) continue;
     const nid = Number(head[1]);
-    zones.push({ nid, zone: head[2]!, startPfn, spanned, present: number('present') });
+    zones.push({ nid, zone: head[2], startPfn, spanned, present: number('present') });
   }
   return zones;
 }

@@ -176,7 +176,7 @@ class HwlocReader {
     }
     // Beside the whole machine means no node; beside one node, that one.
     const near = parseMask(this.#nodesets.findLast((set) => set !== '') ?? '');
-    if (device.node === null) device.node = near.size === 1 ? [...near][0]! : -1;
+    if (device.node === null) device.node = near.size === 1 ? [...near][0] : -1;
     this.#facts.from('devices', this.#file);
   }
 

@@ -71,10 +71,10 @@ function disjoint(
   perNode: readonly (readonly Range[])[],
   nids: readonly number[],
 ): boolean {
-  const all = perNode.flatMap((ranges, i) => ranges.map((range) => ({ range, nid: nids[i]! })));
+  const all = perNode.flatMap((ranges, i) => ranges.map((range) => ({ range, nid: nids[i] })));
   all.sort((a, b) => a.range[0] - b.range[0]);
   for (let k = 1; k < all.length; k++) {
-    const [low, high] = [all[k - 1]!, all[k]!];
+    const [low, high] = [all[k - 1], all[k]];
     if (low.range[1] <= high.range[0]) continue;
     facts.warn(
       `memory of nodes ${low.nid} and ${high.nid} overlaps at 0x${high.range[0].toString(16)}: ` +

@@ -18,13 +18,13 @@ export function importNumactl(facts: Facts, text: string, file: string): void {
     }
     const header = /^node((?:\s+\d+)+)\s*$/.exec(line);
     if (header !== null) {
-      order = header[1]!.trim().split(/\s+/).map(Number);
+      order = header[1].trim().split(/\s+/).map(Number);
       facts.distanceTable('numactl', file).order = order;
       continue;
     }
     const row = /^\s*(\d+):((?:\s+-?\d+)+)\s*$/.exec(line);
     if (row === null || order === null) continue;
-    const distances = row[2]!.trim().split(/\s+/).map(Number);
+    const distances = row[2].trim().split(/\s+/).map(Number);
     facts.distanceTable('numactl', file).rows.set(Number(row[1]), distances);
   }
 }

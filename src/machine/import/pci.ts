@@ -9,8 +9,8 @@ export function importDeviceList(facts: Facts, text: string, file: string): void
   for (const line of text.split('\n')) {
     const match = /^(\S+) (node=.*)$/.exec(line);
     if (match === null) continue;
-    const device = facts.device(match[1]!);
-    for (const [, key, value] of match[2]!.matchAll(/([a-z_]+)=(\S*)/g)) {
+    const device = facts.device(match[1]);
+    for (const [, key, value] of match[2].matchAll(/([a-z_]+)=(\S*)/g)) {
       deviceField(device, key!, value!);
     }
     facts.from('devices', file);

@@ -48,17 +48,17 @@ const area = new RegExp(`(?:^|/)(?:cma/)?([^/]+)/(?:ranges/0/)?(${areaAttributes
 function importAttribute(facts: Facts, path: string, value: string, file: string): boolean {
   const node = /(?:^|\/)node(\d+)\/(cpulist|cpumap|distance|meminfo)$/.exec(path);
   if (node !== null) {
-    importNodeAttribute(facts, { nid: Number(node[1]), key: node[2]!, value, file });
+    importNodeAttribute(facts, { nid: Number(node[1]), key: node[2], value, file });
     return true;
   }
   const pci = /(?:^|\/)([0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f])\/([a-z_]+)$/.exec(path);
   if (pci !== null) {
-    importPciAttribute(facts, { name: pci[1]!, key: pci[2]!, value, file });
+    importPciAttribute(facts, { name: pci[1], key: pci[2], value, file });
     return true;
   }
   const cma = area.exec(path);
   if (cma !== null) {
-    importAreaAttribute(facts, { name: cma[1]!, key: cma[2]!, value, file });
+    importAreaAttribute(facts, { name: cma[1], key: cma[2], value, file });
     return true;
   }
   return /(?:^|\/)node\d+\//.test(path);
@@ -80,9 +80,9 @@ function listing(text: string): Map<string, string> | null {
     const match = listed.exec(line);
     if (match === null) strange++;
     else if (match[2] !== '') {
-      const before = files.get(match[1]!);
-      files.set(match[1]!, before === undefined ? match[2]! : `${before}\n${match[2]}`);
-    } else if (!files.has(match[1]!)) files.set(match[1]!, '');
+      const before = files.get(match[1]);
+      files.set(match[1], before === undefined ? match[2] : `${before}\n${match[2]}`);
+    } else if (!files.has(match[1])) files.set(match[1], '');
     if (++seen === 20 && strange > 10) return null;
   }
   return seen > 0 && strange * 2 <= seen ? files : null;

@@ -30,7 +30,7 @@ export function isTar(bytes: Uint8Array): boolean {
 
 function checksumHolds(header: Uint8Array): boolean {
   let sum = 0;
-  for (let i = 0; i < BLOCK; i++) sum += i >= 148 && i < 156 ? 32 : header[i]!;
+  for (let i = 0; i < BLOCK; i++) sum += i >= 148 && i < 156 ? 32 : header[i];
   return sum === octal(header.subarray(148, 156));
 }
 
@@ -48,7 +48,7 @@ export function readTar(bytes: Uint8Array): TarContent {
       return { files, damage: `breaks off at byte ${bytes.length}` };
     }
     const content = bytes.subarray(from, from + size);
-    const type = String.fromCharCode(header[156]!);
+    const type = String.fromCharCode(header[156]);
     if (type === 'L') longName = text(content);
     else if (type === 'x') longName = paxPath(content) || longName;
     else {

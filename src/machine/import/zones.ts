@@ -34,7 +34,7 @@ export function importZoneinfo(facts: Facts, text: string, file: string): void {
   for (const line of text.split('\n')) {
     const head = /^Node\s+(\d+), zone\s+(\S+)/.exec(line);
     if (head !== null) {
-      zone = facts.zone(Number(head[1]), head[2]!);
+      zone = facts.zone(Number(head[1]), head[2]);
       zone.pcp = 0;
       pagesets = false;
       facts.from('zones', file);
@@ -45,7 +45,7 @@ export function importZoneinfo(facts: Facts, text: string, file: string): void {
     const field = /^\s+(pages free|start_pfn:|count:|[a-z_]+)\s+(\d+)\s*$/.exec(line);
     if (field === null) continue;
     const value = Number(field[2]);
-    const key = field[1]!;
+    const key = field[1];
     if (pagesets && key === 'count:') zone.pcp += value;
     else if (key === 'start_pfn:' || !pagesets) set(zone, key, value);
   }

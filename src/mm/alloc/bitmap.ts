@@ -70,11 +70,11 @@ function findNextZeroBit(words: Int32Array, from: number, limit: number): number
   if (from >= limit) return limit;
   const last = (limit - 1) >>> 5;
   let w = from >>> 5;
-  let zeroes = ~words[w]! & (-1 << (from & 31));
+  let zeroes = ~words[w] & (-1 << (from & 31));
   while (zeroes === 0) {
     if (w === last) return limit;
     w += 1;
-    zeroes = ~words[w]!;
+    zeroes = ~words[w];
   }
   const bit = (w << 5) + ffs(zeroes);
   return bit < limit ? bit : limit;
@@ -85,11 +85,11 @@ function findNextBit(words: Int32Array, from: number, limit: number): number {
   if (from >= limit) return limit;
   const last = (limit - 1) >>> 5;
   let w = from >>> 5;
-  let ones = words[w]! & (-1 << (from & 31));
+  let ones = words[w] & (-1 << (from & 31));
   while (ones === 0) {
     if (w === last) return limit;
     w += 1;
-    ones = words[w]!;
+    ones = words[w];
   }
   const bit = (w << 5) + ffs(ones);
   return bit < limit ? bit : limit;
@@ -128,7 +128,7 @@ export function bitmapFindNextZeroAreaOff(
     let at = row * map.blocks + ((from + phase) >>> blockOrder);
     const first = at;
     // Unknown is 0, and 0 - 1 >>> 0 is larger than any need.
-    while (at < rowEnd && (slots[at]! - 1) >>> 0 < need) at += 1;
+    while (at < rowEnd && (slots[at] - 1) >>> 0 < need) at += 1;
     if (at === rowEnd) return -1;
     const blockStart = ((at - row * map.blocks) << blockOrder) - phase;
     if (at !== first) from = blockStart;
@@ -191,9 +191,9 @@ export function bitmapSet(map: Bitmap, start: number, nr: number): number {
   let changed = 0;
   for (; w <= last; w++) {
     if (w === last) mask &= -1 >>> (31 - ((start + nr - 1) & 31));
-    const zeroes = mask & ~words[w]!;
+    const zeroes = mask & ~words[w];
     changed += hweight32(zeroes);
-    words[w]! |= mask;
+    words[w] |= mask;
     mask = -1;
   }
   map.weight += changed;
@@ -213,8 +213,8 @@ export function bitmapClear(map: Bitmap, start: number, nr: number): number {
   let changed = 0;
   for (; w <= last; w++) {
     if (w === last) mask &= -1 >>> (31 - ((start + nr - 1) & 31));
-    changed += hweight32(mask & words[w]!);
-    words[w]! &= ~mask;
+    changed += hweight32(mask & words[w]);
+    words[w] &= ~mask;
     mask = -1;
   }
   map.weight -= changed;
@@ -240,7 +240,7 @@ function widen(map: Bitmap, start: number, end: number): void {
       const first = ((from + phase + slot - 1) & -slot) - phase;
       if (first >= to) break;
       const known = 1 + (to - first < slot ? to - first : slot);
-      if (slots[at]! !== 0 && known > slots[at]!) slots[at] = known;
+      if (slots[at] !== 0 && known > slots[at]) slots[at] = known;
     }
   }
 }
@@ -251,11 +251,11 @@ function widen(map: Bitmap, start: number, end: number): void {
 function findRunStart(words: Int32Array, low: number, end: number): number {
   const first = low >>> 5;
   let w = (end - 1) >>> 5;
-  let ones = words[w]! & (-1 >>> (31 - ((end - 1) & 31)));
+  let ones = words[w] & (-1 >>> (31 - ((end - 1) & 31)));
   while (ones === 0) {
     if (w === first) return low;
     w -= 1;
-    ones = words[w]!;
+    ones = words[w];
   }
   const bit = (w << 5) + 32 - Math.clz32(ones);
   return bit > low ? bit : low;
@@ -269,7 +269,7 @@ export function bitmapWeight(map: Bitmap, start: number, nr: number): number {
   let weight = 0;
   for (let w = start >>> 5; w <= last; w++) {
     if (w === last) mask &= -1 >>> (31 - ((start + nr - 1) & 31));
-    weight += hweight32(mask & map.words[w]!);
+    weight += hweight32(mask & map.words[w]);
     mask = -1;
   }
   return weight;
@@ -278,7 +278,7 @@ export function bitmapWeight(map: Bitmap, start: number, nr: number): number {
 /** Bit `index` of the bitmap, 0 or 1. */
 export function bitmapTest(map: Bitmap, index: number): number {
   if (map.words.length === 0) return 0;
-  return (map.words[index >>> 5]! >>> (index & 31)) & 1;
+  return (map.words[index >>> 5] >>> (index & 31)) & 1;
 }
 
 /** Longest run of zero bits. */
@@ -324,7 +324,7 @@ export function bitmapHash(map: Bitmap): number {
   const bytes = (size + 7) >>> 3;
   let hash = 0x811c9dc5;
   for (let i = 0; i < bytes; i++) {
-    const byte = words.length === 0 ? 0 : (words[i >>> 2]! >>> ((i & 3) << 3)) & 0xff;
+    const byte = words.length === 0 ? 0 : (words[i >>> 2] >>> ((i & 3) << 3)) & 0xff;
     hash = Math.imul(hash ^ byte, 0x01000193);
   }
   return hash >>> 0;

@@ -57,7 +57,7 @@ export function buddyFromRanges(
   maxOrder: number,
 ): Buddy {
   const top = 2 ** maxOrder;
-  const basePfn = ranges.length === 0 ? 0 : Math.floor(ranges[0]![0] / top) * top;
+  const basePfn = ranges.length === 0 ? 0 : Math.floor(ranges[0][0] / top) * top;
   const joined = joinRanges(ranges, basePfn);
   const fresh = joined
     .map(([start, end]) => [Math.ceil(start / top) * top, Math.floor(end / top) * top] as const)
@@ -81,7 +81,7 @@ export function buddyFromRanges(
   };
   grow(buddy, 16);
   for (const [start, end] of fresh) {
-    buddy.nrFree[maxOrder]! += (end - start) >>> maxOrder;
+    buddy.nrFree[maxOrder] += (end - start) >>> maxOrder;
     buddy.free += end - start;
   }
   buddy.edges = Int32Array.from(joined.flatMap(([start, end]) => edgesOf(buddy, start, end)));
@@ -114,7 +114,7 @@ function edgesOf(buddy: Buddy, start: number, end: number): number[] {
       continue;
     }
     edges.push(pfn, order);
-    buddy.nrFree[order]! += 1;
+    buddy.nrFree[order] += 1;
     buddy.free += 1 << order;
     pfn += 1 << order;
   }
@@ -129,8 +129,8 @@ function listEdges(buddy: Buddy): void {
   const { edges } = buddy;
   buddy.edges = new Int32Array(0);
   for (let i = 0; i < edges.length; i += 2) {
-    buddy.nrFree[edges[i + 1]!]! -= 1;
-    insert(buddy, edges[i]!, edges[i + 1]!, true);
+    buddy.nrFree[edges[i + 1]] -= 1;
+    insert(buddy, edges[i], edges[i + 1], true);
   }
 }
 
@@ -150,7 +150,7 @@ function grow(buddy: Buddy, entries: number): void {
   buddy.next[entries - 1] = buddy.spare;
   buddy.spare = from;
   buddy.slots = new Int32Array(entries * 2);
-  for (let entry = 0; entry < from; entry++) if (order[entry]! >= 0) enter(buddy, entry);
+  for (let entry = 0; entry < from; entry++) if (order[entry] >= 0) enter(buddy, entry);
 }
 
 /**
@@ -163,7 +163,7 @@ function home(buddy: Buddy, block: number): number {
 
 function enter(buddy: Buddy, entry: number): void {
   const { slots } = buddy;
-  let slot = home(buddy, buddy.block[entry]!);
+  let slot = home(buddy, buddy.block[entry]);
   while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
   slots[slot] = entry + 1;
 }
@@ -172,7 +172,7 @@ function enter(buddy: Buddy, entry: number): void {
 function find(buddy: Buddy, pfn: number): number {
   const { slots, block } = buddy;
   for (let slot = home(buddy, pfn); ; slot = (slot + 1) & (slots.length - 1)) {
-    const entry = slots[slot]! - 1;
+    const entry = slots[slot] - 1;
     if (entry < 0) return -1;
     if (block[entry] === pfn) return slot;
   }
@@ -181,7 +181,7 @@ function find(buddy: Buddy, pfn: number): number {
 /** Whether a listed block of exactly this order begins at `pfn`: its slot, or -1. */
 function findFree(buddy: Buddy, pfn: number, order: number): number {
   const slot = find(buddy, pfn);
-  return slot >= 0 && buddy.order[buddy.slots[slot]! - 1] === order ? slot : -1;
+  return slot >= 0 && buddy.order[buddy.slots[slot] - 1] === order ? slot : -1;
 }
 
 /** Lists a block, at the back or at the front. */
@@ -189,32 +189,32 @@ function insert(buddy: Buddy, pfn: number, order: number, toTail: boolean): void
   if (buddy.spare < 0) grow(buddy, buddy.block.length * 2);
   const entry = buddy.spare;
   const { head, tail, next, prev } = buddy;
-  buddy.spare = next[entry]!;
+  buddy.spare = next[entry];
   buddy.block[entry] = pfn;
   buddy.order[entry] = order;
-  const first = head[order]!;
-  const last = tail[order]!;
+  const first = head[order];
+  const last = tail[order];
   if (first < 0) head[order] = tail[order] = entry;
   else if (toTail) tail[order] = next[last] = entry;
   else head[order] = prev[first] = entry;
   prev[entry] = toTail ? last : -1;
   next[entry] = toTail ? -1 : first;
-  buddy.nrFree[order]! += 1;
+  buddy.nrFree[order] += 1;
   enter(buddy, entry);
 }
 
 /** Takes the block in `slot` off its list and out of the hash. */
 function remove(buddy: Buddy, slot: number): void {
-  const entry = buddy.slots[slot]! - 1;
+  const entry = buddy.slots[slot] - 1;
   const { head, tail, next, prev } = buddy;
-  const order = buddy.order[entry]!;
-  const before = prev[entry]!;
-  const after = next[entry]!;
+  const order = buddy.order[entry];
+  const before = prev[entry];
+  const after = next[entry];
   if (before < 0) head[order] = after;
   else next[before] = after;
   if (after < 0) tail[order] = before;
   else prev[after] = before;
-  buddy.nrFree[order]! -= 1;
+  buddy.nrFree[order] -= 1;
   buddy.order[entry] = -1;
   next[entry] = buddy.spare;
   buddy.spare = entry;
@@ -227,11 +227,11 @@ function vacate(buddy: Buddy, slot: number): void {
   const mask = slots.length - 1;
   let hole = slot;
   for (let at = (hole + 1) & mask; slots[at] !== 0; at = (at + 1) & mask) {
-    const start = home(buddy, block[slots[at]! - 1]!);
+    const start = home(buddy, block[slots[at] - 1]);
     // An entry may fill the hole if its search passes it: its home is not between the hole and
     // itself.
     if (((at - start) & mask) < ((at - hole) & mask)) continue;
-    slots[hole] = slots[at]!;
+    slots[hole] = slots[at];
     hole = at;
   }
   slots[hole] = 0;
@@ -244,7 +244,7 @@ function vacate(buddy: Buddy, slot: number): void {
 export function buddyAlloc(buddy: Buddy, order: number): number {
   const { head, maxOrder } = buddy;
   let size = order;
-  while (size <= maxOrder && head[size]! < 0) size += 1;
+  while (size <= maxOrder && head[size] < 0) size += 1;
   if (size > maxOrder && buddy.freshAt === buddy.fresh.length && buddy.edges.length > 0) {
     listEdges(buddy);
     return buddyAlloc(buddy, order);
@@ -262,17 +262,17 @@ export function buddyAlloc(buddy: Buddy, order: number): number {
 }
 
 function takeFirst(buddy: Buddy, order: number): number {
-  const entry = buddy.head[order]!;
+  const entry = buddy.head[order];
   if (entry >= 0) {
-    const pfn = buddy.block[entry]!;
+    const pfn = buddy.block[entry];
     remove(buddy, find(buddy, pfn));
     return pfn;
   }
   const { fresh, freshAt } = buddy;
-  const pfn = fresh[freshAt]!;
+  const pfn = fresh[freshAt];
   fresh[freshAt] = pfn + (1 << order);
   if (fresh[freshAt] === fresh[freshAt + 1]) buddy.freshAt += 2;
-  buddy.nrFree[order]! -= 1;
+  buddy.nrFree[order] -= 1;
   return pfn;
 }
 
@@ -303,15 +303,15 @@ export function buddyBlocks(buddy: Buddy): [pfn: number, order: number][] {
   const { basePfn, maxOrder, fresh } = buddy;
   const blocks: [number, number][] = [];
   for (const [entry, order] of buddy.order.entries()) {
-    if (order >= 0) blocks.push([basePfn + buddy.block[entry]!, order]);
+    if (order >= 0) blocks.push([basePfn + buddy.block[entry], order]);
   }
   for (let at = buddy.freshAt; at < fresh.length; at += 2) {
-    for (let pfn = fresh[at]!; pfn < fresh[at + 1]!; pfn += 2 ** maxOrder) {
+    for (let pfn = fresh[at]; pfn < fresh[at + 1]; pfn += 2 ** maxOrder) {
       blocks.push([basePfn + pfn, maxOrder]);
     }
   }
   for (let i = 0; i < buddy.edges.length; i += 2) {
-    blocks.push([basePfn + buddy.edges[i]!, buddy.edges[i + 1]!]);
+    blocks.push([basePfn + buddy.edges[i], buddy.edges[i + 1]]);
   }
   return blocks.sort(([a], [b]) => a - b);
 }

@@ -98,7 +98,7 @@ function lastAtOrBelow(starts: Float64Array, pfn: number): number {
   let high = starts.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (starts[middle]! <= pfn) low = middle + 1;
+    if (starts[middle] <= pfn) low = middle + 1;
     else high = middle;
   }
   return low - 1;
@@ -107,13 +107,13 @@ function lastAtOrBelow(starts: Float64Array, pfn: number): number {
 /** page_to_nid(): node of a page of RAM. */
 export function pageToNid(directory: AreaDirectory, pfn: number): number {
   const at = lastAtOrBelow(directory.spanStart, pfn);
-  return at < 0 ? NUMA_NO_NODE : directory.spanNid[at]!;
+  return at < 0 ? NUMA_NO_NODE : directory.spanNid[at];
 }
 
 /** The area in which a page lies, whoever may use it; NO_AREA if none. */
 export function areaOfPage(directory: AreaDirectory, pfn: number): number {
   const at = lastAtOrBelow(directory.areaStart, pfn);
-  const area = at < 0 ? NO_AREA : directory.areaAt[at]!;
+  const area = at < 0 ? NO_AREA : directory.areaAt[at];
   return areaHolds(directory, area, pfn) ? area : NO_AREA;
 }
 
@@ -140,7 +140,7 @@ export function pageAlign(size: number, pageShift: number): number {
 
 /** Area of node `nid` in one of the arrays; out of range is an empty slot. */
 function slot(array: Int32Array, nid: number): number {
-  return nid >= 0 && nid < array.length ? array[nid]! : NO_AREA;
+  return nid >= 0 && nid < array.length ? array[nid] : NO_AREA;
 }
 
 /** The bits of `conditions` that hold for a request. */
@@ -173,7 +173,7 @@ export function factsOf(
 export function nextStep(steps: Steps, from: number, facts: number, size: number): number {
   const { source, needs, minSize, maxSize } = steps;
   for (let i = from; i < source.length; i++) {
-    if ((needs[i]! & ~facts) === 0 && size >= minSize[i]! && size <= maxSize[i]!) return i;
+    if ((needs[i] & ~facts) === 0 && size >= minSize[i] && size <= maxSize[i]) return i;
   }
   return source.length;
 }
@@ -209,13 +209,13 @@ export function areaOfSource(
 /** cma_release()'s test before 6.15: the first page lies in the area. An inactive area takes nothing. */
 export function areaHolds(directory: AreaDirectory, area: number, pfn: number): boolean {
   if (area === NO_AREA) return false;
-  const offset = pfn - directory.basePfn[area]!;
-  return offset >= 0 && offset < directory.count[area]!;
+  const offset = pfn - directory.basePfn[area];
+  return offset >= 0 && offset < directory.count[area];
 }
 
 function anyHolds(directory: AreaDirectory, array: Int32Array, pfn: number): number {
   for (let nid = 0; nid < array.length; nid++) {
-    if (areaHolds(directory, array[nid]!, pfn)) return array[nid]!;
+    if (areaHolds(directory, array[nid], pfn)) return array[nid];
   }
   return NO_AREA;
 }
@@ -236,7 +236,7 @@ export function releaseOwner(
   for (let i = 0; ; i++) {
     i = nextStep(free, i, facts, request.size);
     if (i === free.source.length) return NO_AREA;
-    const area = ownerAsked(directory, free.source[i]!, request.devArea, pfn, pageNid);
+    const area = ownerAsked(directory, free.source[i], request.devArea, pfn, pageNid);
     if (areaHolds(directory, area, pfn)) return area;
   }
 }

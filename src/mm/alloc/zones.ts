@@ -127,7 +127,7 @@ export function zoneWatermarks(
 /** setup_per_zone_lowmem_reserve() for one zone of a node. */
 export function lowmemReserve(node: NodeLayout, zone: ZoneLayout): number[] {
   const index = zoneIndex(zone.name);
-  const ratio = lowmemReserveRatio[index]!;
+  const ratio = lowmemReserveRatio[index];
   let above = 0;
   return zoneNames.map((name, highest) => {
     if (highest <= index || ratio === 0 || zone.managed === 0) return 0;
@@ -219,9 +219,9 @@ export function zoneFreePages(zone: Zone): number {
  */
 export function zoneWatermarkOk(zone: Zone, order: number, mark: number, highest: number): boolean {
   const usable = zone.buddy.free - (2 ** order - 1);
-  if (usable <= mark + zone.lowmemReserve[highest]!) return false;
+  if (usable <= mark + zone.lowmemReserve[highest]) return false;
   const { nrFree } = zone.buddy;
-  for (let size = order; size < nrFree.length; size++) if (nrFree[size]! > 0) return true;
+  for (let size = order; size < nrFree.length; size++) if (nrFree[size] > 0) return true;
   return false;
 }
 

@@ -23,7 +23,7 @@ export interface Activated {
 function check(boot: Boot, limits: ZoneLimits, index: number): Activation {
   const { arch, pageSize, memblock } = boot.input;
   const section = sectionSize(arch, boot.cma.release, pageSize);
-  for (const range of boot.cma.areas[index]!.ranges) {
+  for (const range of boot.cma.areas[index].ranges) {
     const result = activation(range, memblock.memory, limits, { pageSize, section });
     if (result !== 'active') return result;
   }
@@ -50,7 +50,7 @@ export function activateAreas(boot: Boot, limits: ZoneLimits): Activated {
     const result = check(boot, limits, index);
     if (result === 'active') continue;
     if (result === 'no struct page') {
-      const [start, end] = area.ranges[0]!;
+      const [start, end] = area.ranges[0];
       const crash =
         `${area.name}: ${bytes(end - start)} from ${bytes(start)} have no memory behind them; ` +
         'the kernel looks for their struct pages when it activates the area, and dies';
@@ -78,7 +78,7 @@ export function layoutAreas(
   const { memblock, pageSize } = boot.input;
   return boot.cma.areas.map((area, index) => {
     const request = boot.requests.find((r) => r.index === index)!;
-    const start = area.ranges[0]![0];
+    const start = area.ranges[0][0];
     const nid = memblock.nodeOf(start);
     const bytesHeld = area.ranges.reduce((sum, [s, e]) => sum + e - s, 0);
     if (request.nid !== NUMA_NO_NODE && nid !== request.nid) {

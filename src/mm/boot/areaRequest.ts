@@ -95,7 +95,7 @@ export function requestOf(
     return { ...common, size: 0, base: null, index: -1, errno: declared.errno, sentence };
   }
   const { area, size } = declared;
-  const base = area.ranges[0]![0];
+  const base = area.ranges[0][0];
   const sentences: string[] = [];
   if (size > asked && role !== 'hugetlb') {
     const unit = bytes(boot.cma.geometry.minAlignment);

@@ -214,7 +214,7 @@ function nodeUse(boot: Boot, areas: readonly AreaLayout[], lost: ReadonlySet<num
   const use = new Map<number, { nid: number; taken: number; rounding: number; lost: number }>();
   for (const area of areas) {
     const request = boot.requests.find((r) => r.index === area.index);
-    const bytes = boot.cma.areas[area.index]!.ranges.reduce((sum, [s, e]) => sum + e - s, 0);
+    const bytes = boot.cma.areas[area.index].ranges.reduce((sum, [s, e]) => sum + e - s, 0);
     const row = use.get(area.nid) ?? { nid: area.nid, taken: 0, rounding: 0, lost: 0 };
     row.taken += bytes;
     row.rounding += request ? Math.max(0, bytes - request.asked) : 0;

@@ -177,7 +177,7 @@ export function cmaDeclareContiguousNid(boot: CmaBoot, d: Declaration): Declared
   const size = mib(messages.sizePrinted === 'given' ? d.size : declared.size);
   const node = boot.numa ? d.nid : NUMA_NO_NODE;
   if (declared.area) {
-    const base = phys(declared.area.ranges[0]![0]);
+    const base = phys(declared.area.ranges[0][0]);
     boot.log.push(fill(messages.reserved, { mib: size, base, node }));
   } else if (messages.failedAfter === 'every error' || ('isLoud' in declared && declared.isLoud)) {
     boot.log.push(fill(messages.failed, { mib: size, node }));

@@ -155,7 +155,7 @@ function zonesOfNode(
   input: FreeAreaInput,
 ): ZoneLayout[] {
   if (present.length === 0) return [];
-  const nodeStart = present[0]![0];
+  const nodeStart = present[0][0];
   const nodeEnd = present.at(-1)![1];
   const zones: ZoneLayout[] = [];
   for (const zone of zoneRanges(input.limits, input.geometry.pageSize)) {

@@ -82,7 +82,7 @@ export function pageGeometry(release: Release, config: Kconfig, pageSize: number
     maxPageOrder: g.largest,
     pageblockOrder,
     hugePageOrder: g.huge,
-    giganticPageOrder: Math.log2(giganticBytes[pageSize]! / pageSize),
+    giganticPageOrder: Math.log2(giganticBytes[pageSize] / pageSize),
     minAlignment: pageSize * 2 ** unit,
   };
 }

@@ -73,7 +73,7 @@ function everySize(boot: Boot, reservation: Reservation): number {
     config[sizeOfDefault] &&
     !parameters.numaCmaConfigured &&
     boot.online.length > 1;
-  if (takesDefaults && area) return area.ranges[0]![1] - area.ranges[0]![0];
+  if (takesDefaults && area) return area.ranges[0][1] - area.ranges[0][0];
   return parameters.everySize ?? config.CMA_PERNUMA_SIZE_MBYTES * MiB;
 }
 

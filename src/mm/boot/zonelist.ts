@@ -58,11 +58,11 @@ export function fallbackOrders(
   const keys = new Float64Array(withMemory.length);
   const orders = new Map<number, Int32Array>();
   for (const [local, { nid }] of nodes.entries()) {
-    const row = distance[local]!;
+    const row = distance[local];
     for (const [i, position] of withMemory.entries()) {
-      const far = row[position]! + (position < local ? 1 : 0);
+      const far = row[position] + (position < local ? 1 : 0);
       // The local node comes first whatever its load. Equal values go to the lower node id.
-      const value = position === local ? -1 : far * weight + load[position]!;
+      const value = position === local ? -1 : far * weight + load[position];
       keys[i] = value * positions + position;
     }
     keys.sort();
@@ -70,7 +70,7 @@ export function fallbackOrders(
     chargeGroups(order, row, load, { local, online, rule });
     orders.set(
       nid,
-      order.map((position) => nodes[position]!.nid),
+      order.map((position) => nodes[position].nid),
     );
   }
   return orders;
@@ -89,7 +89,7 @@ function chargeGroups(
   for (const [taken, position] of order.entries()) {
     if (row[position] !== row[previous]) {
       const charge = rule.decreasing ? online - taken : 1;
-      load[position] = charge + (rule.added ? load[position]! : 0);
+      load[position] = charge + (rule.added ? load[position] : 0);
     }
     previous = position;
   }

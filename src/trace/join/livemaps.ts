@@ -48,8 +48,8 @@ export class LiveMaps {
   remove(device: number, address: number): boolean {
     const slot = this.#find(device, address);
     if (this.#device[slot] === EMPTY) return false;
-    this.removedTime = this.#time[slot]!;
-    this.removedBytes = this.#bytes[slot]!;
+    this.removedTime = this.#time[slot];
+    this.removedBytes = this.#bytes[slot];
     this.#clear(slot);
     return true;
   }
@@ -58,11 +58,11 @@ export class LiveMaps {
   perDevice(): Map<number, { maps: number; bytes: number }> {
     const result = new Map<number, { maps: number; bytes: number }>();
     for (let slot = 0; slot < this.#device.length; slot++) {
-      const device = this.#device[slot]!;
+      const device = this.#device[slot];
       if (device === EMPTY) continue;
       const row = result.get(device) ?? { maps: 0, bytes: 0 };
       row.maps++;
-      row.bytes += this.#bytes[slot]!;
+      row.bytes += this.#bytes[slot];
       result.set(device, row);
     }
     return result;
@@ -80,7 +80,7 @@ export class LiveMaps {
     const mask = this.#device.length - 1;
     let slot = this.#home(device, address) & mask;
     for (;;) {
-      const found = this.#device[slot]!;
+      const found = this.#device[slot];
       if (found === EMPTY || (found === device && this.#address[slot] === address)) return slot;
       slot = (slot + 1) & mask;
     }
@@ -92,7 +92,7 @@ export class LiveMaps {
     let hole = slot;
     let next = (slot + 1) & mask;
     while (this.#device[next] !== EMPTY) {
-      const home = this.#home(this.#device[next]!, this.#address[next]!) & mask;
+      const home = this.#home(this.#device[next], this.#address[next]) & mask;
       if (((next - home) & mask) >= ((next - hole) & mask)) {
         this.#move(next, hole);
         hole = next;
@@ -104,10 +104,10 @@ export class LiveMaps {
   }
 
   #move(from: number, to: number): void {
-    this.#device[to] = this.#device[from]!;
-    this.#address[to] = this.#address[from]!;
-    this.#time[to] = this.#time[from]!;
-    this.#bytes[to] = this.#bytes[from]!;
+    this.#device[to] = this.#device[from];
+    this.#address[to] = this.#address[from];
+    this.#time[to] = this.#time[from];
+    this.#bytes[to] = this.#bytes[from];
   }
 
   #forget(): void {
@@ -129,11 +129,11 @@ export class LiveMaps {
     this.#bytes = new Float64Array(length);
     for (let i = 0; i < device.length; i++) {
       if (device[i] === EMPTY) continue;
-      const slot = this.#find(device[i]!, address[i]!);
-      this.#device[slot] = device[i]!;
-      this.#address[slot] = address[i]!;
-      this.#time[slot] = time[i]!;
-      this.#bytes[slot] = bytes[i]!;
+      const slot = this.#find(device[i], address[i]);
+      this.#device[slot] = device[i];
+      this.#address[slot] = address[i];
+      this.#time[slot] = time[i];
+      this.#bytes[slot] = bytes[i];
     }
   }
 }

@@ -294,7 +294,7 @@ export class Reconstruction implements TraceSink {
         this.#pageShiftKnown = true;
       }
     }
-    const count = task.attempts[task.attempts.length - 1]!.count;
+    const count = task.attempts[task.attempts.length - 1].count;
     const pages = size / 2 ** this.#pageShift;
     return Math.floor(pages) === count || Math.ceil(pages) === count;
   }

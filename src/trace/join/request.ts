@@ -125,7 +125,7 @@ export function poolRequest(
   known: { id: number; pid: number; pageSize: number; file: number },
 ): DmaRequest {
   const { pageSize, ...rest } = known;
-  const last = attempts[attempts.length - 1]!;
+  const last = attempts[attempts.length - 1];
   // Given back or not, it was served: without a DMA call nobody's mask refused the pages.
   const holds = last.pfn >= 0;
   return {
@@ -138,7 +138,7 @@ export function poolRequest(
     attrs: '',
     cpu: -1,
     task: '',
-    start: attempts[0]!.start,
+    start: attempts[0].start,
     end: last.end,
     attempts,
     source: holds ? last.area : 'refused',

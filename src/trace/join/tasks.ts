@@ -51,7 +51,7 @@ export class TaskState {
     const { attempts } = this;
     return (
       this.granted !== undefined ||
-      (attempts.length > 0 && attempts[0]!.count !== count) ||
+      (attempts.length > 0 && attempts[0].count !== count) ||
       attempts.length >= ATTEMPTS_MAX ||
       attempts.some((before) => before.area === area && !before.givenBack)
     );

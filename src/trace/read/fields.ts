@@ -71,7 +71,7 @@ const keyHashes = new Int32Array(KEY_SLOTS);
 
 function keyHash(bytes: Uint8Array, start: number, end: number): number {
   let hash = 0;
-  for (let i = start; i < end; i++) hash = (Math.imul(hash, 31) + bytes[i]!) | 0;
+  for (let i = start; i < end; i++) hash = (Math.imul(hash, 31) + bytes[i]) | 0;
   return hash;
 }
 
@@ -88,7 +88,7 @@ for (const [name] of fieldNames) {
 function codeOf(hash: number): number {
   let slot = hash & (KEY_SLOTS - 1);
   for (;;) {
-    const code = keyCodes[slot]!;
+    const code = keyCodes[slot];
     if (code === 0 || keyHashes[slot] === hash) return code;
     slot = (slot + 1) & (KEY_SLOTS - 1);
   }
@@ -103,14 +103,14 @@ export function numberAt(bytes: Uint8Array, start: number, end: number, radix: n
     i++;
   }
   let base = radix;
-  if (i + 1 < end && bytes[i] === 48 && (bytes[i + 1]! | 32) === 120) {
+  if (i + 1 < end && bytes[i] === 48 && (bytes[i + 1] | 32) === 120) {
     base = 16;
     i += 2;
   }
   const first = i;
   let value = 0;
   for (; i < end; i++) {
-    const digit = hexDigit[bytes[i]!]!;
+    const digit = hexDigit[bytes[i]];
     if (digit < 0 || digit >= base) break;
     value = value * base + digit;
   }
@@ -121,12 +121,12 @@ export function numberAt(bytes: Uint8Array, start: number, end: number, radix: n
 /** A 64-bit pointer in two halves: kernel addresses do not fit a double. */
 function readVirt(event: TraceEvent, bytes: Uint8Array, start: number, end: number): void {
   let i = start;
-  if (i + 1 < end && bytes[i] === 48 && (bytes[i + 1]! | 32) === 120) i += 2;
+  if (i + 1 < end && bytes[i] === 48 && (bytes[i + 1] | 32) === 120) i += 2;
   let high = 0;
   let low = 0;
   const first = i;
   for (; i < end; i++) {
-    const digit = hexDigit[bytes[i]!]!;
+    const digit = hexDigit[bytes[i]];
     if (digit < 0) break;
     high = ((high << 4) | (low >>> 28)) >>> 0;
     low = ((low << 4) | digit) >>> 0;
@@ -163,7 +163,7 @@ function readDirection(bytes: Uint8Array, start: number, end: number): number {
   const value = numberAt(bytes, start, end, 10);
   if (!Number.isNaN(value)) return value <= 3 ? value : ABSENT;
   for (let d = 0; d < directions.length; d++) {
-    const name = directions[d]!;
+    const name = directions[d];
     if (name.length === end - start && bytes[start] === name.charCodeAt(0)) return d;
   }
   return ABSENT;
@@ -293,7 +293,7 @@ export function readFields(event: TraceEvent, bytes: Uint8Array, start: number, 
     let hash = 0;
     let c = 0;
     while (i < end) {
-      c = bytes[i]!;
+      c = bytes[i];
       if (c === SPACE || c === EQUALS) break;
       hash = (Math.imul(hash, 31) + c) | 0;
       i++;

@@ -60,10 +60,10 @@ export function readHead(event: TraceEvent, bytes: Uint8Array, start: number, en
   while (first < end && (bytes[first] === SPACE || bytes[first] === TAB)) first++;
   const limit = Math.min(end, first + HEAD_MAX);
   for (let open = first + 2; open < limit; open++) {
-    if (bytes[open] !== 91 || !isDigit(bytes[open + 1]!)) continue;
+    if (bytes[open] !== 91 || !isDigit(bytes[open + 1])) continue;
     let cpu = 0;
     let i = open + 1;
-    while (i < end && isDigit(bytes[i]!)) cpu = cpu * 10 + bytes[i++]! - 48;
+    while (i < end && isDigit(bytes[i])) cpu = cpu * 10 + bytes[i++] - 48;
     if (bytes[i] !== 93 || bytes[open - 1] !== SPACE || i + 1 >= end) continue;
     if (!readTask(event, bytes, first, open)) continue;
     const after = readTime(event, bytes, i + 1, end, true);
@@ -93,15 +93,15 @@ function readTask(event: TraceEvent, bytes: Uint8Array, first: number, open: num
     while (i > first && bytes[i] === SPACE) i--;
   }
   const stop = i + 1;
-  while (i > first && isDigit(bytes[i]!)) i--;
+  while (i > first && isDigit(bytes[i])) i--;
   if (i + 1 === stop) return false;
   event.pid = digitsIn(bytes, i + 1, stop);
   head.layout = layouts.ftrace;
-  if (bytes[i] === SLASH && i > first && isDigit(bytes[i - 1]!)) {
+  if (bytes[i] === SLASH && i > first && isDigit(bytes[i - 1])) {
     // perf script -F pid,tid: the process before, the thread behind the slash.
     const slash = i;
     i--;
-    while (i > first && isDigit(bytes[i]!)) i--;
+    while (i > first && isDigit(bytes[i])) i--;
     if (bytes[i] !== SPACE) return false;
     event.tgid = digitsIn(bytes, i + 1, slash);
     head.layout = layouts.perf;
@@ -124,9 +124,9 @@ function readTask(event: TraceEvent, bytes: Uint8Array, first: number, open: num
 function digitsIn(bytes: Uint8Array, start: number, end: number): number {
   let i = start;
   while (i < end && bytes[i] === SPACE) i++;
-  if (i === end || !isDigit(bytes[i]!)) return ABSENT;
+  if (i === end || !isDigit(bytes[i])) return ABSENT;
   let value = 0;
-  for (; i < end && isDigit(bytes[i]!); i++) value = value * 10 + bytes[i]! - 48;
+  for (; i < end && isDigit(bytes[i]); i++) value = value * 10 + bytes[i] - 48;
   return value;
 }
 
@@ -143,23 +143,23 @@ function readTime(
   let i = start;
   while (i < end && bytes[i] === SPACE) i++;
   head.flags = false;
-  if (flags && i < end && !isDigit(bytes[i]!)) {
+  if (flags && i < end && !isDigit(bytes[i])) {
     const word = i;
     while (i < end && bytes[i] !== SPACE) i++;
     if (i - word > 8) return -1;
     head.flags = true;
     while (i < end && bytes[i] === SPACE) i++;
   }
-  if (i >= end || !isDigit(bytes[i]!)) return -1;
+  if (i >= end || !isDigit(bytes[i])) return -1;
   let value = 0;
-  for (; i < end && isDigit(bytes[i]!); i++) value = value * 10 + bytes[i]! - 48;
+  for (; i < end && isDigit(bytes[i]); i++) value = value * 10 + bytes[i] - 48;
   if (bytes[i] === 46) {
     i++;
     let scale = 1e9;
     let fraction = 0;
-    for (; i < end && isDigit(bytes[i]!); i++) {
+    for (; i < end && isDigit(bytes[i]); i++) {
       if (scale <= 1) continue;
-      fraction = fraction * 10 + bytes[i]! - 48;
+      fraction = fraction * 10 + bytes[i] - 48;
       scale /= 10;
     }
     event.time = value * 1e9 + fraction * scale;
@@ -183,14 +183,14 @@ function readTime(
 function readName(event: TraceEvent, bytes: Uint8Array, start: number, end: number): number {
   let i = start;
   while (i < end && bytes[i] === SPACE) i++;
-  if (i < end && isDigit(bytes[i]!)) {
+  if (i < end && isDigit(bytes[i])) {
     // perf script -F period: the sample's weight stands before the name.
-    while (i < end && isDigit(bytes[i]!)) i++;
+    while (i < end && isDigit(bytes[i])) i++;
     while (i < end && bytes[i] === SPACE) i++;
   }
   let from = i;
   for (; i < end; i++) {
-    const c = bytes[i]!;
+    const c = bytes[i];
     if (c === COLON) {
       if (i + 1 >= end || bytes[i + 1] === SPACE) break;
       from = i + 1;
@@ -207,7 +207,7 @@ function readName(event: TraceEvent, bytes: Uint8Array, start: number, end: numb
 function readBare(event: TraceEvent, bytes: Uint8Array, first: number, end: number): number {
   const limit = Math.min(end, first + HEAD_MAX);
   for (let i = first + 1; i < limit; i++) {
-    if (bytes[i - 1] !== SPACE || !isDigit(bytes[i]!)) continue;
+    if (bytes[i - 1] !== SPACE || !isDigit(bytes[i])) continue;
     const after = readTime(event, bytes, i, end, false);
     if (after < 0) {
       // Not a time: go on behind these digits.
@@ -234,7 +234,7 @@ function readLatencyTask(
   if (bytes[i] !== SPACE) return false;
   const word = i + 1;
   let flags = word;
-  while (flags < end && isDigit(bytes[flags]!)) flags++;
+  while (flags < end && isDigit(bytes[flags])) flags++;
   if (flags === word) return false;
   const number = digitsIn(bytes, word, flags);
   while (i > first && bytes[i] === SPACE) i--;
@@ -250,7 +250,7 @@ function readLatencyTask(
     return true;
   }
   const stop = i + 1;
-  while (i > first && isDigit(bytes[i]!)) i--;
+  while (i > first && isDigit(bytes[i])) i--;
   if (i + 1 === stop || bytes[i] !== 45) return false;
   event.pid = digitsIn(bytes, i + 1, stop);
   event.cpu = number;

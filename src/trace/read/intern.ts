@@ -39,12 +39,12 @@ export class Interner {
   id(bytes: Uint8Array, start: number, stop: number): number {
     const end = stop - start > MAX_LENGTH ? start + MAX_LENGTH : stop;
     let hash = end - start;
-    for (let i = start; i < end; i++) hash = (Math.imul(hash, 31) + bytes[i]!) | 0;
+    for (let i = start; i < end; i++) hash = (Math.imul(hash, 31) + bytes[i]) | 0;
     const mask = this.#slots.length - 1;
     let slot = Math.imul(hash, 0x9e3779b1) >>> 7;
     for (;;) {
       slot &= mask;
-      const id = this.#slots[slot]!;
+      const id = this.#slots[slot];
       if (id < 0) return this.#add(bytes, start, end, hash, slot);
       if (this.#hashes[id] === hash && this.#same(id, bytes, start, end)) return id;
       slot++;
@@ -54,7 +54,7 @@ export class Interner {
   #same(id: number, bytes: Uint8Array, start: number, end: number): boolean {
     const length = end - start;
     if (this.#lengths[id] !== length) return false;
-    const at = this.#starts[id]!;
+    const at = this.#starts[id];
     const pool = this.#pool;
     for (let i = 0; i < length; i++) if (pool[at + i] !== bytes[start + i]) return false;
     return true;
@@ -98,8 +98,8 @@ export class Interner {
     // The shared last id has no bytes of its own and stands in no slot.
     const count = Math.min(this.#texts.length, this.#limit - 1);
     for (let id = 0; id < count; id++) {
-      let slot = (Math.imul(this.#hashes[id]!, 0x9e3779b1) >>> 7) & mask;
-      while (slots[slot]! >= 0) slot = (slot + 1) & mask;
+      let slot = (Math.imul(this.#hashes[id], 0x9e3779b1) >>> 7) & mask;
+      while (slots[slot] >= 0) slot = (slot + 1) & mask;
       slots[slot] = id;
     }
     this.#slots = slots;

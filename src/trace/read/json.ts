@@ -61,7 +61,7 @@ export class JsonWalker {
     for (let i = 0; i < chunk.length; i++) {
       if (this.#state === 'string') i = this.#string(chunk, i);
       if (i >= chunk.length) return;
-      const c = chunk[i]!;
+      const c = chunk[i];
       this.#column++;
       if (c === 10) {
         this.#line++;
@@ -83,7 +83,7 @@ export class JsonWalker {
     let to = from;
     while (to < chunk.length && chunk[to] !== QUOTE && chunk[to] !== BACKSLASH) to++;
     const take = Math.min(to - from, TEXT_MAX - this.#length);
-    for (let i = 0; i < take; i++) this.#text[this.#length + i] = chunk[from + i]!;
+    for (let i = 0; i < take; i++) this.#text[this.#length + i] = chunk[from + i];
     this.#length += take;
     this.#column += to - from;
     return to;

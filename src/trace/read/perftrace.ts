@@ -41,7 +41,7 @@ export class PerfTraceLines {
     if (!this.opens(text) && match.index !== 0) return false;
     const event = this.#event;
     event.clear();
-    event.name = event.names.events.idOf(match[2]!);
+    event.name = event.names.events.idOf(match[2]);
     event.kind = event.names.kind(event.name);
     event.time = this.#time;
     event.pid = this.#pid;
@@ -49,7 +49,7 @@ export class PerfTraceLines {
     event.cpu = ABSENT;
     event.commStart = 0;
     event.commEnd = 0;
-    for (const [, key, quoted, bare] of match[3]!.matchAll(ARGUMENT)) {
+    for (const [, key, quoted, bare] of match[3].matchAll(ARGUMENT)) {
       const value = quoted ?? bare ?? '';
       // perf trace prints pfn as a decimal number, the one field the kernel prints in hex.
       const isPfn = key === 'pfn' && /^\d+$/.test(value);

@@ -19,7 +19,7 @@ export async function phasesOf(paths: readonly string[]): Promise<string[]> {
   if (files.length < 2) return files;
   const firsts = await Promise.all(files.map(firstTime));
   return files
-    .map((file, i) => ({ file, first: firsts[i]! }))
+    .map((file, i) => ({ file, first: firsts[i] }))
     .sort((a, b) => a.first - b.first)
     .map(({ file }) => file);
 }

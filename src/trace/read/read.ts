@@ -96,7 +96,7 @@ async function atLeast(source: AsyncIterator<Uint8Array>, bytes: number): Promis
     parts.push(next.value);
     length += next.value.length;
   }
-  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  return parts.length === 1 ? parts[0] : Buffer.concat(parts);
 }
 
 async function* gunzip(
@@ -185,7 +185,7 @@ function readerFor(name: string, head: Uint8Array, names: Names, sink: TraceSink
     if (magic.every((byte, i) => head[i] === byte)) throw new InputError(name, '', what);
   }
   let first = 0;
-  while (first < head.length && head[first]! <= 32 && head[first]! >= 9) first++;
+  while (first < head.length && head[first] <= 32 && head[first] >= 9) first++;
   return head[first] === 123 ? new PerfJsonReader(names, sink) : new TextReader(names, sink);
 }
 

@@ -60,7 +60,7 @@ export class TextReader implements LineSink {
       tally.blank++;
       return;
     }
-    const c = bytes[start]!;
+    const c = bytes[start];
     if (c === HASH) {
       this.#comment(bytes, start, end);
       return;
@@ -81,7 +81,7 @@ export class TextReader implements LineSink {
     event.clear();
     event.kind = event.names.kind(event.name);
     const layout = head.layout;
-    this.#layouts[layout]!++;
+    this.#layouts[layout]++;
     if (head.flags) this.#withFlags++;
     if (head.tgid) this.#withTgid++;
     if (head.clock !== clocks.seconds) {
@@ -130,7 +130,7 @@ export class TextReader implements LineSink {
     if (this.#perfTrace.read(text)) {
       const event = this.#event;
       event.line = tally.lines;
-      this.#layouts[layouts.none]!++;
+      this.#layouts[layouts.none]++;
       tally.clock = 'relative';
       tally.count(event.name, event.time);
       this.#sink.event(event);
@@ -190,9 +190,9 @@ export class TextReader implements LineSink {
 /** perf's frame of a call graph: `ffffffff8ba9a3e5 dma_alloc_attrs+0xf5 ([kernel.kallsyms])`. */
 function isFrame(bytes: Uint8Array, first: number, end: number): boolean {
   let i = first;
-  while (i < end && ((bytes[i]! >= 48 && bytes[i]! <= 57) || (bytes[i]! >= 97 && bytes[i]! <= 102)))
+  while (i < end && ((bytes[i] >= 48 && bytes[i] <= 57) || (bytes[i] >= 97 && bytes[i] <= 102)))
     i++;
-  return i > first && i + 1 < end && bytes[i] === SPACE && bytes[i + 1]! > SPACE;
+  return i > first && i + 1 < end && bytes[i] === SPACE && bytes[i + 1] > SPACE;
 }
 
 function latin1(bytes: Uint8Array, start: number, end: number): string {

@@ -43,7 +43,7 @@ describe('odd firmware', () => {
       ]),
     });
     expect(machine.nodes.map(({ cpus }) => cpus)).toEqual([0, 4]);
-    expect(machine.nodes[1]!.memory).toEqual([]);
+    expect(machine.nodes[1].memory).toEqual([]);
     expect(description.some((line) => line === 'node 1: 4 CPUs, no memory')).toBe(true);
     expect(warnings).toEqual([]);
   });
@@ -97,7 +97,7 @@ describe('odd firmware', () => {
         'Node 0, zone   Normal\n  pages free     100\n        spanned  65536\n        present  65536\n        managed  65536\n  start_pfn:           65536\n',
     });
     expect(machine.pageSize).toBe(16_384);
-    expect(machine.nodes[0]!.memory).toEqual([[2 ** 30, 2 ** 31]]);
+    expect(machine.nodes[0].memory).toEqual([[2 ** 30, 2 ** 31]]);
     expect(state.zones[0]).toMatchObject({ managed: 65536, free: 100 });
   });
 

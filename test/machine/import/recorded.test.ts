@@ -46,7 +46,7 @@ describe('a topology', () => {
   test('24 nodes keep their own distances', () => {
     const { distance } = topology('192em64t-24n8c2t.xml.gz').machine;
     expect(distance.length).toBe(24);
-    expect(distance[0]!.slice(0, 3)).toEqual([10, 50, 65]);
+    expect(distance[0].slice(0, 3)).toEqual([10, 50, 65]);
   });
 
   test('memory of another kind beside the same CPUs is a node without CPUs', () => {
@@ -65,7 +65,7 @@ describe('a topology', () => {
 describe('a recorded server', () => {
   test('memory, areas and devices are where its kernel had them', () => {
     const { machine, state } = server('x86-7.2-direct');
-    expect(machine.nodes[1]!.memory).toEqual([
+    expect(machine.nodes[1].memory).toEqual([
       [0x6000_0000, 0x7ffd_0000],
       [0x1_0000_0000, 0x1_4000_0000],
     ]);
@@ -95,7 +95,7 @@ describe('a recorded server', () => {
     for (const [i, node] of machine.nodes.entries()) {
       const zones = server('x86-7.2-direct').state.zones.filter(({ nid }) => nid === node.nid);
       const present = zones.reduce((sum, zone) => sum + zone.present, 0);
-      expect(bytes(machine.nodes[i]!.memory)).toBe(present * 4096);
+      expect(bytes(machine.nodes[i].memory)).toBe(present * 4096);
     }
   });
 

@@ -72,7 +72,7 @@ export const fields = [
 ] as const;
 type CmdlistRow = Row<(typeof fields)[number]>;
 
-const word = (n: Numbers, index: number): number => n[number.line.words + index]!;
+const word = (n: Numbers, index: number): number => n[number.line.words + index];
 /** Commands of the list with its CMD_SYNC. */
 const size = (row: CmdlistRow): number => row.n + row.sync;
 const parity = (row: CmdlistRow): number => row.gathering % 2;
@@ -114,13 +114,13 @@ export const actions = {
     dma.line(LLQ, op.claim, row.version, size(row), row.pause);
   },
   countLoss: (dma: DmaApi, row: CmdlistRow, n: Numbers) => {
-    dma.record(claims[0]!, 1);
+    dma.record(claims[0], 1);
     row.version = word(n, shared.llq.version);
     row.pause = row.retryTime;
   },
   /** What the line held before the access: room from `prod` on, and who publishes it. */
   takeRoom: (dma: DmaApi, row: CmdlistRow, n: Numbers) => {
-    dma.record(claims[1]!, 1);
+    dma.record(claims[1], 1);
     row.prod = word(n, shared.llq.prod);
     row.owner = word(n, shared.llq.owned) === 0 ? 1 : 0;
     row.gathering = word(n, shared.llq.gathering);
@@ -135,7 +135,7 @@ export const actions = {
   /** After an event: on the die the register is read within the time of the event. */
   readConsAwake: (dma: DmaApi, row: CmdlistRow) => dma.send(0, 'READ_CONS', 0, row.index),
   noteCons: (_dma: DmaApi, row: CmdlistRow, n: Numbers) => {
-    row.cons = n[0]!;
+    row.cons = n[0];
   },
   storeCons: (dma: DmaApi, row: CmdlistRow) => {
     if (row.atomicAdd === 1) dma.line(CONS, op.store, shared.cons.cons, row.cons);

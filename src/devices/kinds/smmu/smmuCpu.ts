@@ -73,9 +73,9 @@ function issue(row: CpuRow, purpose: number, commands: number): void {
 const actions = {
   ...cmdlist.actions,
   join: (dma: DmaApi, row: CpuRow, n: Numbers) => {
-    row.queueNid = n[0]!;
-    row.entries = n[1]!;
-    row.listMax = cmdlist.listMax(row, n[2]!);
+    row.queueNid = n[0];
+    row.entries = n[1];
+    row.listMax = cmdlist.listMax(row, n[2]);
     dma.record(cpus, 1);
   },
   noteStop: (_dma: DmaApi, row: CpuRow) => {
@@ -91,7 +91,7 @@ const actions = {
     row.pages = 0;
   },
   takeUnmap: (_dma: DmaApi, row: CpuRow, n: Numbers) => {
-    row.pages = n[0]!;
+    row.pages = n[0];
     row.jobNs = -1;
   },
   beginUnmap: (dma: DmaApi, row: CpuRow) => {

@@ -91,7 +91,7 @@ function settleOn(row: SmmuRow, handle: number): void {
 /** Position behind the next CMD_SYNC of what has been fetched, or behind all of it. */
 function nextSync(slots: Int32Array, row: SmmuRow): number {
   let at = row.cons;
-  while (at < row.fetched && slots[at++ % row.entries]! < SYNC);
+  while (at < row.fetched && slots[at++ % row.entries] < SYNC);
   return at;
 }
 
@@ -129,10 +129,10 @@ const actions = {
     }
   },
   passSync: (dma: DmaApi) => dma.send(0, 'SYNC', 0),
-  passUnmap: (dma: DmaApi, _row: SmmuRow, n: Numbers) => dma.send(0, 'UNMAP', 0, n[0]!),
+  passUnmap: (dma: DmaApi, _row: SmmuRow, n: Numbers) => dma.send(0, 'UNMAP', 0, n[0]),
   /** The first CPU's stores have changed the queue; nothing may lie there that is not executed. */
   noteWritten: (dma: DmaApi, row: SmmuRow, n: Numbers) => {
-    const [prod, commands, syncOf] = [n[0]!, n[1]!, n[2]!];
+    const [prod, commands, syncOf] = [n[0], n[1], n[2]];
     const slots = dma.slab();
     for (let i = 0; i < commands; i++) {
       const slot = (prod + i) % row.entries;
@@ -142,11 +142,11 @@ const actions = {
     }
   },
   noteProd: (_dma: DmaApi, row: SmmuRow, n: Numbers) => {
-    if (n[0]! <= row.prod) throw new Error(`smmuv3: PROD goes from ${row.prod} to ${n[0]}`);
-    row.prod = n[0]!;
+    if (n[0] <= row.prod) throw new Error(`smmuv3: PROD goes from ${row.prod} to ${n[0]}`);
+    row.prod = n[0];
   },
   /** Any CPU may ask; its number is not needed, as the answer is for who waits for it. */
-  answerCons: (dma: DmaApi, row: SmmuRow, n: Numbers) => dma.send(n[0]!, 'CONS', 0, row.cons),
+  answerCons: (dma: DmaApi, row: SmmuRow, n: Numbers) => dma.send(n[0], 'CONS', 0, row.cons),
   fetchLine: (dma: DmaApi, row: SmmuRow) => {
     const lineEnd = (Math.floor(row.cons / LINE_CMDS) + 1) * LINE_CMDS;
     row.fetched = Math.min(row.prod, lineEnd);
@@ -158,7 +158,7 @@ const actions = {
     const end = nextSync(slots, row);
     while (row.cons < end) {
       const slot = row.cons % row.entries;
-      const command = slots[slot]!;
+      const command = slots[slot];
       if (command === EMPTY) throw new Error(`smmuv3: nobody wrote command ${row.cons}`);
       slots[slot] = EMPTY;
       row.cons++;
@@ -189,7 +189,7 @@ const delays = {
   execution: (dma: DmaApi, row: SmmuRow) => {
     const slots = dma.slab();
     const end = nextSync(slots, row);
-    const last = slots[(end - 1) % row.entries]! >= SYNC ? row.syncTime : row.tlbiTime;
+    const last = slots[(end - 1) % row.entries] >= SYNC ? row.syncTime : row.tlbiTime;
     return (end - row.cons - 1) * row.tlbiTime + last;
   },
 };
