@@ -327,3 +327,20 @@ describe('what the command line and the configuration change besides', () => {
     expect(bootUnder('6.12', { nodes }, 'hugetlb_cma=4G').areas).toEqual([]);
   });
 });
+
+test('a node without memory is online at numa_init on arm64, and only with its CPUs on x86', () => {
+  const nodes = [
+    [[0, 1 * GiB] as const, [4 * GiB, 12 * GiB] as const],
+    [],
+    [[12 * GiB, 20 * GiB] as const],
+  ];
+  const share = (arch: 'arm64' | 'x86') =>
+    bootUnder('6.12', { arch, nodes }, 'hugetlb_cma=3G').log.find((line) => /up to/.test(line));
+  expect(share('arm64')).toBe('hugetlb_cma: reserve 3072 MiB, up to 1024 MiB per node');
+  expect(share('x86')).toBe('hugetlb_cma: reserve 3072 MiB, up to 1536 MiB per node');
+  // Long before anybody is asked for memory both know it: its CPUs are up.
+  expect(bootUnder('6.12', { arch: 'x86', nodes }, '').nodes[1]).toMatchObject({
+    online: true,
+    hasMemory: false,
+  });
+});

@@ -171,6 +171,45 @@ devices: { t: { kind: allocator, mode: cma, size: 48M, requests: 2, release: fal
   expect(figure(run!, 't', 'cma_window_lost')).toBe(0);
 });
 
+test('a caller that slept for the mutex is woken: its wait is longer by mutex_wake, and no other', async () => {
+  const waited = async (cost: string): Promise<number> => {
+    const text = `kernel: 6.12${board}
+cost: { drain_lru_sigma: 0, lock_contended: 0, ${cost} }
+devices: { t: { kind: allocator, mode: cma, size: 64K, threads: 2, requests: 2 } }
+`;
+    const [run] = await runText(text);
+    return figure(run!, 't', 'cma_lock_wait_ns', 'max');
+  };
+  const awake = await waited('mutex_wake: 0, mutex_spin: 1');
+  expect(awake).toBeGreaterThan(20_000);
+  expect(await waited('mutex_wake: 7000, mutex_spin: 1')).toBe(awake + 7000);
+  expect(await waited('mutex_wake: 7000, mutex_spin: 1000000000')).toBe(awake);
+});
+
+test('a page that is half dirty is dropped: three of five drop, two are copied', async () => {
+  const text = `kernel: 6.12${board}
+pressure: { all: { movable: 50%, cma: 100%, clean: 50% } }
+devices: { t: { kind: allocator, mode: cma, size: 20K } }
+`;
+  const [run] = await runText(text);
+  expect(figure(run!, 't', 'contig_drop_ns')).toBe(3 * 700);
+  expect(figure(run!, 't', 'contig_migrate_ns')).toBe(2 * 2700);
+});
+
+test('a request that waited for a lock and ended in the buddy has its wait on record', async () => {
+  const text = `kernel: 6.12
+machine: { nodes: 1, memory: 2G, cpus: 8 }
+cmdline: cma=4M
+devices: { t: { kind: allocator, threads: 3, requests: 3, size: 4M } }
+`;
+  const [run] = await runText(text);
+  // The kernel's own pools leave the area no window of 4 MiB.
+  expect(figure(run!, 't', 'placed.buddy.local')).toBe(3);
+  // Three searches, one after another: the first waits for nobody.
+  expect(figure(run!, 't', 'cma_lock_wait_ns', 'count')).toBe(2);
+  expect(figure(run!, 't', 'cma_lock_wait_ns', 'min')).toBeGreaterThan(90);
+});
+
 test('machines of the allocator run through XState as they run lowered', async () => {
   const [scenario] = parseScenario(busy('6.12').replace('5s', '20ms'), 'test.yaml');
   const lowered = await simulate(scenario!, { shards: 1, inline: true });

@@ -23,21 +23,38 @@ interface Asked {
   readonly bytes: number;
   /** Node that asks; memory is node 0's. */
   readonly from: 0 | 1;
+  /** Half trips home; 1 unless given. */
+  readonly back?: number;
 }
 
-/** What each access waited, in ns. Actors 0 and 1 are the nodes, 2 and 3 ask from them. */
+interface Answer {
+  readonly queued: number;
+  /** When it arrived. */
+  readonly at: number;
+}
+
+/** What each access waited, in ns. */
 function waits(
   list: readonly Asked[],
   costs: Record<string, number> = {},
   flow?: { bytes: number; ns: number },
 ): number[] {
+  return answers(list, costs, flow).map(({ queued }) => queued);
+}
+
+/** What each access waited and when its answer came. Actors 0 and 1 are the nodes, 2 and 3 ask from them. */
+function answers(
+  list: readonly Asked[],
+  costs: Record<string, number> = {},
+  flow?: { bytes: number; ns: number },
+): Answer[] {
   const place = Int32Array.from([0, 1, 0, 1]);
   const model = new CostModel(costsWith(costs), { pageSize: 4096 });
   const latency = { oneWay: (a: number, b: number) => (a === b ? 0 : WAY) };
   const wiring = { place, nidOf: [0, 1], costs: model, latency } as unknown as Wiring;
   const controllers = new Controllers(wiring, machine);
   if (flow) controllers.flow(0, 0, flow.bytes, flow.ns);
-  const queued: number[] = [];
+  const answered: Answer[] = [];
   const loop = new Loop({
     actors: 4,
     groupOf: place,
@@ -46,26 +63,28 @@ function waits(
       {
         receive(on, actor, type, m, at) {
           if (type === ACCESS) controllers.access(on, actor, m, at);
-          else if (type === ACCESSED) queued[m[at + accessed.tag]] = m[at + accessed.queued];
+          else if (type === ACCESSED) {
+            answered[m[at + accessed.tag]] = { queued: m[at + accessed.queued], at: on.now };
+          }
         },
       },
     ],
   });
   loop.start({
     start(first) {
-      list.forEach(({ at, bytes, from }, tag) => {
+      list.forEach(({ at, bytes, from, back = 1 }, tag) => {
         first.actor = 2 + from;
         const out = first.post(0, at, ACCESS);
         first.out[out + access.tag] = tag;
         first.out[out + access.bytes] = bytes;
-        first.out[out + access.back] = 1;
+        first.out[out + access.back] = back;
         first.out[out + access.from] = from;
         first.out[out + access.replyTo] = 2 + from;
       });
     },
   });
   loop.run();
-  return queued;
+  return answered;
 }
 
 /** `count` accesses of 4 KiB, 100 ns each on a controller, at random. */
@@ -121,4 +140,12 @@ test('a copy that takes half of the bandwidth leaves the other half, while it la
   const late: Asked[] = [0, 0, 5000, 5000].map((at) => ({ at, bytes: 4096, from: 0 }));
   const half = { bytes: 4000 * 20.48, ns: 4000 };
   expect(waits(late, { load_slope: 0 }, half)).toEqual([0, 200, 0, 100]);
+});
+
+test('a local access crosses the die there and back; one from afar has paid its way here', () => {
+  const took = (from: 0 | 1, back: number) =>
+    answers([{ at: 1000, bytes: 64, from, back }])[0].at - 1000;
+  const halfDie = machine.onDie / 2;
+  expect([took(0, 0), took(0, 1), took(0, 3)]).toEqual([halfDie, 2 * halfDie, 4 * halfDie]);
+  expect([took(1, 0), took(1, 1), took(1, 3)]).toEqual([0, WAY, 3 * WAY]);
 });
