@@ -9,7 +9,7 @@
 import type { AnyStateMachine } from 'xstate';
 import type { ZodType } from 'zod';
 import type { Statistic } from '../sim/statistics.js';
-import type { DmaApi } from '../wire/dma.js';
+import type { DmaApi } from './dmaApi.js';
 
 /**
  * One device's row, by the names of its fields. Valid during the call only: the next device reuses

@@ -1,13 +1,9 @@
 /**
- * The DMA API between a device and the NUMA nodes: what a driver can ask, and the messages that
- * carry it.
+ * The DMA API between a device and the NUMA nodes: the messages that carry its calls.
  *
- * Models the calls of include/linux/dma-mapping.h that need memory. A message is a type and eight
- * doubles; the constants below name the eight. A device always speaks to the node it is plugged
+ * A message is a type and eight doubles; the constants below name the eight. A device always speaks to the node it is plugged
  * into: that node's CPUs run its driver, and walk the list of attempts on its behalf.
  */
-
-import type { Statistic } from '../sim/statistics.js';
 
 /** Message types between devices and nodes. Types from 64 on belong to the devices themselves. */
 export const ALLOC = 1;
@@ -121,81 +117,3 @@ export function packOrigin(cpuNode: number, maskBits: number, walk = 0): number 
 export const originNode = (origin: number): number => origin & 0xfff;
 export const originMask = (origin: number): number => (origin >> 12) & 0x7f;
 export const originWalk = (origin: number): number => origin >>> 19;
-
-/** What a device's actions may do. Every call acts for the device whose event is being handled. */
-export interface DmaApi {
-  /** Simulated time in ns. */
-  now(): number;
-  /** dma_alloc_coherent() into `handle`; answered by `granted` or `refused`. */
-  alloc(handle: number, size: number, gfp?: number): void;
-  /** alloc_pages_node() into `handle` from the device's node, never CMA; answered likewise. */
-  allocPages(handle: number, size: number): void;
-  /**
-   * cma_alloc() of `pages` pages, aligned to 2^align, into `handle`: from the device's own area, else
-   * from the default one; answered likewise.
-   */
-  cmaAlloc(handle: number, pages: number, align: number): void;
-  /**
-   * Single pages into `handle`, as many as `size` needs, from the device's node on along its
-   * zonelist; never CMA, answered likewise. All of them or none.
-   */
-  allocPagesBulk(handle: number, size: number): void;
-  /**
-   * Frees what `handle` holds; answered by `freed`. Returns false, and sends nothing, if it is
-   * empty.
-   */
-  free(handle: number): boolean;
-  /** True while `handle` holds memory. */
-  holds(handle: number): boolean;
-  /** True while nothing is held, asked for or being freed under `handle`. */
-  isEmpty(handle: number): boolean;
-  /** Node on which the memory of `handle` lies, -1 if it is empty. */
-  nodeOf(handle: number): number;
-  /** dev_to_node(dev) as it is. */
-  devToNode(): number;
-  /** set_dev_node(dev): what later calls ask with. */
-  setDevNode(nid: number): void;
-  /** Node of cpumask_local_spread(i, dev_to_node(dev)): the device's own CPUs come first. */
-  localSpread(i: number): number;
-  /** True if an IOMMU translates what the device sees. */
-  translated(): boolean;
-  /** A number of the list that configure() kept at `offset`; number 0 is its length. */
-  kept(offset: number, index: number): number;
-  /**
-   * One access by the device or its CPU to the memory of `handle`, of less than 4 s; answered by
-   * `accessed`.
-   */
-  access(handle: number, bytes: number, back: 1 | 2): void;
-  /**
-   * As access(), but `accessed` goes to this device's peer number `peer`, whose CPU polls the
-   * memory, with `tag` as its handle.
-   */
-  accessFor(peer: number, handle: number, bytes: number, back: 1 | 2, tag: number): void;
-  /** As access(), to memory of node `nid` that another device holds; `accessed` brings `tag`. */
-  accessNode(nid: number, bytes: number, back: 1 | 2, tag: number): void;
-  /**
-   * Sends `event` with up to five numbers to this device's peer number `peer`; it arrives `delay`
-   * ns and the way from now.
-   */
-  send(peer: number, event: string, delay: number, a?: number, b?: number, c?: number): void;
-  /**
-   * One access to shared line `line` of peer 0, which lies on that peer's node: the operation and
-   * its operands are those of sharedLine.ts. Begins in `delay` ns, but in the cache of this device
-   * at once. Answered by `LINE`; one at a time.
-   */
-  line(line: number, operation: number, a?: number, b?: number, delay?: number): void;
-  /** Words of its own, as many as its model says: what a row has no room for. */
-  slab(): Int32Array;
-  /** Sends the device its own event `event` with up to three numbers after `delay` ns. */
-  after(delay: number, event: string, a?: number, b?: number, c?: number): void;
-  /** Forgets all events sent by `after` that are pending. */
-  cancel(): void;
-  /**
-   * Records one value of a histogram the device model declared, in whole units; adds to a counter.
-   */
-  record(statistic: Statistic, value: number): void;
-  /** Uniform in [0, 1), from the device's own stream. */
-  uniform(): number;
-  /** Exponential with this mean, from the device's own stream. */
-  exponential(mean: number): number;
-}

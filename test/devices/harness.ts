@@ -4,8 +4,9 @@ import { InterpretedMachine } from '#cmasim/devices/chart/interpreted.js';
 import { lower, type Tables } from '#cmasim/devices/chart/lower.js';
 import { LoweredMachine } from '#cmasim/devices/chart/lowered.js';
 import { header, type Machine, rowView, type Surroundings } from '#cmasim/devices/chart/runner.js';
+import type { DmaApi } from '#cmasim/devices/dmaApi.js';
 import type { Vocabulary } from '#cmasim/devices/model.js';
-import type { DmaApi } from '#cmasim/wire/dma.js';
+import { Nid } from '#cmasim/mm/units.js';
 
 /** `wait`: time goes on to the next timer. Otherwise an event by index, with its first number. */
 export type Step = 'wait' | { readonly event: number; readonly number: number };
@@ -35,15 +36,15 @@ export class Bench {
       allocPages: say('allocPages'),
       cmaAlloc: say('cmaAlloc'),
       allocPagesBulk: say('allocPagesBulk'),
-      devToNode: () => 0,
+      devToNode: () => Nid(0),
       setDevNode: say('setDevNode'),
-      localSpread: () => 0,
+      localSpread: () => Nid(0),
       translated: () => false,
       kept: () => 1,
       free: say('free'),
       holds: () => true,
       isEmpty: () => true,
-      nodeOf: () => 0,
+      nodeOf: () => Nid(0),
       access: say('access'),
       accessFor: say('accessFor'),
       accessNode: say('accessNode'),

@@ -5,10 +5,10 @@
  */
 import { setup } from 'xstate';
 import { z } from 'zod';
+import type { DmaApi } from '#cmasim/devices/dmaApi.js';
 import { defineDevice, type Row, words } from '#cmasim/devices/model.js';
 import { time, whole } from '#cmasim/devices/parts/keys.js';
 import { histogram } from '#cmasim/sim/statistics.js';
-import type { DmaApi } from '#cmasim/wire/dma.js';
 
 const config = z.strictObject({
   frame: whole(1, 2 ** 30, 3_110_400).describe('Bytes of one frame.'),

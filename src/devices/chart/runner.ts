@@ -5,7 +5,7 @@
  * The lowered form (lowered.ts) and XState itself (interpreted.ts) stand behind the same interface,
  * so that a host cannot tell which of the two runs.
  */
-import type { DmaApi } from '../../wire/dma.js';
+import type { DmaApi } from '../dmaApi.js';
 import type { Numbers, Row } from '../model.js';
 
 /** What every row begins with; the fields of the model follow the timers. */

@@ -7,6 +7,7 @@
  * rewritten asks with another node than the allocation did.
  */
 import { allowBlocking, GFP_KERNEL } from '../../mm/gfp.js';
+import { Nid } from '../../mm/units.js';
 import type { Stream, Streams } from '../../sim/random.js';
 import type { Recorder, Statistic } from '../../sim/statistics.js';
 import {
@@ -14,7 +15,6 @@ import {
   ALLOC,
   access,
   BULK_ANY_ORDER,
-  type DmaApi,
   FREE,
   ID_SPAN,
   MODE_BULK,
@@ -26,6 +26,7 @@ import {
   packPlan,
   request,
 } from '../../wire/dma.js';
+import type { DmaApi } from '../dmaApi.js';
 import { EMPTY, FREEING } from './handles.js';
 import { PageTables } from './pageTables.js';
 import { Peers } from './peers.js';
@@ -133,16 +134,16 @@ export class Driver extends Peers implements DmaApi {
     return this.#roster.holds(this.device, handle);
   }
 
-  devToNode(): number {
-    return this.#roster.numaNode[this.device];
+  devToNode(): Nid {
+    return Nid(this.#roster.numaNode[this.device]);
   }
 
   setDevNode(nid: number): void {
     this.#roster.numaNode[this.device] = nid;
   }
 
-  localSpread(i: number): number {
-    return this.#wiring.localSpread(i, this.devToNode());
+  localSpread(i: number): Nid {
+    return Nid(this.#wiring.localSpread(i, this.devToNode()));
   }
 
   translated(): boolean {
@@ -188,8 +189,8 @@ export class Driver extends Peers implements DmaApi {
     return this.#roster.isEmpty(this.device, handle);
   }
 
-  nodeOf(handle: number): number {
-    return this.holds(handle) ? this.#roster.handles.nid[this.#slot(handle)] : -1;
+  nodeOf(handle: number): Nid {
+    return Nid(this.holds(handle) ? this.#roster.handles.nid[this.#slot(handle)] : -1);
   }
 
   access(handle: number, bytes: number, back: 1 | 2): void {

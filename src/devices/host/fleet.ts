@@ -4,12 +4,13 @@
  * A row is a stretch of one Float64Array; a device that waits costs its row and its handles and
  * nothing else.
  */
-import type { DmaApi } from '../../wire/dma.js';
+
 import { InterpretedMachine } from '../chart/interpreted.js';
 import { lower, type Names } from '../chart/lower.js';
 import { LoweredMachine } from '../chart/lowered.js';
 import { LoweringError } from '../chart/refuse.js';
 import { header, type Machine, type RowView, rowView } from '../chart/runner.js';
+import type { DmaApi } from '../dmaApi.js';
 import { type DeviceModel, hostEvents } from '../model.js';
 
 /** Positions of the host's events, the first in every machine's list. */

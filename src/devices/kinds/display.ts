@@ -8,7 +8,7 @@
 import { setup } from 'xstate';
 import { z } from 'zod';
 import { histogram } from '../../sim/statistics.js';
-import type { DmaApi } from '../../wire/dma.js';
+import type { DmaApi } from '../dmaApi.js';
 import { defineDevice, type Numbers, type Row, words } from '../model.js';
 import { flag, oneOf, whole } from '../parts/keys.js';
 import {

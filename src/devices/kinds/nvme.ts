@@ -11,7 +11,7 @@ import { setup } from 'xstate';
 import { z } from 'zod';
 import { GFP_ATOMIC } from '../../mm/gfp.js';
 import { counter, histogram } from '../../sim/statistics.js';
-import type { DmaApi } from '../../wire/dma.js';
+import type { DmaApi } from '../dmaApi.js';
 import {
   type DeviceEnvironment,
   defineDevice,

@@ -9,7 +9,7 @@
 import { setup } from 'xstate';
 import { z } from 'zod';
 import { histogram } from '../../sim/statistics.js';
-import type { DmaApi } from '../../wire/dma.js';
+import type { DmaApi } from '../dmaApi.js';
 import {
   type DeviceEnvironment,
   defineDevice,

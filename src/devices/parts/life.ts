@@ -5,7 +5,7 @@
  * with an interface to open ask for a second lot when it is opened. The device's own words say what a
  * handle is for (`allocate`) and what a batch does (`beginBatch`, `finishBatch`).
  */
-import type { DmaApi } from '../../wire/dma.js';
+import type { DmaApi } from '../dmaApi.js';
 import type { Row } from '../model.js';
 import {
   askFrom,

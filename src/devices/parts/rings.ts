@@ -6,7 +6,7 @@
  * memory.
  */
 import { histogram } from '../../sim/statistics.js';
-import type { DmaApi } from '../../wire/dma.js';
+import type { DmaApi } from '../dmaApi.js';
 import type { Numbers, Row } from '../model.js';
 import { askFrom, freeDown, sequenceActions, sequenceFields, sequenceGuards } from './sequence.js';
 import { beginsBatch, trafficActions, trafficFields, trafficGuards } from './traffic.js';

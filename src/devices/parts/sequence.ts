@@ -4,7 +4,7 @@
  * What every driver's probe and its error path do; the device says what a handle is for in its own
  * action `allocate`, which skips what it does not need by `sizeOf`.
  */
-import type { DmaApi } from '../../wire/dma.js';
+import type { DmaApi } from '../dmaApi.js';
 import type { Row } from '../model.js';
 
 export const sequenceFields = ['cursor', 'stop'] as const;

@@ -8,7 +8,7 @@
  */
 import type { z } from 'zod';
 import { counter } from '../../sim/statistics.js';
-import type { DmaApi } from '../../wire/dma.js';
+import type { DmaApi } from '../dmaApi.js';
 import type { Row, Setting } from '../model.js';
 import { oneOf, time, times, whole } from './keys.js';
 

@@ -9,9 +9,9 @@
  * queue_poll(), lines of the queue itself that two CPUs write.
  */
 import { counter, histogram } from '../../../sim/statistics.js';
-import type { DmaApi } from '../../../wire/dma.js';
 import * as shared from '../../../wire/sharedLine.js';
 import { CMDQ_LOCK, CONS, LLQ, op, VALID } from '../../../wire/sharedLine.js';
+import type { DmaApi } from '../../dmaApi.js';
 import { type Numbers, number, type Row } from '../../model.js';
 import { CMD_BYTES } from './smmuMemory.js';
 

@@ -9,7 +9,7 @@
 import { setup } from 'xstate';
 import type { z } from 'zod';
 import { counter, histogram } from '../../../sim/statistics.js';
-import type { DmaApi } from '../../../wire/dma.js';
+import type { DmaApi } from '../../dmaApi.js';
 import { defineDevice, type Numbers, type Row, words } from '../../model.js';
 import { whole } from '../../parts/keys.js';
 import * as cmdlist from './issueCmdlist.js';

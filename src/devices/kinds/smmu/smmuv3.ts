@@ -8,7 +8,7 @@
  * commands that overlap with the fetch of those behind them, page tables, event and PRI traffic.
  */
 import { setup } from 'xstate';
-import type { DmaApi } from '../../../wire/dma.js';
+import type { DmaApi } from '../../dmaApi.js';
 import {
   CompanionError,
   type CompanionPlace,
