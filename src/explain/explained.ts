@@ -2,7 +2,7 @@
  * What `why` says of the requests of a run: plain data, from a run that was repeated and watched.
  */
 
-import type { Sight } from '../nodes/watch.js';
+import type { Searched } from '../nodes/recorder.js';
 
 /** One call of the DMA API for memory, as a list of requests shows it. */
 export interface RequestRow {
@@ -31,7 +31,7 @@ export interface StepRow {
   readonly text: string;
 }
 
-export interface SightRow extends Sight {
+export interface SightRow extends Searched {
   readonly areaName: string;
   readonly basePfn: number;
   /** Bits of the whole area. */

@@ -12,17 +12,14 @@ import {
 } from '../mm/alloc/contiguous.js';
 import { GFP_DMA, GFP_DMA32, GFP_HIGHMEM } from '../mm/gfp.js';
 import { allocSources, conditions, lowerPolicy } from '../mm/policy.js';
-import { attemptsById, type LogData, type Spent, spentById } from '../nodes/log.js';
+import { partNames } from '../nodes/inflight.js';
+import type { Observe } from '../nodes/observers.js';
 import { actorNumbers, type Plan } from '../nodes/plan.js';
+import type { Asked, Attempted, ZoneTried } from '../nodes/recorder.js';
+import { type Answer, attemptsById, type History } from '../nodes/requestHistory.js';
+import type { Walk } from '../nodes/requestWalk.js';
 import type { ShardResult } from '../nodes/shard.js';
 import { asker } from '../nodes/walk.js';
-import {
-  type Answered,
-  type Asked,
-  type BuddyTry,
-  REFUSED_SOURCE,
-  type WatchOptions,
-} from '../nodes/watch.js';
 import { planRun } from '../run/plan.js';
 import { callSpan, requestName } from '../run/requestName.js';
 import { runShards } from '../run/shards.js';
@@ -36,31 +33,39 @@ export class NoSuchRequest extends Error {}
 
 interface Watched {
   readonly plan: Plan;
-  readonly logs: readonly LogData[];
+  readonly asked: readonly Asked[];
+  readonly answers: ReadonlyMap<number, Answer>;
+  readonly histories: readonly History[];
+  readonly walks: readonly Walk[];
   readonly fingerprint: string;
 }
 
-async function watch(
-  scenario: Scenario,
-  options: WatchOptions,
-  interpreted: boolean,
-): Promise<Watched> {
-  const common = { interpreted, keepAttempts: false, checks: false };
-  const { plan } = planRun(scenario, { ...common, watch: options });
+async function watch(scenario: Scenario, plan: Plan): Promise<Watched> {
   const outcome = await runShards(shardRun(scenario, plan, { shards: 'auto' }));
-  const logs = (outcome.results as ShardResult[]).map((result) => result.log);
-  return { plan, logs, fingerprint: outcome.fingerprint };
+  const observed = (outcome.results as ShardResult[]).map((result) => result.observed);
+  const histories = observed.flatMap(({ requests }) => requests ?? []);
+  const answers = histories.flatMap((history) =>
+    history.answers.map((one) => [one.id, one] as const),
+  );
+  return {
+    plan,
+    asked: histories
+      .flatMap((history) => history.asked)
+      .sort((a, b) => a.time - b.time || a.id - b.id),
+    answers: new Map(answers),
+    histories,
+    walks: observed.flatMap(({ walk }) => walk ?? []),
+    fingerprint: outcome.fingerprint,
+  };
 }
 
 /** Every request for memory of a run, in the order they were made. */
 export async function requestsOf(scenario: Scenario, interpreted = false): Promise<Requests> {
-  const run = await watch(scenario, { all: true, id: null }, interpreted);
-  const answered = answersById(run.logs);
-  const rows = run.logs
-    .flatMap((log) => log.watch.asked)
-    .sort((a, b) => a.time - b.time || a.id - b.id)
-    .map((asked) => requestRow(run.plan, scenario, asked, answered.get(asked.id)));
-  return { requests: rows, fingerprint: run.fingerprint };
+  const observe: Observe = { requests: [] };
+  const { plan } = planRun(scenario, { interpreted, checks: false, observe });
+  const run = await watch(scenario, plan);
+  const requests = run.asked.map((asked) => requestRow(run, scenario, asked));
+  return { requests, fingerprint: run.fingerprint };
 }
 
 /**
@@ -68,22 +73,15 @@ export async function requestsOf(scenario: Scenario, interpreted = false): Promi
  * @throws NoSuchRequest if the run has none.
  */
 export async function why(scenario: Scenario, name: string, interpreted = false): Promise<Why> {
-  const planned = planRun(scenario, { interpreted, keepAttempts: false, checks: false });
-  const candidates = idsOf(planned.plan, scenario, name);
-  const listed = await watch(scenario, { all: true, id: null }, interpreted);
-  const asked = listed.logs
-    .flatMap((log) => log.watch.asked)
-    .find(({ id }) => id >= candidates.first && id < candidates.end);
+  const { plan } = planRun(scenario, { interpreted, checks: false });
+  const { first, end } = idsOf(plan, scenario, name);
+  const observe: Observe = { requests: [], walk: [first, end] };
+  const run = await watch(scenario, { ...plan, observe });
+  const asked = run.asked.find(({ id }) => id >= first && id < end);
   if (!asked) throw new NoSuchRequest(`${name}: no request for memory of that number in this run`);
-  const run = await watch(scenario, { all: false, id: asked.id }, interpreted);
   return explain(run, scenario, asked);
 }
 
-function answersById(logs: readonly LogData[]): ReadonlyMap<number, Answered> {
-  return new Map(logs.flatMap((log) => log.watch.answered.map((one) => [one.id, one] as const)));
-}
-
-/** Handles of a device, which its request numbers are made with (devices/host/driver.ts). */
 /** Ids that a name may stand for: the call's number, whatever its handle. */
 function idsOf(plan: Plan, scenario: Scenario, name: string): { first: number; end: number } {
   const m = /^(.+)#(\d+)$/.exec(name);
@@ -98,51 +96,47 @@ function idsOf(plan: Plan, scenario: Scenario, name: string): { first: number; e
   return { first, end: first + count };
 }
 
-function requestRow(
-  plan: Plan,
-  scenario: Scenario,
-  asked: Asked,
-  answered: Answered | undefined,
-): RequestRow {
+function requestRow({ plan, answers }: Watched, scenario: Scenario, asked: Asked): RequestRow {
   const device = asker(asked.id) - actorNumbers(plan).firstDevice;
   const { name, nid: home } = scenario.devices[device];
+  const answer = answers.get(asked.id);
+  const granted = answer?.type === 'granted' ? answer : undefined;
   return {
     name: requestName(plan, asked.id)!,
     device: name,
     askedNs: asked.time,
-    tookNs: answered ? answered.time - asked.time : null,
+    tookNs: answer ? answer.time - asked.time : null,
     size: asked.size,
-    from: answered ? sourceName(plan, answered.source) : '',
-    nid: answered?.nid ?? -1,
-    local: answered?.nid === home,
-    pfn: answered?.pfn ?? -1,
-    pages: answered?.pages ?? 0,
+    from: granted ? sourceName(plan, granted.source) : (answer?.type ?? ''),
+    nid: granted?.nid ?? -1,
+    local: granted?.nid === home,
+    pfn: granted?.pfn ?? -1,
+    pages: granted?.pages ?? 0,
   };
 }
 
 function sourceName(plan: Plan, source: number): string {
-  if (source === REFUSED_SOURCE) return 'refused';
   return source === BUDDY ? 'buddy' : plan.layout.areas[source].name;
 }
 
 function explain(run: Watched, scenario: Scenario, asked: Asked): Why {
-  const { plan, logs } = run;
-  const answered = answersById(logs).get(asked.id);
-  const spent = spentById(logs).get(asked.id) ?? [];
-  const sights = logs.flatMap((log) => log.watch.sights).sort((a, b) => a.time - b.time);
+  const { plan } = run;
+  const answer = run.answers.get(asked.id);
+  const attempts = attemptsById(run.histories).get(asked.id) ?? [];
+  const sights = run.walks.flatMap((walk) => walk.searched).sort((a, b) => a.time - b.time);
   return {
-    request: requestRow(plan, scenario, asked, answered),
+    request: requestRow(run, scenario, asked),
     policy: scenario.policy,
     kernel: scenario.kernel,
     gfp: asked.gfp,
     devNode: asked.devNode,
     maskBits: asked.maskBits,
-    steps: stepRows(run, asked, answered),
+    steps: stepRows(run, asked, attempts),
     sights: sights.map((sight) => {
       const { name, basePfn, count, orderPerBit } = plan.layout.areas[sight.area];
       return { ...sight, areaName: name, basePfn, size: count / 2 ** orderPerBit };
     }),
-    parts: timeParts(spent, asked, answered),
+    parts: timeParts(attempts, asked, answer),
     fingerprint: run.fingerprint,
   };
 }
@@ -155,21 +149,20 @@ const partClass: Readonly<Record<string, TimePart['class']>> = {
 
 /** Where the time went; what is left over was spent between nodes and in the buddy. */
 function timeParts(
-  spent: readonly Spent[],
+  attempts: readonly Attempted[],
   asked: Asked,
-  answered: Answered | undefined,
+  answer: Answer | undefined,
 ): TimePart[] {
-  if (!answered) return [];
-  const sums = new Map<string, number>();
-  for (const { parts } of spent) {
-    for (const [name, ns] of Object.entries(parts)) sums.set(name, (sums.get(name) ?? 0) + ns);
-  }
-  sums.set('zero', answered.zero);
-  const known = [...sums.values()].reduce((sum, ns) => sum + ns, 0);
-  sums.set('call, ways between nodes, buddy', answered.time - asked.time - known);
-  return [...sums]
-    .filter(([, ns]) => ns !== 0)
-    .map(([name, ns]) => ({ name, ns, class: partClass[name] ?? 'assumed' }));
+  if (!answer) return [];
+  const sums = partNames.map((name, i) => {
+    return { name: name as string, ns: attempts.reduce((sum, { parts }) => sum + parts[i], 0) };
+  });
+  sums.push({ name: 'zero', ns: answer.type === 'granted' ? answer.zero : 0 });
+  const known = sums.reduce((sum, { ns }) => sum + ns, 0);
+  sums.push({ name: 'call, ways between nodes, buddy', ns: answer.time - asked.time - known });
+  return sums
+    .filter(({ ns }) => ns !== 0)
+    .map(({ name, ns }) => ({ name, ns, class: partClass[name] ?? 'assumed' }));
 }
 
 /** What the direct mapping makes of a request before the first step (kernel/dma/direct.c). */
@@ -182,16 +175,16 @@ function effective(plan: Plan, asked: Asked): { gfp: number; size: number } {
   };
 }
 
-function stepRows(run: Watched, asked: Asked, answered: Answered | undefined): StepRow[] {
-  const { plan, logs } = run;
+function stepRows(run: Watched, asked: Asked, attempts: readonly Attempted[]): StepRow[] {
+  const { plan } = run;
+  const answer = run.answers.get(asked.id);
   const policy = plan.policies[0];
   const { alloc } = lowerPolicy(policy, 2 ** plan.layout.pageShift);
   const { gfp, size } = effective(plan, asked);
   const directory = areaDirectory(plan.layout);
   const facts = factsOf(directory, gfp, asked.devNode, asked.devArea);
-  const attempts = attemptsById(logs).get(asked.id) ?? [];
-  const returned = logs.some((log) => log.returned.length > 0);
-  const tries = logs.flatMap((log) => log.watch.buddyTries).sort((a, b) => a.time - b.time);
+  const returned = run.histories.some(({ gaveBack }) => gaveBack.some(({ id }) => id === asked.id));
+  const tries = run.walks.flatMap((walk) => walk.zonesTried).sort((a, b) => a.time - b.time);
   let served = false;
   return policy.alloc.map((step, i): StepRow => {
     if (served) return { step, outcome: 'not reached', text: 'an earlier step served it' };
@@ -206,7 +199,7 @@ function stepRows(run: Watched, asked: Asked, answered: Answered | undefined): S
       return { step, outcome: 'skipped', text: `does not hold: ${missing.join(', ')}` };
     }
     if (source.startsWith('buddy')) {
-      served = answered?.source === BUDDY;
+      served = answer?.type === 'granted' && answer.source === BUDDY;
       return { step, outcome: served ? 'served' : 'failed', text: buddyText(tries) };
     }
     const area = areaOfSource(directory, alloc.source[i], asked.devNode, asked.devArea);
@@ -242,7 +235,7 @@ function errText({ err, retries }: { err: number; retries: number }): string {
   return `${err === -12 ? 'ENOMEM (-12)' : err === -16 ? 'EBUSY (-16)' : err}${busy}`;
 }
 
-function buddyText(tries: readonly BuddyTry[]): string {
+function buddyText(tries: readonly ZoneTried[]): string {
   if (tries.length === 0) return 'no node to ask, or the order is above the largest';
   const texts = tries.map(({ nid, round, zone }) => {
     const mark = round === 0 ? 'low' : 'min';

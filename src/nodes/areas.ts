@@ -31,7 +31,6 @@ import type { Movable } from './movablePages.js';
 import { type AllocMutex, mutexes } from './mutex.js';
 import { type Freed, Ledger } from './pageLedger.js';
 import type { HeldAtStart } from './timed.js';
-import type { Timing } from './timing.js';
 import { alignOrder, asker, grant, leaveArea, pagesAsked, stepArea, toBuddy } from './walk.js';
 import { between, type Wiring } from './wiring.js';
 import type { Zones } from './zones.js';
@@ -55,7 +54,6 @@ export interface AreaParts {
   owns(actor: number): boolean;
   readonly movable: Movable;
   readonly controllers: Controllers;
-  readonly timing: Timing;
   stream(name: string): Stream;
 }
 
@@ -72,15 +70,13 @@ export class Areas {
   readonly #locks: Locks;
   readonly #contig: ContigRange;
   readonly #controllers: Controllers;
-  readonly #timing: Timing;
 
   constructor(wiring: Wiring, zones: Zones, parts: AreaParts) {
-    const { owns, movable, controllers, timing, stream } = parts;
+    const { owns, movable, controllers, stream } = parts;
     this.#wiring = wiring;
     this.#zones = zones;
     this.#controllers = controllers;
-    this.#timing = timing;
-    this.#ledger = new Ledger(wiring.log, wiring.checks);
+    this.#ledger = new Ledger(wiring.recorder, wiring.checks);
     const { areas } = wiring.layout;
     const here = (index: number): boolean => owns(wiring.areaOwner[index]);
     this.owned = areas.map((area) => (here(area.index) ? cma.cmaAreaFromLayout(area) : undefined));
@@ -88,7 +84,7 @@ export class Areas {
     this.#locks = new Locks(areas.length, { costs, ways, isMutex: rules.areaMutex });
     const area = (index: number): cma.CmaArea => this.area(index);
     const slab = (actor: number): InFlight => this.#slab(actor);
-    this.#contig = new ContigRange(wiring, { slab, movable, controllers, timing, area, stream });
+    this.#contig = new ContigRange(wiring, { slab, movable, controllers, area, stream });
     this.#mutex = new mutexes[rules.mutex](wiring, (loop, _actor, row, way) =>
       this.#contigRange(loop, row, way),
     );
@@ -156,7 +152,7 @@ export class Areas {
     const row = this.#slab(loop.actor).open(m, at);
     const { rows } = this.#slab(loop.actor);
     if (!cma.cmaMayHold(area, count)) {
-      this.#wiring.log.attempt(id, loop.now, index, count, align, cma.RETURNED_AT_ONCE, 0);
+      this.#wiring.recorder.returnedAtOnce({ id, time: loop.now, area: index, count, align });
       leaveArea(this.#wiring, loop, rows, row, 0);
       this.#slab(loop.actor).close(row);
       return;
@@ -187,11 +183,8 @@ export class Areas {
     const count = rows[row + ticket.count];
     const bit = cma.cmaSearch(area, count, rows[row + ticket.align], start);
     const end = bit < 0 ? area.bitmap.size : bit;
-    const { watch } = this.#wiring.log;
-    if (watch.isOn(rows[row + request.id])) {
-      const found = { start, bit, count, align: rows[row + ticket.align] };
-      watch.searched(rows[row + request.id], loop.now, area, found);
-    }
+    const found = { start, bit, count, align: rows[row + ticket.align] };
+    this.#wiring.recorder.searched(rows[row + request.id], loop.now, area, found);
     const spent = this.#wiring.costs.search(end - start);
     const place = this.#placeOf(rows[row + request.id]);
     const wait = this.#locks.take(area.index, loop.now, place, spent);
@@ -293,7 +286,7 @@ export class Areas {
     const at = { id, time: loop.now };
     if (owner === NO_AREA) this.#leak(area, pfn, pages, at);
     else this.#release(area, pfn, pages, at);
-    wiring.log.gaveBack(id, area.index, pfn, pages);
+    wiring.recorder.tell('gaveBack', { ...at, area: area.index, pfn, pages });
     return Math.round(pages * wiring.costs.pageRelease);
   }
 
@@ -308,26 +301,9 @@ export class Areas {
     this.#slab(loop.actor).close(row);
   }
 
-  /** Writes down what cma_alloc() returns and what its time was spent on. `work`: ns still to come. */
+  /** Tells what cma_alloc() returns and what its time was spent on. `work`: ns still to come. */
   #returned(loop: Loop, row: number, errno: number, work: number): void {
-    const slab = this.#slab(loop.actor);
-    const { rows } = slab;
-    const id = rows[row + request.id];
-    const area = rows[row + ticket.area];
-    const count = rows[row + ticket.count];
-    const retries = rows[row + ticket.retries];
-    this.#wiring.log.attempt(
-      id,
-      loop.now,
-      area,
-      count,
-      rows[row + ticket.align],
-      errno === 0 ? 0 : -errno,
-      retries,
-    );
-    this.#wiring.log.spent(id, loop.now, area, rows, row + ticket.parts);
-    const ns = loop.now - rows[row + ticket.entered] + work;
-    this.#timing.cmaAlloc(asker(id), slab, row, ns, errno);
+    this.#wiring.recorder.returned(this.#slab(loop.actor), row, { time: loop.now, errno, work });
   }
 
   /** cma_release() at the area that owns the pages, or __free_pages() of pages nobody released. */

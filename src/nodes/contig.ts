@@ -11,12 +11,12 @@ import * as cma from '../mm/alloc/cma.js';
 import { drawBorrowed, poisson } from '../mm/alloc/movable.js';
 import type { Loop } from '../sim/model.js';
 import type { Stream } from '../sim/random.js';
+import { request } from '../wire/dma.js';
 import { CONTIG_DONE, contigDone, TARGETED, TARGETS, targets } from '../wire/messages.js';
 import type { Controllers } from './controllers.js';
 import { InFlight, part, ticket } from './inflight.js';
 import type { Movable } from './movablePages.js';
-import type { GiveUp, Timing } from './timing.js';
-import { asker } from './walk.js';
+import type { GiveUp } from './recorder.js';
 import { between, type Wiring } from './wiring.js';
 
 /** __alloc_contig_migrate_range() gives up after so many tries without progress. */
@@ -34,7 +34,6 @@ export interface ContigParts {
   slab(actor: number): InFlight;
   readonly movable: Movable;
   readonly controllers: Controllers;
-  readonly timing: Timing;
   area(index: number): cma.CmaArea;
   stream(name: string): Stream;
 }
@@ -46,7 +45,6 @@ export class ContigRange {
   #inFlight = new InFlight();
   readonly #movable: Movable;
   readonly #controllers: Controllers;
-  readonly #timing: Timing;
   readonly #areaOf: (index: number) => cma.CmaArea;
   readonly #streamOf: (name: string) => Stream;
   /** Area -> its streams: how long lru_cache_disable() takes, and what lies in a window. */
@@ -62,7 +60,6 @@ export class ContigRange {
     this.#slabOf = parts.slab;
     this.#movable = parts.movable;
     this.#controllers = parts.controllers;
-    this.#timing = parts.timing;
     this.#areaOf = parts.area;
     this.#streamOf = parts.stream;
   }
@@ -126,7 +123,7 @@ export class ContigRange {
   }
 
   #giveUp(row: number, why: GiveUp): void {
-    this.#timing.gaveUp(asker(this.#inFlight.rows[row]), why);
+    this.#wiring.recorder.tell('windowLost', { id: this.#inFlight.rows[row + request.id], why });
   }
 
   #draws(streams: Stream[], area: cma.CmaArea, what: string): Stream {

@@ -62,7 +62,6 @@ import type { Lines } from './cacheLines.js';
 import type { Controllers } from './controllers.js';
 import type { Movable } from './movablePages.js';
 import type { Observer } from './observer.js';
-import type { Timing } from './timing.js';
 import {
   advance,
   asker,
@@ -86,7 +85,6 @@ export class Node implements Behaviour {
   readonly #lines: Lines;
   readonly #observer: Observer;
   readonly #movable: Movable;
-  readonly #timing: Timing;
   readonly #request = new Float64Array(8);
 
   constructor(
@@ -99,7 +97,6 @@ export class Node implements Behaviour {
       lines: Lines;
       observer: Observer;
       movable: Movable;
-      timing: Timing;
     },
   ) {
     this.#wiring = wiring;
@@ -110,7 +107,6 @@ export class Node implements Behaviour {
     this.#lines = parts.lines;
     this.#observer = parts.observer;
     this.#movable = parts.movable;
-    this.#timing = parts.timing;
   }
 
   receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
@@ -167,8 +163,8 @@ export class Node implements Behaviour {
 
   /** dma_alloc_attrs(): what the direct mapping asks for, then the first attempt. */
   #alloc(loop: Loop, m: Float64Array, at = 0): void {
-    const { directory, limits, costs, log } = this.#wiring;
-    log.watch.asked(loop.now, m, at);
+    const { directory, limits, costs, recorder } = this.#wiring;
+    recorder.asked(loop.now, m, at);
     if (planMode(m[at + request.plan]) === MODE_COHERENT) {
       // The caller's zone flags are dropped: the mask alone decides.
       const gfp = m[at + request.gfp] & ~(GFP_DMA | GFP_DMA32 | GFP_HIGHMEM);
@@ -202,8 +198,8 @@ export class Node implements Behaviour {
     const round = walkRound(wiring, m, at);
     const zone = this.#zones.alloc(nid, order, gfp, round);
     const id = m[at + request.id];
-    if (wiring.log.watch.isOn(id)) {
-      wiring.log.watch.buddy({ id, time: loop.now, nid, order, round, zone });
+    if (wiring.recorder.hears('zoneTried', id)) {
+      wiring.recorder.tell('zoneTried', { id, time: loop.now, nid, order, round, zone });
     }
     if (zone < 0) {
       leaveNode(wiring, loop, m, at, costs.zoneSkip);
@@ -237,9 +233,9 @@ export class Node implements Behaviour {
     const { costs, place } = this.#wiring;
     const work = costs.buddyAlloc(order);
     if (order === 0) return work;
-    const by = asker(m[at + request.id]);
-    const wait = this.#zones.lock(nid, zone, loop.now, place[by], work);
-    this.#timing.zoneLock(by, wait);
+    const id = m[at + request.id];
+    const wait = this.#zones.lock(nid, zone, loop.now, place[asker(id)], work);
+    this.#wiring.recorder.zoneLocked(id, wait);
     return wait + work;
   }
 

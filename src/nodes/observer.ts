@@ -42,7 +42,7 @@ export class Observer {
       if (!area || this.#wiring.areaOwner[area.index] !== actor) continue;
       const state = cma.cmaState(area);
       const ranges = cma.cmaRanges(area);
-      this.#wiring.log.areaStates.push({ id, area: area.index, ...state, ranges });
+      this.#wiring.recorder.tell('sawArea', { id, area: area.index, ...state, ranges });
     }
     this.#answer(loop, id, m[at + observe.from], 0);
   }
@@ -51,7 +51,9 @@ export class Observer {
   zones(loop: Loop, actor: number, m: Float64Array, at: number): void {
     const id = m[at + observe.id];
     const nid = this.#wiring.nidOf[actor];
-    for (const zone of this.#zones.states(nid)) this.#wiring.log.zoneStates.push({ id, ...zone });
+    for (const zone of this.#zones.states(nid)) {
+      this.#wiring.recorder.tell('sawZone', { id, ...zone });
+    }
     this.#answer(loop, id, m[at + observe.from], 0);
   }
 

@@ -8,7 +8,7 @@
 
 import * as cma from '../mm/alloc/cma.js';
 import { zoneFreePages } from '../mm/alloc/zones.js';
-import type { RunLog } from './log.js';
+import type { RunRecorder } from './recorder.js';
 import type { Wiring } from './wiring.js';
 import type { Zones } from './zones.js';
 
@@ -26,13 +26,13 @@ interface AreaCount {
 }
 
 export class Ledger {
-  readonly #log: RunLog;
+  readonly #recorder: RunRecorder;
   readonly #counts: AreaCount[] = [];
   /** Page -> request that holds it; null unless the run checks itself. */
   readonly #owners: Map<number, number> | null;
 
-  constructor(log: RunLog, checks: boolean) {
-    this.#log = log;
+  constructor(recorder: RunRecorder, checks: boolean) {
+    this.#recorder = recorder;
     this.#owners = checks ? new Map() : null;
   }
 
@@ -143,7 +143,7 @@ export class Ledger {
     { id, time }: Freed,
     text: string,
   ): void {
-    this.#log.findings.push({ time, kind, id, pfn, pages, area: area.index, text });
+    this.#recorder.tell('found', { time, kind, id, pfn, pages, area: area.index, text });
   }
 }
 

@@ -12,11 +12,11 @@ import type { AtomicPool } from '../mm/boot/atomicpool.js';
 import type { MemoryLayout } from '../mm/layout.js';
 import { lowerPolicy, type PolicyRow } from '../mm/policy.js';
 import type { Groups } from '../sim/partition.js';
-import { RunLog } from './log.js';
 import type { MovablePressure } from './movablePages.js';
+import type { Observe } from './observers.js';
+import type { RunRecorder } from './recorder.js';
 import type { ReleaseRules } from './rules.js';
 import type { TimedReplay } from './timed.js';
-import type { WatchOptions } from './watch.js';
 import type { Wiring } from './wiring.js';
 
 /** Something that happens to a device at a time, in ns: its attribute is written, or it gets an event. */
@@ -80,9 +80,10 @@ export interface Plan {
    * the node of the CPU that begins it.
    */
   readonly replay: SerialReplay | TimedReplay | null;
-  readonly keepAttempts: boolean;
-  /** Requests that are watched, for `why`. */
-  readonly watch: WatchOptions;
+  /** Who watches, and what. */
+  readonly observe: Observe;
+  /** Free blocks of the buddy are wanted when the run has ended. */
+  readonly keepsZones: boolean;
   /** Check invariants at every step, not only at the end. */
   readonly checks: boolean;
 }
@@ -144,7 +145,7 @@ function placesOf(plan: Plan, positionOf: ReadonlyMap<number, number>): Int32Arr
 }
 
 /** Derives what actors share. Pure: every shard gets the same. */
-export function wiringOf(plan: Plan): Wiring {
+export function wiringOf(plan: Plan, recorder: RunRecorder): Wiring {
   const { machine, layout } = plan;
   const numbers = actorNumbers(plan);
   const positionOf = new Map(machine.nodes.map((node, position) => [node.nid, position]));
@@ -162,7 +163,7 @@ export function wiringOf(plan: Plan): Wiring {
     costs: new CostModel(costsWith({ ...machine.cost, ...plan.cost }), { pageSize }),
     policies: plan.policies.map((row) => lowerPolicy(row, pageSize)),
     latency: new LatencyTable(machine),
-    log: new RunLog(plan.keepAttempts, plan.watch),
+    recorder,
     checks: plan.checks,
     coordinator: numbers.coordinator,
     place: placesOf(plan, positionOf),

@@ -14,10 +14,10 @@ import { Bulk } from './bulk.js';
 import { Lines } from './cacheLines.js';
 import { Controllers } from './controllers.js';
 import { Coordinator } from './coordinator.js';
-import type { LogData } from './log.js';
 import { Movable } from './movablePages.js';
 import { Node } from './node.js';
 import { Observer } from './observer.js';
+import { type Observed, observersOf } from './observers.js';
 import {
   actorNumbers,
   type Disturbance,
@@ -26,19 +26,20 @@ import {
   statisticActors,
   wiringOf,
 } from './plan.js';
+import { RunRecorder } from './recorder.js';
 import { Replayer } from './replayer.js';
-import { Timing } from './timing.js';
+import { RequestStatistics } from './requestStatistics.js';
 import { TraceReplayer } from './traceReplayer.js';
 import type { Wiring } from './wiring.js';
 import { type ZoneEnd, Zones } from './zones.js';
 
 /** What a shard hands over when the run has ended; merged in run/ and replay/. */
 export interface ShardResult {
-  readonly log: LogData;
+  readonly observed: Observed;
   readonly areas: readonly AreaEnd[];
   readonly devices: readonly DeviceEnd[];
   readonly samples: readonly Sample[];
-  /** Free blocks of the buddy, where attempts are kept. */
+  /** Free blocks of the buddy, where they are wanted. */
   readonly zones: readonly ZoneEnd[];
   /** Outcomes of a replay, from the shard that hosts the replayer. */
   readonly outcomes: Float64Array | null;
@@ -55,18 +56,19 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
   for (const url of plan.modules ?? []) {
     registerModule(url, (await import(url)) as { default?: unknown });
   }
-  const wiring = wiringOf(plan);
+  const recorder = new Recorder();
+  const watching = observersOf(plan.observe);
+  const statistics = new RequestStatistics(recorder, statisticActors(plan));
+  const wiring = wiringOf(plan, new RunRecorder([statistics, ...watching.observers]));
   const numbers = actorNumbers(plan);
   const owns = (actor: number): boolean => shard.owns(wiring.place[actor]);
   const streams = new Streams(plan.seed);
-  const recorder = new Recorder();
   const zones = new Zones(wiring, owns, plan.watermarks);
   const controllers = new Controllers(wiring, plan.machine);
-  const timing = new Timing(recorder, statisticActors(plan));
   const lines = new Lines(wiring, plan.machine.onDie, (name) => streams.stream(name));
   const movable = new Movable(wiring, zones, (index) => areas.area(index));
   const stream = (name: string) => streams.stream(`area.${name}`);
-  const areas = new Areas(wiring, zones, { owns, movable, controllers, timing, stream });
+  const areas = new Areas(wiring, zones, { owns, movable, controllers, stream });
   areas.reserveAtomicPools(plan.atomicPools);
   if (plan.replay && 'held' in plan.replay) areas.hold(plan.replay.held);
   const observer = new Observer(wiring, areas, zones);
@@ -87,7 +89,7 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
   const replayer = owns(numbers.replayer) ? replayerOf(plan, wiring, numbers.replayer) : null;
   const behaviours: Behaviour[] = [];
   const bulk = new Bulk(wiring, zones, controllers);
-  const parts = { areas, zones, bulk, controllers, lines, observer, movable, timing };
+  const parts = { areas, zones, bulk, controllers, lines, observer, movable };
   behaviours[NODE] = new Node(wiring, parts);
   behaviours[COORDINATOR] = new Coordinator({ areas, observer });
   behaviours[REPLAYER] = replayer ?? nobody;
@@ -108,11 +110,11 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
     },
     finish(): ShardResult {
       return {
-        log: wiring.log.take(),
+        observed: watching.take(),
         areas: areas.finish(),
         devices: host.finish(),
         samples: recorder.snapshot(),
-        zones: plan.keepAttempts ? zones.finish() : [],
+        zones: plan.keepsZones ? zones.finish() : [],
         outcomes: replayer?.outcomes ?? null,
       };
     },
@@ -187,7 +189,9 @@ function hostWiring(wiring: Wiring, onDie: number): HostWiring {
     policy: 0,
     localSpread: localSpread(wiring),
     iommuBlockOrder: iommuBlockOrder(layout),
-    ...(wiring.log.keepsAttempts ? { freed: wiring.log.freed.bind(wiring.log) } : {}),
+    ...(wiring.recorder.hearsAny('freed')
+      ? { freed: (event) => wiring.recorder.tell('freed', event) }
+      : {}),
   };
 }
 

@@ -39,7 +39,6 @@ import {
   request,
 } from '../wire/dma.js';
 import { ATTEMPT, RELEASE_BULK } from '../wire/messages.js';
-import { REFUSED_SOURCE } from './watch.js';
 import { between, forward, startNode, type Wiring } from './wiring.js';
 
 /** Alignment order of a request: min(get_order(size), CONFIG_CMA_ALIGNMENT); what was asked for MODE_CMA. */
@@ -178,7 +177,8 @@ function ownerOfStep(
     // Reached only under policies that do not test the pointer: cma_alloc(NULL) returns at once.
     const count = pagesAsked(wiring, m, at);
     const id = m[at + request.id];
-    wiring.log.attempt(id, loop.now, NO_AREA, count, alignOrder(wiring, m, at), 1, 0);
+    const align = alignOrder(wiring, m, at);
+    wiring.recorder.returnedAtOnce({ id, time: loop.now, area: NO_AREA, count, align });
   }
   return -1;
 }
@@ -277,7 +277,9 @@ export function grant(
   const id = m[at + request.id];
   const to = asker(id);
   const delay = work + page.zero + between(wiring, loop.actor, to);
-  wiring.log.watch.answered(id, loop.now + delay, page);
+  if (wiring.recorder.hears('granted', id)) {
+    wiring.recorder.tell('granted', { id, time: loop.now + delay, ...page });
+  }
   const lockWait = m[at + request.extra];
   const out = loop.post(to, delay, GRANTED);
   loop.out[out + granted.id] = id;
@@ -309,8 +311,6 @@ export function recallBulk(
   loop.out[out + request.extra] = of;
 }
 
-const nowhere = { source: REFUSED_SOURCE, pfn: -1, pages: 0, nid: -1, zero: 0 } as const;
-
 export function refuse(
   wiring: Wiring,
   loop: Loop,
@@ -327,7 +327,9 @@ export function refuse(
   const to = asker(id);
   const lockWait = m[at + request.extra];
   const delay = work + between(wiring, loop.actor, to);
-  wiring.log.watch.answered(id, loop.now + delay, nowhere);
+  if (wiring.recorder.hears('refused', id)) {
+    wiring.recorder.tell('refused', { id, time: loop.now + delay });
+  }
   const out = loop.post(to, delay, REFUSED);
   loop.out[out + refused.id] = id;
   loop.out[out + refused.errno] = 12;

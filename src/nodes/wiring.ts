@@ -12,7 +12,7 @@ import type { MemoryLayout } from '../mm/layout.js';
 import type { Policy } from '../mm/policy.js';
 import type { Loop } from '../sim/model.js';
 import { BUDDY, originNode, request } from '../wire/dma.js';
-import type { RunLog } from './log.js';
+import type { RunRecorder } from './recorder.js';
 import type { ReleaseRules } from './rules.js';
 
 /** How actors are numbered: nodes by position, then the coordinator, the replayers, the devices. */
@@ -25,7 +25,7 @@ export interface Wiring {
   /** Requests say which by number; a run has one, a replay may have several. */
   readonly policies: readonly Policy[];
   readonly latency: LatencyTable;
-  readonly log: RunLog;
+  readonly recorder: RunRecorder;
   /** The run checks itself at every step, not only at its end. */
   readonly checks: boolean;
   readonly coordinator: number;

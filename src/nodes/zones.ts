@@ -17,7 +17,7 @@ import {
   zoneTakeCma,
 } from '../mm/alloc/zones.js';
 import { Locks } from './locks.js';
-import type { ZoneState } from './log.js';
+import type { ZoneState } from './recorder.js';
 import type { Wiring } from './wiring.js';
 
 /** A block that somebody outside the model's requests holds: a timeline, movable pages. */

@@ -6,10 +6,11 @@
  */
 
 import { zoneNames } from '../mm/alloc/zones.js';
-import type { AreaState, Attempt, LogData, ZoneState } from '../nodes/log.js';
-import { attemptsById } from '../nodes/log.js';
+import type { Observed } from '../nodes/observers.js';
 import * as op from '../nodes/operations.js';
 import { operation, outcome } from '../nodes/operations.js';
+import type { AreaState, Attempted, ZoneState } from '../nodes/recorder.js';
+import { attemptsById } from '../nodes/requestHistory.js';
 import { BUDDY, ID_SPAN, LEAKED } from '../wire/dma.js';
 import type { OperationFile, Row } from './ops.js';
 
@@ -35,7 +36,7 @@ export interface Comparison {
 
 /** What a replay left behind, from all shards. */
 export interface ReplayRecord {
-  readonly logs: readonly LogData[];
+  readonly observed: readonly Observed[];
   readonly outcomes: Float64Array;
 }
 
@@ -121,7 +122,7 @@ function staticNode(node: unknown[]): unknown[] {
 class ActualRows {
   readonly #file: OperationFile;
   readonly #record: ReplayRecord;
-  readonly #attempts: ReadonlyMap<number, readonly Attempt[]>;
+  readonly #attempts: ReadonlyMap<number, readonly Attempted[]>;
   readonly #returned = new Map<number, number[][]>();
   readonly #areaStates = new Map<number, AreaState[]>();
   readonly #zoneStates = new Map<number, ZoneState[]>();
@@ -131,15 +132,15 @@ class ActualRows {
   constructor(file: OperationFile, record: ReplayRecord) {
     this.#file = file;
     this.#record = record;
-    this.#attempts = attemptsById(record.logs);
+    const { observed } = record;
+    this.#attempts = attemptsById(observed.flatMap(({ requests }) => requests ?? []));
     let leaks = 0;
-    for (const { returned, areaStates, zoneStates, findings } of record.logs) {
-      for (let at = 0; at < returned.length; at += 4) {
-        const [id, ...range] = returned.subarray(at, at + 4);
-        append(this.#returned, id! % ID_SPAN, range);
+    for (const { requests, states, findings } of observed) {
+      for (const { id, area, pfn, pages } of requests?.gaveBack ?? []) {
+        append(this.#returned, id % ID_SPAN, [area, pfn, pages]);
       }
-      for (const state of areaStates) append(this.#areaStates, state.id % ID_SPAN, state);
-      for (const state of zoneStates) append(this.#zoneStates, state.id % ID_SPAN, state);
+      for (const state of states?.areas ?? []) append(this.#areaStates, state.id % ID_SPAN, state);
+      for (const state of states?.zones ?? []) append(this.#zoneStates, state.id % ID_SPAN, state);
       leaks += findings.filter((finding) => finding.kind === 'leak').length;
     }
     this.leaks = leaks;

@@ -7,7 +7,6 @@ import { kernelOf } from '../mm/release.js';
 import { groupsOf, type Plan } from '../nodes/plan.js';
 import { releaseRules } from '../nodes/rules.js';
 import type { ShardResult } from '../nodes/shard.js';
-import { nothingWatched } from '../nodes/watch.js';
 import { ShardPool } from '../run/shards.js';
 import { readWhole } from '../trace/read/whole.js';
 import { type Comparison, compareReplay } from './compare.js';
@@ -69,9 +68,9 @@ export function replayPlan(file: OperationFile, kernel: ReplayKernel = DEFAULT_K
     timeline: [],
     pressure: [],
     replay: { operations: file.operations, cpuNode: file.cpuNode },
-    keepAttempts: true,
+    observe: { requests: [], states: [] },
+    keepsZones: false,
     checks: false,
-    watch: nothingWatched,
   };
 }
 
@@ -119,9 +118,9 @@ export class Replayer {
     });
     const results = outcome.results as ShardResult[];
     const outcomes = results.find((result) => result.outcomes !== null)!.outcomes!;
-    const logs = results.map((result) => result.log);
+    const observed = results.map((result) => result.observed);
     const { fingerprint, events, loopMs } = outcome;
-    return { ...compareReplay(file, { logs, outcomes }), fingerprint, events, loopMs };
+    return { ...compareReplay(file, { observed, outcomes }), fingerprint, events, loopMs };
   }
 
   async close(): Promise<void> {

@@ -7,11 +7,10 @@
 
 import { areaDirectory, pageToNid } from '../mm/alloc/contiguous.js';
 import type { AreaEnd } from '../nodes/areas.js';
-import type { Finding } from '../nodes/log.js';
 import { actorNumbers, groupsOf, type Plan } from '../nodes/plan.js';
+import type { Finding } from '../nodes/recorder.js';
 import type { ShardResult } from '../nodes/shard.js';
 import { TIMED_FREE, TIMED_WIDTH, timed } from '../nodes/timed.js';
-import { nothingWatched } from '../nodes/watch.js';
 import type { ZoneEnd } from '../nodes/zones.js';
 import { type AskedRow, type Placement, replayPlacements } from '../run/placement.js';
 import { ShardPool } from '../run/shards.js';
@@ -109,7 +108,9 @@ export class TraceReplayer {
       early: earlyPlacements(run),
       zones: results.flatMap(({ zones }) => zones),
       areas: results.flatMap(({ areas }) => areas).sort((a, b) => a.index - b.index),
-      findings: results.flatMap(({ log }) => log.findings).sort((a, b) => a.time - b.time),
+      findings: results
+        .flatMap(({ observed }) => observed.findings)
+        .sort((a, b) => a.time - b.time),
       fingerprint,
       events,
     };
@@ -145,9 +146,9 @@ function planOf(site: Site, { operations, cpuNode, held }: Rows): Plan {
     timeline: [],
     pressure: [],
     replay: { operations, cpuNode, held },
-    keepAttempts: true,
+    observe: { requests: [] },
+    keepsZones: true,
     checks: false,
-    watch: nothingWatched,
   };
 }
 
@@ -192,9 +193,9 @@ function earlyPlacements(run: FinishedReplay): Placement[] {
 
 function placed(asked: readonly AskedRow[], { plan, results }: FinishedReplay): Placement[] {
   const outcomes = results.find((result) => result.outcomes !== null)!.outcomes!;
-  const logs = results.map(({ log }) => log);
+  const histories = results.flatMap(({ observed }) => observed.requests ?? []);
   const { replayer } = actorNumbers(plan);
-  return replayPlacements(plan.layout, asked, { outcomes, logs, replayer });
+  return replayPlacements(plan.layout, asked, { outcomes, histories, replayer });
 }
 
 function compared(

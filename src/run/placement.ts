@@ -5,8 +5,8 @@
 
 import { gfpNames } from '../mm/gfp.js';
 import type { MemoryLayout } from '../mm/layout.js';
-import { attemptsById, type LogData, spentById } from '../nodes/log.js';
 import * as op from '../nodes/operations.js';
+import { attemptsById, type History } from '../nodes/requestHistory.js';
 import { TIMED_OUTCOME_WIDTH, timedOutcome } from '../nodes/timed.js';
 import { BUDDY, ID_SPAN } from '../wire/dma.js';
 
@@ -59,24 +59,13 @@ export function sourceOf(layout: MemoryLayout, source: number): string {
   return source === BUDDY ? 'buddy' : (layout.areas[source]?.name ?? 'buddy');
 }
 
-/** What the verdict, the source and the layout say of a request's place. */
+/** Place of a request, by name; `granted` is null if it has none. */
 export function placeOf(
   layout: MemoryLayout,
-  {
-    placed,
-    source,
-    nid,
-    pfn,
-    pages,
-  }: {
-    placed: boolean;
-    source: number;
-    nid: number;
-    pfn: number;
-    pages: number;
-  },
+  granted: { source: number; nid: number; pfn: number; pages: number } | null,
 ): Pick<Placement, 'source' | 'role' | 'nid' | 'pfn' | 'pages'> {
-  if (!placed) return { source: 'refused', role: 'refused', nid: -1, pfn: -1, pages: 0 };
+  if (granted === null) return { source: 'refused', role: 'refused', nid: -1, pfn: -1, pages: 0 };
+  const { source, nid, pfn, pages } = granted;
   const area = source === BUDDY ? undefined : layout.areas[source];
   const role = area?.role ?? 'buddy';
   return { source: sourceOf(layout, source), role, nid: area?.nid ?? nid, pfn, pages };
@@ -85,31 +74,21 @@ export function placeOf(
 /** What every request tried, in order, once it is known where its pages are. */
 export function triedById(
   layout: MemoryLayout,
-  logs: readonly LogData[],
+  histories: readonly History[],
 ): (id: number, granted: { source: string; pfn: number }) => Tried[] {
-  const attempts = attemptsById(logs);
-  const spent = spentById(logs);
+  const attempts = attemptsById(histories);
   const returned = new Map<number, { area: number; pfn: number }[]>();
-  for (const log of logs) {
-    for (let at = 0; at < log.returned.length; at += RETURNED_WIDTH) {
-      const id = log.returned[at];
-      const back = { area: log.returned[at + 1], pfn: log.returned[at + 2] };
-      returned.set(id, [...(returned.get(id) ?? []), back]);
-    }
+  for (const back of histories.flatMap(({ gaveBack }) => gaveBack)) {
+    returned.set(back.id, [...(returned.get(back.id) ?? []), back]);
   }
   return (id, granted) => {
-    const times = new Map(
-      (spent.get(id) ?? []).map(({ area, time, parts }) => [
-        `${area} ${time}`,
-        Object.values(parts).reduce((sum, ns) => sum + ns, 0),
-      ]),
-    );
     let before = 0;
-    return (attempts.get(id) ?? []).map(({ area, time, count, align, err, retries }): Tried => {
+    return (attempts.get(id) ?? []).map((attempt): Tried => {
+      const { area, time, count, align, err, retries, parts } = attempt;
       const back = returned.get(id)?.find((one) => one.area === area);
       const name = layout.areas[area]?.name ?? '';
       // Some of a search that found nothing is waited for only with the attempt after it.
-      const start = Math.max(before, time - (times.get(`${area} ${time}`) ?? 0));
+      const start = Math.max(before, time - parts.reduce((sum, ns) => sum + ns, 0));
       before = Math.max(start, time);
       const pfn = err !== 0 ? -1 : (back?.pfn ?? (name === granted.source ? granted.pfn : -1));
       const givenBack = err === 0 && back !== undefined;
@@ -117,9 +96,6 @@ export function triedById(
     });
   };
 }
-
-/** Columns of a range that was given back: request, area, pfn, pages. */
-const RETURNED_WIDTH = 4;
 
 /** A row of a timed replay that asked for memory. */
 export interface AskedRow {
@@ -136,22 +112,22 @@ export interface AskedRow {
 export function replayPlacements(
   layout: MemoryLayout,
   asked: readonly AskedRow[],
-  record: { outcomes: Float64Array; logs: readonly LogData[]; replayer: number },
+  record: { outcomes: Float64Array; histories: readonly History[]; replayer: number },
 ): Placement[] {
-  const tried = triedById(layout, record.logs);
+  const tried = triedById(layout, record.histories);
   const sequences = new Map<string, number>();
   const field = (row: number, name: keyof typeof timedOutcome): number =>
     record.outcomes[row * TIMED_OUTCOME_WIDTH + timedOutcome[name]];
   return asked.map(({ row, device, node, size, gfp, freeRow }) => {
     const sequence = sequences.get(device) ?? 0;
     sequences.set(device, sequence + 1);
-    const place = placeOf(layout, {
-      placed: field(row, 'verdict') === op.PLACED,
+    const granted = {
       source: field(row, 'source'),
       nid: field(row, 'nid'),
       pfn: field(row, 'pfn'),
       pages: field(row, 'pages'),
-    });
+    };
+    const place = placeOf(layout, field(row, 'verdict') === op.PLACED ? granted : null);
     const isFreed = freeRow >= 0 && field(freeRow, 'verdict') === op.RETURNED;
     return {
       device,

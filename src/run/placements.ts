@@ -5,11 +5,10 @@
  */
 
 import { poolPlaces } from '../mm/boot/atomicpool.js';
-import { FREED_WIDTH, type LogData } from '../nodes/log.js';
 import { actorNumbers, type Plan } from '../nodes/plan.js';
+import type { History } from '../nodes/requestHistory.js';
 import type { ShardResult } from '../nodes/shard.js';
 import { asker } from '../nodes/walk.js';
-import { REFUSED_SOURCE } from '../nodes/watch.js';
 import type { ZoneEnd } from '../nodes/zones.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { gfpText, type Placement, placeOf, triedById } from './placement.js';
@@ -35,19 +34,19 @@ export async function runPlacements(
   scenario: Scenario,
   { interpreted = false, signal }: { interpreted?: boolean; signal?: AbortSignal } = {},
 ): Promise<RunPlacements> {
-  const watch = { all: true, id: null };
-  const planned = planRun(scenario, { interpreted, keepAttempts: true, checks: false, watch });
+  const observe = { requests: [] } as const;
+  const planned = planRun(scenario, { interpreted, observe, keepsZones: true, checks: false });
   const options = { shards: 1, ...(signal ? { signal } : {}) };
   const outcome = await runShards(shardRun(scenario, planned.plan, options));
   const results = outcome.results as ShardResult[];
-  const logs = results.map(({ log }) => log);
+  const histories = results.flatMap(({ observed }) => observed.requests ?? []);
   return {
     scenario,
     planned,
-    placements: placementsOf(scenario, planned.plan, logs),
+    placements: placementsOf(scenario, planned.plan, histories),
     early: poolsAtBoot(planned.plan),
     zones: results.flatMap(({ zones }) => zones),
-    findings: logs.reduce((sum, { findings }) => sum + findings.length, 0),
+    findings: results.reduce((sum, { observed }) => sum + observed.findings.length, 0),
     fingerprint: outcome.fingerprint,
     simulatedNs: outcome.simulatedNs,
   };
@@ -61,17 +60,17 @@ function poolsAtBoot({ layout, atomicPools }: Plan): RunPlacements['early'] {
   });
 }
 
-function placementsOf(scenario: Scenario, plan: Plan, logs: readonly LogData[]): Placement[] {
+function placementsOf(scenario: Scenario, plan: Plan, histories: readonly History[]): Placement[] {
   const { firstDevice } = actorNumbers(plan);
   const { layout } = plan;
-  const tried = triedById(layout, logs);
+  const tried = triedById(layout, histories);
   const answered = new Map(
-    logs.flatMap(({ watch }) => watch.answered.map((answer) => [answer.id, answer] as const)),
+    histories.flatMap(({ answers }) => answers.map((answer) => [answer.id, answer] as const)),
   );
-  const freed = freesByPage(logs);
+  const freed = freesByPage(histories);
   const sequences = new Map<number, number>();
-  const asked = logs
-    .flatMap(({ watch }) => watch.asked)
+  const asked = histories
+    .flatMap((history) => history.asked)
     .sort((a, b) => a.time - b.time || a.id - b.id);
   return asked.map(({ id, time, size, gfp }): Placement => {
     const actor = asker(id);
@@ -79,14 +78,7 @@ function placementsOf(scenario: Scenario, plan: Plan, logs: readonly LogData[]):
     const sequence = sequences.get(actor) ?? 0;
     sequences.set(actor, sequence + 1);
     const answer = answered.get(id);
-    const placed = answer !== undefined && answer.source !== REFUSED_SOURCE;
-    const place = placeOf(layout, {
-      placed,
-      source: answer?.source ?? REFUSED_SOURCE,
-      nid: answer?.nid ?? -1,
-      pfn: answer?.pfn ?? -1,
-      pages: answer?.pages ?? 0,
-    });
+    const place = placeOf(layout, answer?.type === 'granted' ? answer : null);
     return {
       device: device?.name ?? '',
       sequence,
@@ -97,23 +89,21 @@ function placementsOf(scenario: Scenario, plan: Plan, logs: readonly LogData[]):
       settled: answer?.time ?? Number.NaN,
       ...place,
       attempts: tried(id, place),
-      freed: placed ? freed(actor, place.pfn, answer.time) : Number.POSITIVE_INFINITY,
+      freed: place.pfn >= 0 ? freed(actor, place.pfn, answer!.time) : Number.POSITIVE_INFINITY,
     };
   });
 }
 
 /** When a device's pages from `pfn` on, granted at a time, went back. */
 function freesByPage(
-  logs: readonly LogData[],
+  histories: readonly History[],
 ): (actor: number, pfn: number, granted: number) => number {
   const times = new Map<string, number[]>();
-  for (const { freed } of logs) {
-    for (let at = 0; at < freed.length; at += FREED_WIDTH) {
-      const key = `${freed[at]} ${freed[at + 2]}`;
-      const list = times.get(key);
-      if (list === undefined) times.set(key, [freed[at + 1]]);
-      else list.push(freed[at + 1]);
-    }
+  for (const { id, pfn, time } of histories.flatMap(({ freed }) => freed)) {
+    const key = `${asker(id)} ${pfn}`;
+    const list = times.get(key);
+    if (list === undefined) times.set(key, [time]);
+    else list.push(time);
   }
   for (const list of times.values()) list.sort((a, b) => a - b);
   return (actor, pfn, granted) =>

@@ -15,9 +15,9 @@ import { fallbackOrders } from '../mm/boot/zonelist.js';
 import type { MemoryLayout } from '../mm/layout.js';
 import { type Kernel, kernelOf, type Release } from '../mm/release.js';
 import type { MovablePressure } from '../nodes/movablePages.js';
+import type { Observe } from '../nodes/observers.js';
 import type { Disturbance, Plan } from '../nodes/plan.js';
 import { releaseRules } from '../nodes/rules.js';
-import { nothingWatched, type WatchOptions } from '../nodes/watch.js';
 import type { CommandLine } from '../scenario/cmdline.js';
 import type { Pressure, Scenario, TimelineEntry } from '../scenario/scenario.js';
 import { NoSuchArea, plannedDevices } from './devicePlan.js';
@@ -31,12 +31,12 @@ export interface PlannedRun {
 
 export interface PlanOptions {
   readonly interpreted: boolean;
-  /** Keep every attempt, for `why` and replays. */
-  readonly keepAttempts: boolean;
   /** Check invariants at every step, not only at the end. */
   readonly checks: boolean;
-  /** Requests to watch; none unless given. */
-  readonly watch?: WatchOptions;
+  /** Who watches; nobody unless given. */
+  readonly observe?: Observe;
+  /** Hand over the free blocks of the buddy. */
+  readonly keepsZones?: boolean;
 }
 
 /** The boot of this scenario does not come to its end: the kernel's doing, and the user's answer. */
@@ -65,9 +65,9 @@ export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
       timeline: scenario.timeline.flatMap((entry) => disturbances(entry, pageSize)),
       pressure: scenario.pressure.map((entry) => movablePressure(entry, pageSize)),
       replay: null,
-      keepAttempts: options.keepAttempts,
+      observe: options.observe ?? {},
+      keepsZones: options.keepsZones ?? false,
       checks: options.checks,
-      watch: options.watch ?? nothingWatched,
     },
   };
 }

@@ -6,8 +6,8 @@
 import '../devices/host/host.js';
 import type { Parameter } from '../machine/machine.js';
 import { costParameters } from '../mm/alloc/cost.js';
-import type { Finding } from '../nodes/log.js';
 import { actorNumbers, groupsOf, type Plan } from '../nodes/plan.js';
+import type { Finding } from '../nodes/recorder.js';
 import type { ShardResult } from '../nodes/shard.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { mergeSamples } from '../sim/statistics.js';
@@ -47,7 +47,6 @@ export async function simulate(
   const begun = process.hrtime.bigint();
   const planned = planRun(scenario, {
     interpreted,
-    keepAttempts: false,
     checks: options.check ?? false,
   });
   const outcome = await runShards(shardRun(scenario, planned.plan, options));
@@ -98,7 +97,7 @@ function resultOf(
   const areas = areaResults(plan, results);
   const devices = deviceResults(scenario.devices, stats, states);
   const findings = results
-    .flatMap((result) => result.log.findings)
+    .flatMap((result) => result.observed.findings)
     .sort((a, b) => a.time - b.time || a.id - b.id)
     .map((finding) => findingResult(finding, plan, scenario));
   const known = { stats, areas, devices, findings };

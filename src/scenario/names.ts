@@ -3,7 +3,7 @@
  */
 
 // Loading them declares the statistics that every device and every request has.
-import '../nodes/timing.js';
+import '../nodes/requestStatistics.js';
 import '../devices/host/host.js';
 import { deviceModels } from '../devices/registry.js';
 import { declaredStatistics } from '../sim/statistics.js';

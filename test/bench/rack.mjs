@@ -22,7 +22,7 @@ const overrides = (keys) =>
 /** Bytes that a built shard of the scenario holds, typed arrays included. */
 async function bytesOf(keys) {
   const [scenario] = loadScenario(file, { overrides: overrides(keys) });
-  const { plan } = planRun(scenario, { interpreted: false, keepAttempts: false, checks: false });
+  const { plan } = planRun(scenario, { interpreted: false, checks: false });
   globalThis.gc?.();
   const before = process.memoryUsage();
   const model = await build(plan, { index: 0, count: 1, owns: () => true });
@@ -44,7 +44,7 @@ export async function run() {
   console.log('# rack-1024: 1 024 nodes, 8 192 NICs');
   const begun = performance.now();
   const [scenario] = loadScenario(file);
-  const { plan } = planRun(scenario, { interpreted: false, keepAttempts: false, checks: false });
+  const { plan } = planRun(scenario, { interpreted: false, checks: false });
   console.log(
     `scenario read and kernel booted in ${((performance.now() - begun) / 1e3).toFixed(2)} s`,
   );

@@ -100,7 +100,7 @@ export async function runInline(plan: Plan): Promise<{ result: ShardResult; loop
 export async function replayInline(text: string, change: Partial<Plan> = {}): Promise<Replayed> {
   const file = readOperations('test.jsonl', text);
   const { result, loop } = await runInline({ ...replayPlan(file), ...change });
-  const record = { logs: [result.log], outcomes: result.outcomes! };
+  const record = { observed: [result.observed], outcomes: result.outcomes! };
   return {
     file,
     result,

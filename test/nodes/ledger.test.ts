@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { cmaAlloc, cmaAreaFromLayout, cmaClaim } from '#cmasim/mm/alloc/cma.js';
-import type { Finding } from '#cmasim/nodes/log.js';
-import { RunLog } from '#cmasim/nodes/log.js';
 import { BrokenInvariant, Ledger } from '#cmasim/nodes/pageLedger.js';
+import { type Finding, RunRecorder } from '#cmasim/nodes/recorder.js';
 import { operationText, replayInline } from './harness.js';
 
 const areas = [
@@ -13,7 +12,7 @@ const areas = [
 
 async function findings(rows: readonly unknown[]): Promise<readonly Finding[]> {
   const text = operationText(2, areas, rows);
-  return (await replayInline(text, { checks: true })).result.log.findings;
+  return (await replayInline(text, { checks: true })).result.observed.findings;
 }
 
 const alloc = (id: number, nid: number, size: number, policy = 'm'): unknown => [
@@ -95,7 +94,7 @@ describe('what does not add up stops the run', () => {
     });
 
   test('a bit that nobody asked for', () => {
-    const ledger = new Ledger(new RunLog(false), false);
+    const ledger = new Ledger(new RunRecorder([]), false);
     const numa0 = area();
     ledger.audit(numa0);
     cmaClaim(numa0, 5, 1);
@@ -103,7 +102,7 @@ describe('what does not add up stops the run', () => {
   });
 
   test('a page that is granted twice', () => {
-    const ledger = new Ledger(new RunLog(false), true);
+    const ledger = new Ledger(new RunRecorder([]), true);
     const numa0 = area();
     const { pfn } = cmaAlloc(numa0, 4, 0);
     ledger.granted(numa0, pfn, 4, 1);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { PolicyRow } from '#cmasim/mm/policy.js';
-import { attemptsById } from '#cmasim/nodes/log.js';
 import { OUTCOME_WIDTH, outcome, PLACED } from '#cmasim/nodes/operations.js';
+import { attemptsById } from '#cmasim/nodes/requestHistory.js';
 import { operationText, type Replayed, replayInline, type TestArea } from './harness.js';
 
 const areas: readonly TestArea[] = [
@@ -32,7 +32,7 @@ function placements({ file, result }: Replayed): string[] {
 
 /** Per operation the areas tried, by name, as the tracepoints would tell. */
 function tried({ file, result }: Replayed): string[][] {
-  const byId = attemptsById([result.log]);
+  const byId = attemptsById([result.observed.requests!]);
   return [...byId.values()].map((list) => list.map(({ area }) => file.layout.areas[area].name));
 }
 

@@ -106,6 +106,6 @@ test('a file that is not there, and one cut short, are named', async () => {
 test('buddy pages compare by node, zone and count: their pfn is not in the recording', async () => {
   const row = ['alloc', 0, 'm', 0, 4096, 'KERNEL', null, 'buddy', 12345, 0, 1, 'DMA32', []];
   const { file, result } = await replayInline(operationText(2, [], [row]));
-  const record = { logs: [result.log], outcomes: result.outcomes! };
+  const record = { observed: [result.observed], outcomes: result.outcomes! };
   expect(compareReplay(file, record).equal).toBe(1);
 });

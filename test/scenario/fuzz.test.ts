@@ -27,7 +27,7 @@ const oneLine = /^s\.yaml:[1-9]\d*:[1-9]\d*: [^\n]+$/;
 function digest(text: string): void {
   try {
     for (const scenario of parseScenario(text, 's.yaml')) {
-      planRun(scenario, { interpreted: false, keepAttempts: false, checks: false });
+      planRun(scenario, { interpreted: false, checks: false });
     }
   } catch (error) {
     if (error instanceof BootFailed) return;
@@ -174,7 +174,7 @@ test('the shipped scenarios are what is mutated: they load and boot', () => {
     expect(parse(text.split('---')[0])).toHaveProperty('kernel');
     // Where they lie: one names a module beside it.
     for (const scenario of parseScenario(text, new URL('s.yaml', folder).pathname)) {
-      planRun(scenario, { interpreted: false, keepAttempts: false, checks: false });
+      planRun(scenario, { interpreted: false, checks: false });
     }
   }
 });

@@ -47,7 +47,12 @@ export interface HostWiring {
   /** Policy in force, as requests name it (packPlan). */
   readonly policy: number;
   /** Told of every free that has ended; absent where nobody keeps them. */
-  readonly freed?: (actor: number, time: number, pfn: number, source: number) => void;
+  readonly freed?: (event: {
+    readonly id: number;
+    readonly time: number;
+    readonly pfn: number;
+    readonly source: number;
+  }) => void;
   /** Node of the i-th CPU from a node on, nearest first; from CPU 0 on for -1. */
   localSpread(i: number, nid: number): number;
   /** Order of the largest block an IOMMU maps by one entry and the buddy has; 0: single pages. */

@@ -248,7 +248,12 @@ export class DeviceHost implements Behaviour {
         this.#refused(device, kind, m, at);
         return;
       case dma.FREED:
-        this.#wiring.freed?.(loop.actor, loop.now, m[at + dma.freed.pfn], m[at + dma.freed.source]);
+        this.#wiring.freed?.({
+          id: m[at + dma.freed.id],
+          time: loop.now,
+          pfn: m[at + dma.freed.pfn],
+          source: m[at + dma.freed.source],
+        });
         this.#freed(device, kind, m, at);
         return;
       case CONTROL:

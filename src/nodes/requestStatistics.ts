@@ -1,12 +1,14 @@
 /**
- * What the actors record of one request's time: a distribution per part, and refusals by reason.
+ * Statistics of one request's time: a distribution per part, and refusals by reason.
  *
  * A call's length and its end are recorded for the actor that asked, its parts for all devices of one
  * declaration together: a rack has thousands of devices and nobody reads their parts one by one.
  */
 import type { Recorder, Statistic } from '../sim/statistics.js';
 import { counter, histogram } from '../sim/statistics.js';
-import { type InFlight, part, ticket } from './inflight.js';
+import { part } from './inflight.js';
+import type { Attempted, GiveUp, RunObserver, WindowLost, ZoneLocked } from './recorder.js';
+import { asker } from './walk.js';
 
 const ofCall = 'per cma_alloc(), all its windows together.';
 const time = (name: string, of: 'calibrated' | 'assumed', help: string): Statistic =>
@@ -33,21 +35,27 @@ const count = (name: string, help: string): Statistic =>
   counter(name, { unit: '1', class: 'exact', help });
 
 const succeeded = count('cma_alloc_success', 'Calls of cma_alloc() that returned pages.');
-const failed = {
+const failed: Readonly<Record<number, Statistic>> = {
   12: count('cma_alloc_fail.ENOMEM', 'Calls of cma_alloc() that failed and print ret: -12.'),
   16: count('cma_alloc_fail.EBUSY', 'Calls of cma_alloc() that failed and print ret: -16.'),
-} as const;
-
-/** Why a window was given up. */
-export const giveUps = ['collision', 'stuck', 'target'] as const;
-export type GiveUp = (typeof giveUps)[number];
+};
 const gaveUp: Readonly<Record<GiveUp, Statistic>> = {
   collision: count('cma_window_lost.collision', 'Windows lost to another isolator of a pageblock.'),
   stuck: count('cma_window_lost.stuck', 'Windows lost to a page that is pinned.'),
   target: count('cma_window_lost.target', 'Windows lost because migration found no free page.'),
 };
 
-export class Timing {
+/** Statistics that every run has, whatever its devices. */
+export const requestStatistics: readonly Statistic[] = [
+  cmaAlloc,
+  ...[...always, ...sometimes].map(([, statistic]) => statistic),
+  zoneLock,
+  succeeded,
+  ...Object.values(failed),
+  ...Object.values(gaveUp),
+];
+
+export class RequestStatistics implements RunObserver {
   readonly #recorder: Recorder;
   readonly #together: Int32Array;
 
@@ -57,27 +65,25 @@ export class Timing {
     this.#together = together;
   }
 
-  /** A cma_alloc() has ended, `ns` after it was called. `errno`: 0 or positive. */
-  cmaAlloc(asker: number, inFlight: InFlight, row: number, ns: number, errno: number): void {
+  attempted({ id, err, ns, parts }: Attempted): void {
+    // What returns at once is no call that the kernel counts.
+    if (err > 0) return;
     const recorder = this.#recorder;
-    recorder.record(cmaAlloc, asker, ns);
-    recorder.add(errno === 0 ? succeeded : failed[errno as 12 | 16], asker);
-    const parts = row + ticket.parts;
-    const group = this.#together[asker];
-    for (const [which, statistic] of always) {
-      recorder.record(statistic, group, inFlight.rows[parts + which]);
-    }
+    const by = asker(id);
+    recorder.record(cmaAlloc, by, ns);
+    recorder.add(err === 0 ? succeeded : failed[-err], by);
+    const group = this.#together[by];
+    for (const [which, statistic] of always) recorder.record(statistic, group, parts[which]);
     for (const [which, statistic] of sometimes) {
-      const spent = inFlight.rows[parts + which];
-      if (spent > 0) recorder.record(statistic, group, spent);
+      if (parts[which] > 0) recorder.record(statistic, group, parts[which]);
     }
   }
 
-  gaveUp(asker: number, why: GiveUp): void {
-    this.#recorder.add(gaveUp[why], this.#together[asker]);
+  windowLost({ id, why }: WindowLost): void {
+    this.#recorder.add(gaveUp[why], this.#together[asker(id)]);
   }
 
-  zoneLock(asker: number, ns: number): void {
-    this.#recorder.record(zoneLock, this.#together[asker], ns);
+  zoneLocked({ id, ns }: ZoneLocked): void {
+    this.#recorder.record(zoneLock, this.#together[asker(id)], ns);
   }
 }
