@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 
 const dist = new URL('../../dist/src/', import.meta.url);
 const { loadScenario } = await import(new URL('index.js', dist));
-const { planRun } = await import(new URL('experiment/plan.js', dist));
-const { shardRun } = await import(new URL('experiment/simulate.js', dist));
-const { runShards } = await import(new URL('actors/shards.js', dist));
-const { default: build } = await import(new URL('actors/model.js', dist));
+const { planRun } = await import(new URL('run/plan.js', dist));
+const { shardRun } = await import(new URL('run/simulate.js', dist));
+const { runShards } = await import(new URL('run/shards.js', dist));
+const { default: build } = await import(new URL('nodes/shard.js', dist));
 
 const file = fileURLToPath(new URL('../../scenarios/rack-1024.yaml', import.meta.url));
 const ROUNDS = 2;
