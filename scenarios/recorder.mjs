@@ -20,14 +20,7 @@ export default function recorder({
       ...traffic.trafficKeys(50_000),
     }),
   );
-  const fields = [
-    'buffer',
-    'block',
-    'half',
-    'removing',
-    ...sequence.sequenceFields,
-    ...traffic.trafficFields,
-  ];
+  const state = ['half', 'removing', ...sequence.sequenceState, ...traffic.trafficState];
   const blockTime = histogram('block_ns', {
     unit: 'ns',
     class: 'assumed',
@@ -51,10 +44,7 @@ export default function recorder({
       dma.access(row.half, row.block, 1);
       row.half = 1 - row.half;
     },
-    finishBatch: (dma, row, numbers) => {
-      row.inflight--;
-      dma.record(blockTime, numbers[2]);
-    },
+    finishBatch: traffic.finishes(blockTime),
   };
   const guards = {
     ...sequence.sequenceGuards,
@@ -93,22 +83,13 @@ export default function recorder({
     kind: 'recorder',
     summary: 'Data recorder: two large buffers, filled in turn',
     config,
-    fields,
+    state,
     machine,
     actions,
     guards,
-    delays: {},
     statistics: [blockTime, traffic.droppedBatches],
     timeline: { REMOVE: { help: 'Unbinds the driver: both buffers are freed.', numbers: [] } },
     own: [traffic.ARRIVE],
-    handles: () => 2,
-    footprint: (c, kernel) => [
-      { purpose: 'buffer', bytes: c.buffer, count: 2, cma: c.buffer > kernel.pageSize },
-    ],
-    configure(row, c, setting) {
-      row.buffer = c.buffer;
-      row.block = c.block;
-      traffic.configureTraffic(row, c, setting);
-    },
+    memory: (c) => [{ purpose: 'buffer', bytes: c.buffer, count: 2 }],
   });
 }

@@ -4,6 +4,7 @@
 
 import { Command } from 'commander';
 import { mermaid } from '../devices/chart/mermaid.js';
+import { memoryOf } from '../devices/memory.js';
 import type { DeviceEnvironment, DeviceModel } from '../devices/model.js';
 import { deviceModel, deviceModels } from '../devices/registry.js';
 import { deviceJsonSchema } from '../scenario/jsonSchema.js';
@@ -48,7 +49,8 @@ function find(kind: string): DeviceModel {
 }
 
 function footprint(model: DeviceModel) {
-  return model.footprint(model.config.parse({}), environment);
+  const config = model.config.parse({});
+  return memoryOf(model, config, environment).footprint(environment.pageSize);
 }
 
 function list(models: readonly DeviceModel[]): string[] {

@@ -12,20 +12,13 @@ import type { Statistic } from '../sim/statistics.js';
 export interface DmaApi {
   /** Simulated time in ns. */
   now(): number;
-  /** dma_alloc_coherent() into `handle`; answered by `granted` or `refused`. */
-  alloc(handle: number, size: number, gfp?: number): void;
-  /** alloc_pages_node() into `handle` from the device's node, never CMA; answered likewise. */
-  allocPages(handle: number, size: number): void;
   /**
-   * cma_alloc() of `pages` pages, aligned to 2^align, into `handle`: from the device's own area, else
-   * from the default one; answered likewise.
+   * Asks for `handle` by the call that the model's memory says; answered by `granted` or `refused`.
+   * `bytes`: where they are others than the model's memory says.
    */
-  cmaAlloc(handle: number, pages: number, align: number): void;
-  /**
-   * Single pages into `handle`, as many as `size` needs, from the device's node on along its
-   * zonelist; never CMA, answered likewise. All of them or none.
-   */
-  allocPagesBulk(handle: number, size: number): void;
+  alloc(handle: number, bytes?: number): void;
+  /** Bytes of `handle` by the model's memory; 0 for one in reserve. */
+  bytes(handle: number): number;
   /**
    * Frees what `handle` holds; answered by `freed`. Returns false, and sends nothing, if it is
    * empty.
@@ -45,7 +38,7 @@ export interface DmaApi {
   localSpread(i: number): Nid;
   /** True if an IOMMU translates what the device sees. */
   translated(): boolean;
-  /** A number of the list that configure() kept at `offset`; number 0 is its length. */
+  /** A number of the list that a key's field says is kept at `offset`; number 0 is its length. */
   kept(offset: number, index: number): number;
   /**
    * One access by the device or its CPU to the memory of `handle`, of less than 4 s; answered by

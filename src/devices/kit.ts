@@ -6,7 +6,6 @@
  */
 import { setup } from 'xstate';
 import { z } from 'zod';
-import * as gfp from '../mm/gfp.js';
 import { counter, histogram } from '../sim/statistics.js';
 import { type DeviceModel, defineDevice, number, words } from './model.js';
 import * as keys from './parts/keys.js';
@@ -27,12 +26,10 @@ export const kit = {
   sequence,
   life,
   traffic,
-  GFP_KERNEL: gfp.GFP_KERNEL,
-  GFP_ATOMIC: gfp.GFP_ATOMIC,
 };
 export type Kit = typeof kit;
 
-const parts = ['kind', 'config', 'fields', 'machine', 'actions', 'guards', 'delays'] as const;
+const parts = ['kind', 'config', 'fields', 'machine', 'actions', 'statistics', 'memory'] as const;
 
 /** Modules of this thread by URL: one that several scenarios name is made once. */
 const made = new Map<string, readonly DeviceModel[]>();

@@ -7,9 +7,10 @@
  * equal results.
  */
 import type { AnyStateMachine } from 'xstate';
-import type { ZodType } from 'zod';
+import type { z } from 'zod';
 import type { Statistic } from '../sim/statistics.js';
 import type { DmaApi } from './dmaApi.js';
+import type { MemoryList } from './memory.js';
 
 /**
  * One device's row, by the names of its fields. Valid during the call only: the next device reuses
@@ -75,25 +76,6 @@ export interface DeviceEnvironment {
   readonly cpus: number;
 }
 
-/** What a device's row may need to know of its run. */
-export interface Setting extends DeviceEnvironment {
-  /** Keeps a list of numbers beside the rows; actions read it with `dma.kept()`. */
-  keep(list: readonly number[]): number;
-}
-
-/** One kind of memory a device allocates over its life. */
-export interface FootprintRow {
-  readonly purpose: string;
-  /** Bytes of one allocation. */
-  readonly bytes: number;
-  readonly count: number;
-  /**
-   * dma_alloc_coherent() of more than a page may come from CMA; a page or less, or a page pool,
-   * never.
-   */
-  readonly cma: boolean;
-}
-
 /** One number a device's times rest on, with where it comes from. */
 export interface DeviceParameter {
   readonly name: string;
@@ -110,32 +92,45 @@ export interface TimelineEvent {
   readonly numbers: readonly string[];
 }
 
-export interface DeviceModel<Config = unknown, F extends string = string> extends Vocabulary<F> {
+/** A device as its file defines it; `State`: the numbers of a row that are no keys. */
+export interface DeviceDefinition<
+  Keys extends z.ZodObject,
+  State extends string,
+  Config = z.output<Keys>,
+> {
   /** `smmuv3` in a scenario. */
   readonly kind: string;
   readonly summary: string;
-  /** Every key with a sentence: it becomes help, schema and docs. */
-  readonly config: ZodType<Config>;
-  /** Names of the row's numbers. */
-  readonly fields: readonly F[];
+  /**
+   * Every key with a sentence: it becomes help, schema and docs. A key is a field of the row by its
+   * name: a number as it is, true as 1, a word as its position, a list as where it is kept.
+   */
+  readonly config: Keys;
+  /** Keys that only configure() and memory() read: they are no fields. */
+  readonly unread?: readonly string[];
+  /**
+   * The row's other numbers, zeros at first; `handles` and `probed` are how many handles the memory
+   * has, and how many of them are the probe's.
+   */
+  readonly state: readonly State[];
   readonly machine: AnyStateMachine;
+  readonly actions: Readonly<Record<string, Action<Field<Keys, State>>>>;
+  readonly guards?: Readonly<Record<string, Guard<Field<Keys, State>>>>;
+  readonly delays?: Readonly<Record<string, Delay<Field<Keys, State>>>>;
   /** What its actions record. */
   readonly statistics: readonly Statistic[];
   /** What a timeline may send, by event type. */
-  readonly timeline: Readonly<Record<string, TimelineEvent>>;
+  readonly timeline?: Readonly<Record<string, TimelineEvent>>;
   /** False for what no IOMMU translates, whatever the machine has. True unless given. */
   readonly behindIommu?: boolean;
   /** Events its own actions send with `after`. */
   readonly own?: readonly string[];
-  /** Handles it uses as a rule: 0 to this, exclusive. */
-  handles(config: Config, environment: DeviceEnvironment): number;
-  /** Handles beyond those, for what few devices ever do: room is made when one is used. */
-  spareHandles?(config: Config, environment: DeviceEnvironment): number;
-  footprint(config: Config, environment: DeviceEnvironment): readonly FootprintRow[];
+  /** All its allocations, in the order of their handles. */
+  memory(config: Config, environment: DeviceEnvironment): MemoryList;
   /** What its times rest on; the machine's own numbers are not among them. */
   parameters?(config: Config): readonly DeviceParameter[];
-  /** Writes a scenario's configuration into a row of zeros. */
-  configure(row: Row<F>, config: Config, setting: Setting): void;
+  /** Adds to the row what follows from the keys. */
+  configure?(row: Row<Field<Keys, State>>, config: Config, environment: DeviceEnvironment): void;
   /** Words of its slab; none unless given. */
   slab?(config: Config, environment: DeviceEnvironment): number;
   /**
@@ -146,16 +141,18 @@ export interface DeviceModel<Config = unknown, F extends string = string> extend
   companions?(config: Config, place: CompanionPlace): readonly Companion[];
 }
 
-/**
- * All handles of a device, and one for its page tables; its request numbers are made with this.
- */
-export function handleCount(
-  model: DeviceModel,
-  config: unknown,
-  environment: DeviceEnvironment,
-): number {
-  const spare = model.spareHandles?.(config, environment) ?? 0;
-  return model.handles(config, environment) + spare + 1;
+/** Names of a row's numbers: the keys, and the state. */
+export type Field<Keys extends z.ZodObject, State extends string> =
+  | (keyof z.output<Keys> & string)
+  | State;
+
+/** A definition whose own types are forgotten, so that models of all kinds fit in one list. */
+export interface DeviceModel
+  extends Omit<DeviceDefinition<z.ZodObject, string, unknown>, 'state' | keyof Vocabulary>,
+    Vocabulary {
+  /** Names of the row's numbers. */
+  readonly fields: readonly string[];
+  readonly timeline: Readonly<Record<string, TimelineEvent>>;
 }
 
 export interface CompanionPlace {
@@ -212,12 +209,16 @@ export interface PlannedDevice {
   readonly owner?: number;
 }
 
-/** Forgets the types of one model, so that models of all kinds fit in one list. */
-export function defineDevice<Config, F extends string>(
-  model: DeviceModel<Config, F>,
-): DeviceModel<unknown, string> {
+/** A model from what its file says. */
+export function defineDevice<Keys extends z.ZodObject, State extends string>(
+  definition: DeviceDefinition<Keys, State>,
+): DeviceModel {
+  const { state, config, unread = [] } = definition;
+  const keys = Object.keys(config.shape).filter((key) => !unread.includes(key));
+  const fields = new Set([...state, ...keys]);
+  const rest = { guards: {}, delays: {}, timeline: {}, ...definition };
   // The host hands a model only rows and configurations that the model itself made.
-  return model as unknown as DeviceModel<unknown, string>;
+  return { ...rest, fields: [...fields] } as unknown as DeviceModel;
 }
 
 /**

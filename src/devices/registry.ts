@@ -6,19 +6,17 @@
 import { allocator } from './kinds/allocator.js';
 import { display } from './kinds/display.js';
 import { e1000e } from './kinds/e1000e.js';
+import { accelerators } from './kinds/hisilicon.js';
 import { hns3 } from './kinds/hns3.js';
-import { hpre } from './kinds/hpre.js';
 import { igb } from './kinds/igb.js';
 import { ixgbe } from './kinds/ixgbe.js';
 import { mlx5 } from './kinds/mlx5.js';
 import { nvme } from './kinds/nvme.js';
-import { sec } from './kinds/sec.js';
 import { smmuCpu } from './kinds/smmu/smmuCpu.js';
 import { smmuv3 } from './kinds/smmu/smmuv3.js';
 import { vb2 } from './kinds/vb2.js';
 import { virtionet } from './kinds/virtionet.js';
 import { wifi } from './kinds/wifi.js';
-import { zip } from './kinds/zip.js';
 import type { DeviceModel } from './model.js';
 
 export const devices: readonly DeviceModel[] = [
@@ -32,9 +30,7 @@ export const devices: readonly DeviceModel[] = [
   nvme,
   vb2,
   display,
-  sec,
-  hpre,
-  zip,
+  ...accelerators,
   wifi,
   allocator,
   smmuCpu,

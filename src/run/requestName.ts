@@ -2,7 +2,7 @@
  * Requests by the name a person gives them: `nic0#12`, a device and the number of its call.
  */
 
-import { handleCount as countHandles } from '../devices/model.js';
+import { memoryOf } from '../devices/memory.js';
 import { deviceModel } from '../devices/registry.js';
 import { actorNumbers, environmentOf, type Plan } from '../nodes/plan.js';
 import { asker } from '../nodes/walk.js';
@@ -11,7 +11,8 @@ import { ID_SPAN } from '../wire/dma.js';
 /** What a device's numbers advance by from call to call: the handle is in them too. */
 export function callSpan(plan: Plan, device: number): number {
   const { kind, config } = plan.devices[device];
-  return Math.max(1, countHandles(deviceModel(kind)!, config, environmentOf(plan)));
+  // A number more than there are handles, for the device's page tables.
+  return memoryOf(deviceModel(kind)!, config, environmentOf(plan)).handles + 1;
 }
 
 /** Name of the request of that id; null if no device made it. */

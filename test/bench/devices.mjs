@@ -7,8 +7,10 @@
  */
 
 import { createActor } from 'xstate';
+import { configureRow } from '../../dist/src/devices/chart/row.js';
 import { Kind } from '../../dist/src/devices/host/fleet.js';
 import { hns3 } from '../../dist/src/devices/kinds/hns3.js';
+import { memoryOf } from '../../dist/src/devices/memory.js';
 
 const environment = { pageSize: 4096, maxPageOrder: 10, cmaAlignment: 8, dmaCma: true, cpus: 4 };
 const START = 0;
@@ -20,8 +22,7 @@ let accesses = 0;
 const dma = {
   now: () => now,
   alloc() {},
-  allocPages() {},
-  allocPagesBulk() {},
+  bytes: () => 4096,
   free: () => true,
   holds: () => true,
   nodeOf: () => 0,
@@ -36,13 +37,15 @@ const dma = {
 };
 
 const config = hns3.config.parse({ queues: 1, traffic: 'steady' });
+const memory = memoryOf(hns3, config, environment);
+const from = { config, environment, memory, keep: () => 0 };
 
 /** Devices brought up, ready for traffic. */
 function lowered(count) {
   const kind = new Kind({ model: hns3, count, dma, interpreted: false, setTimer() {} });
   for (let device = 0; device < count; device++) {
     kind.row.base = device * kind.stride;
-    hns3.configure(kind.row, config, environment);
+    configureRow(hns3, kind.row, from);
     kind.machine.start();
     kind.machine.send(START);
     for (let grants = 0; grants < 5; grants++) kind.machine.send(GRANTED);
@@ -76,7 +79,7 @@ function actors(count) {
     delays: bind(hns3.delays),
   });
   for (let device = 0; device < count; device++) {
-    hns3.configure(row, config, environment);
+    configureRow(hns3, row, from);
     const actor = createActor(machine).start();
     actor.send({ type: 'START' });
     for (let grants = 0; grants < 5; grants++) actor.send({ type: 'GRANTED' });

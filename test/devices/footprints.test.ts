@@ -3,10 +3,10 @@
  * counted from dma_alloc events per phase (probe, ifup, ring).
  */
 import { expect, test } from 'vitest';
+import { queuePairBytes } from '#cmasim/devices/kinds/hisilicon.js';
 import { vringSize } from '#cmasim/devices/kinds/virtionet.js';
-import { queuePairBytes } from '#cmasim/devices/parts/qm.js';
 import { deviceModel } from '#cmasim/devices/registry.js';
-import { environment, run } from './world.js';
+import { environment, footprintOf, run } from './world.js';
 
 /** Sizes of coherent allocations and how many there were; pages of pools and buffers aside. */
 function asked(kind: string, config: object, cpus: number, timeline: object[] = []) {
@@ -51,10 +51,8 @@ test('virtio-net: packed rings on x86, split rings of 1024, 256 and 64 entries o
 });
 
 const total = (kind: string, config: object = {}, kernel = environment) => {
-  const model = deviceModel(kind)!;
-  return model
-    .footprint(model.config.parse(config), kernel)
-    .reduce((sum, row) => sum + row.bytes * row.count, 0);
+  const rows = footprintOf(deviceModel(kind)!, config, kernel);
+  return rows.reduce((sum, row) => sum + row.bytes * row.count, 0);
 };
 
 test('HiSilicon: 148 KiB per queue pair of SEC and ZIP, 84 of HPRE; 37, 9.3 and 5.3 MiB in all', () => {
@@ -65,9 +63,9 @@ test('HiSilicon: 148 KiB per queue pair of SEC and ZIP, 84 of HPRE; 37, 9.3 and 
 
 test('ixgbe has 512 receive descriptors, and 128 with large pages: 8 KiB and 4 KiB', () => {
   const rx = (pageSize: number) =>
-    deviceModel('ixgbe')!
-      .footprint(deviceModel('ixgbe')!.config.parse({}), { ...environment, pageSize })
-      .find(({ purpose }) => purpose === 'RX ring')!.bytes;
+    footprintOf(deviceModel('ixgbe')!, {}, { ...environment, pageSize }).find(
+      ({ purpose }) => purpose === 'RX ring',
+    )!.bytes;
   expect([rx(4096), rx(65_536)]).toEqual([8192, 4096]);
 });
 
@@ -81,8 +79,7 @@ test('frames: 760 pages of 1080p NV12, 3038 of 4K NV12, 8100 of 4K RGBA; 2025 of
 });
 
 test('no queue of mlx5 may come from CMA: every buffer is pages', () => {
-  const model = deviceModel('mlx5')!;
-  const rows = model.footprint(model.config.parse({}), environment);
+  const rows = footprintOf(deviceModel('mlx5')!);
   expect(rows.some(({ cma }) => cma)).toBe(false);
 });
 

@@ -3,7 +3,8 @@ import type { AnyStateMachine } from 'xstate';
 import { InterpretedMachine } from '#cmasim/devices/chart/interpreted.js';
 import { lower, type Tables } from '#cmasim/devices/chart/lower.js';
 import { LoweredMachine } from '#cmasim/devices/chart/lowered.js';
-import { header, type Machine, rowView, type Surroundings } from '#cmasim/devices/chart/runner.js';
+import { rowView } from '#cmasim/devices/chart/row.js';
+import { header, type Machine, type Surroundings } from '#cmasim/devices/chart/runner.js';
 import type { DmaApi } from '#cmasim/devices/dmaApi.js';
 import type { Vocabulary } from '#cmasim/devices/model.js';
 import { Nid } from '#cmasim/mm/units.js';
@@ -33,9 +34,7 @@ export class Bench {
     const dma: DmaApi = {
       now: () => this.now,
       alloc: say('alloc'),
-      allocPages: say('allocPages'),
-      cmaAlloc: say('cmaAlloc'),
-      allocPagesBulk: say('allocPagesBulk'),
+      bytes: () => 1,
       devToNode: () => Nid(0),
       setDevNode: say('setDevNode'),
       localSpread: () => Nid(0),

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
 import { hns3 } from '#cmasim/devices/kinds/hns3.js';
-import type { DeviceModel } from '#cmasim/devices/model.js';
 import { ringSize } from '#cmasim/devices/parts/rings.js';
-import { environment, run } from './world.js';
+import { footprintOf, run } from './world.js';
 
 const config = { queues: 2, desc_num: 512, rx_buffer: 2048 };
 const RING = 512 * 32;
@@ -159,7 +158,7 @@ test('a ring has a multiple of eight descriptors within the limits of the driver
 });
 
 test('the footprint is that of the driver', () => {
-  const rows = (hns3 as DeviceModel).footprint(hns3.config.parse({}), environment);
+  const rows = footprintOf(hns3);
   expect(rows).toEqual([
     { purpose: 'command queue', bytes: 32_768, count: 1, cma: true },
     { purpose: 'command queue', bytes: 32_768, count: 1, cma: true },

@@ -1,13 +1,12 @@
 import { expect, test } from 'vitest';
 import { queueShift, tlbiCount } from '#cmasim/devices/kinds/smmu/smmuMemory.js';
 import { smmuv3 } from '#cmasim/devices/kinds/smmu/smmuv3.js';
-import type { DeviceModel } from '#cmasim/devices/model.js';
-import { environment, run } from './world.js';
+import { environment, footprintOf, run } from './world.js';
 
-const footprint = (config: unknown, kernel = environment) =>
-  (smmuv3 as DeviceModel)
-    .footprint(smmuv3.config.parse(config), kernel)
-    .map(({ purpose, bytes, count, cma }) => `${count} ${purpose} ${bytes}${cma ? ' cma' : ''}`);
+const footprint = (config: object, kernel = environment) =>
+  footprintOf(smmuv3, config, kernel).map(
+    ({ purpose, bytes, count, cma }) => `${count} ${purpose} ${bytes}${cma ? ' cma' : ''}`,
+  );
 const kernel64k = { ...environment, pageSize: 65_536, maxPageOrder: 13 };
 
 test('a probe with 4K pages asks for three queues of 1 MiB and an L1 table', () => {

@@ -6,7 +6,7 @@
 import { setup } from 'xstate';
 import { z } from 'zod';
 import type { DmaApi } from '#cmasim/devices/dmaApi.js';
-import { defineDevice, type Row, words } from '#cmasim/devices/model.js';
+import { defineDevice, type Field, type Row, words } from '#cmasim/devices/model.js';
 import { time, whole } from '#cmasim/devices/parts/keys.js';
 import { histogram } from '#cmasim/sim/statistics.js';
 
@@ -14,8 +14,8 @@ const config = z.strictObject({
   frame: whole(1, 2 ** 30, 3_110_400).describe('Bytes of one frame.'),
   every: time(1_000).describe('Time from one frame to the next.'),
 });
-const fields = ['frame', 'every', 'begunNs'] as const;
-type CameraRow = Row<(typeof fields)[number]>;
+const state = ['begunNs'] as const;
+type CameraRow = Row<Field<typeof config, (typeof state)[number]>>;
 
 const frameTime = histogram('frame_ns', {
   unit: 'ns',
@@ -24,7 +24,7 @@ const frameTime = histogram('frame_ns', {
 });
 
 const actions = {
-  allocate: (dma: DmaApi, row: CameraRow) => dma.alloc(0, row.frame),
+  allocate: (dma: DmaApi) => dma.alloc(0),
   touch: (dma: DmaApi, row: CameraRow) => {
     row.begunNs = dma.now();
     dma.access(0, 64, 1);
@@ -41,7 +41,7 @@ export const camera = defineDevice({
   kind: 'camera',
   summary: 'A camera with one frame buffer',
   config,
-  fields,
+  state,
   machine: setup(words(actions)).createMachine({
     id: 'camera',
     initial: 'off',
@@ -62,17 +62,8 @@ export const camera = defineDevice({
     },
   }),
   actions,
-  guards: {},
-  delays: {},
   own: ['FRAME'],
   statistics: [frameTime],
   timeline: { CLOSE: { help: 'Closes the stream.', numbers: [] } },
-  handles: () => 1,
-  footprint: (c, kernel) => [
-    { purpose: 'frame', bytes: c.frame, count: 1, cma: c.frame > kernel.pageSize },
-  ],
-  configure(row, c) {
-    row.frame = c.frame;
-    row.every = c.every;
-  },
+  memory: (c) => [{ purpose: 'frame', bytes: c.frame }],
 });

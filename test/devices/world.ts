@@ -5,6 +5,7 @@
 
 import { withCompanions } from '#cmasim/devices/companions.js';
 import { type DeviceEnd, DeviceHost, type PlannedDevice } from '#cmasim/devices/host/host.js';
+import { type FootprintRow, memoryOf } from '#cmasim/devices/memory.js';
 import type { DeviceModel } from '#cmasim/devices/model.js';
 import { devices } from '#cmasim/devices/registry.js';
 import { Lines } from '#cmasim/nodes/cacheLines.js';
@@ -22,6 +23,15 @@ export const environment = {
   dmaCma: true,
   cpus: 16,
 };
+
+/** What a model asks for with these keys, by purpose. */
+export function footprintOf(
+  model: DeviceModel,
+  config: object = {},
+  kernel = environment,
+): FootprintRow[] {
+  return memoryOf(model, model.config.parse(config), kernel).footprint(kernel.pageSize);
+}
 
 export interface WorldOptions {
   readonly devices: readonly (Partial<PlannedDevice> & { kind: string; config?: unknown })[];

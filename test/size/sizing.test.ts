@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { memoryOf } from '#cmasim/devices/memory.js';
 import { deviceModel } from '#cmasim/devices/registry.js';
 import { parseScenario } from '#cmasim/scenario/load.js';
 import { Streams } from '#cmasim/sim/random.js';
@@ -246,7 +247,9 @@ stop: 40ms
     const pages = (nid: number) => {
       const requests = scenario!.devices
         .filter((device) => device.nid === nid)
-        .flatMap(({ kind, config }) => deviceModel(kind)!.footprint(config, environment))
+        .flatMap(({ kind, config }) => {
+          return memoryOf(deviceModel(kind)!, config, environment).footprint(4096);
+        })
         .filter(({ cma }) => cma)
         .flatMap(({ bytes, count }) => new Array<number>(count).fill(Math.ceil(bytes / 4096)));
       return pagesFor(requests, 8);

@@ -6,7 +6,8 @@
  * so that a host cannot tell which of the two runs.
  */
 import type { DmaApi } from '../dmaApi.js';
-import type { Numbers, Row } from '../model.js';
+import type { Numbers } from '../model.js';
+import type { RowView } from './row.js';
 
 /** What every row begins with; the fields of the model follow the timers. */
 export const header = {
@@ -17,9 +18,6 @@ export const header = {
   /** One slot per `after` of the machine: token of the timer that runs, or 0. */
   timers: 2,
 } as const;
-
-/** A window on one row. Setting `base` moves it to another device. */
-export type RowView = Row & { rows: Float64Array; base: number };
 
 export interface Surroundings {
   readonly dma: DmaApi;
@@ -41,25 +39,4 @@ export interface Machine {
   fire(token: number): void;
   /** The state it is in: its id, or the value of states that are parallel. */
   where(): string;
-}
-
-/** Makes the view of a kind: one accessor per field, so that actions read and write `row.field`. */
-export function rowView(fields: readonly string[], first: number): RowView {
-  class View {
-    rows = new Float64Array(0);
-    base = 0;
-  }
-  for (const [index, field] of fields.entries()) {
-    const slot = first + index;
-    Object.defineProperty(View.prototype, field, {
-      get(this: View): number {
-        return this.rows[this.base + slot];
-      },
-      set(this: View, value: number) {
-        this.rows[this.base + slot] = value;
-      },
-    });
-  }
-  // The accessors were defined a moment ago, by names the compiler cannot know.
-  return new View() as unknown as RowView;
 }

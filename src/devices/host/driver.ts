@@ -6,7 +6,7 @@
  * request carries dev_to_node() as it is at the time of the call, so a free after numa_node was
  * rewritten asks with another node than the allocation did.
  */
-import { allowBlocking, GFP_KERNEL } from '../../mm/gfp.js';
+import { allowBlocking, GFP_ATOMIC, GFP_KERNEL } from '../../mm/gfp.js';
 import { Nid } from '../../mm/units.js';
 import type { Stream, Streams } from '../../sim/random.js';
 import type { Recorder, Statistic } from '../../sim/statistics.js';
@@ -103,8 +103,19 @@ export class Driver extends Peers implements DmaApi {
     return this.loop.now;
   }
 
-  alloc(handle: number, size: number, gfp: number = GFP_KERNEL): void {
-    this.#ask(handle, size, gfp, this.#coherentMode(gfp));
+  alloc(handle: number, bytes = this.bytes(handle)): void {
+    const { how = 'coherent' } = this.#roster.memory[this.device].at(handle);
+    if (how === 'pages') this.#ask(handle, bytes, GFP_KERNEL, MODE_PAGES);
+    else if (how === 'bulk') this.#ask(handle, bytes, GFP_KERNEL, MODE_BULK);
+    else if (how === 'cma') this.#askCma(handle, bytes);
+    else {
+      const gfp = how === 'atomic' ? GFP_ATOMIC : GFP_KERNEL;
+      this.#ask(handle, bytes, gfp, this.#coherentMode(gfp));
+    }
+  }
+
+  bytes(handle: number): number {
+    return this.#roster.memory[this.device].at(handle).bytes;
   }
 
   /** dma_alloc_attrs(): dma-direct, or what iommu_dma_alloc() makes of it. */
@@ -113,16 +124,12 @@ export class Driver extends Peers implements DmaApi {
     return allowBlocking(gfp) ? MODE_BULK | COHERENT : MODE_CONTIGUOUS;
   }
 
-  allocPages(handle: number, size: number): void {
-    this.#ask(handle, size, GFP_KERNEL, MODE_PAGES);
-  }
-
-  cmaAlloc(handle: number, pages: number, align: number): void {
+  /** dma_alloc_from_contiguous(): pages, aligned to their order up to CONFIG_CMA_ALIGNMENT. */
+  #askCma(handle: number, bytes: number): void {
+    const { pageSize, cmaAlignment } = this.#roster.environment;
+    const pages = Math.ceil(bytes / pageSize);
+    const align = Math.min(Math.ceil(Math.log2(pages)), cmaAlignment);
     this.#ask(handle, pages, GFP_KERNEL, MODE_CMA, align);
-  }
-
-  allocPagesBulk(handle: number, size: number): void {
-    this.#ask(handle, size, GFP_KERNEL, MODE_BULK);
   }
 
   free(handle: number): boolean {
@@ -307,8 +314,8 @@ export class Driver extends Peers implements DmaApi {
 
   /** A request's number within its device; the answer's remainder is the handle. */
   #sequence(handle: number): number {
-    const { requests, handleCount } = this.#roster;
-    const count = handleCount[this.device];
+    const { requests } = this.#roster;
+    const count = this.#roster.numbersPerTurn(this.device);
     const turn = requests[this.device];
     requests[this.device] = (turn + 1) % Math.floor(ID_SPAN / count);
     return turn * count + handle;

@@ -9,7 +9,8 @@ import { InterpretedMachine } from '../chart/interpreted.js';
 import { lower, type Names } from '../chart/lower.js';
 import { LoweredMachine } from '../chart/lowered.js';
 import { LoweringError } from '../chart/refuse.js';
-import { header, type Machine, type RowView, rowView } from '../chart/runner.js';
+import { type RowView, rowView } from '../chart/row.js';
+import { header, type Machine } from '../chart/runner.js';
 import type { DmaApi } from '../dmaApi.js';
 import { type DeviceModel, hostEvents } from '../model.js';
 

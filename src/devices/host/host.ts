@@ -10,6 +10,7 @@ import type { Behaviour, Loop } from '../../sim/model.js';
 import type { Streams } from '../../sim/random.js';
 import { counter, histogram, type Recorder, type Statistic } from '../../sim/statistics.js';
 import * as dma from '../../wire/dma.js';
+import { configureRow } from '../chart/row.js';
 import type { DeviceEnvironment, DeviceModel, PlannedDevice } from '../model.js';
 import { number } from '../model.js';
 import {
@@ -153,11 +154,12 @@ export class DeviceHost implements Behaviour {
         new kinds.Kind({ model, count: roster.countOf[kind], dma: driver, interpreted, setTimer }),
     );
     roster.run(this.#kinds);
-    const setting = { ...environment, keep: (list: readonly number[]) => driver.keep(list) };
+    const keep = (list: readonly number[]): number => driver.keep(list);
     for (let device = 0; device < planned.length; device++) {
       if (roster.kind[device] < 0) continue;
       const { model, row } = roster.kindOf(device);
-      model.configure(row, planned[device].config, setting);
+      const memory = roster.memory[device];
+      configureRow(model, row, { config: planned[device].config, environment, memory, keep });
     }
   }
 
@@ -294,7 +296,7 @@ export class DeviceHost implements Behaviour {
   /** The handle an answer is for: the remainder of its request's number. */
   #handle(device: number, id: number): number {
     const sequence = id - this.#roster.actor(device) * dma.ID_SPAN;
-    return sequence % this.#roster.handleCount[device];
+    return sequence % this.#roster.numbersPerTurn(device);
   }
 
   #granted(loop: Loop, device: number, kind: kinds.Kind, m: Float64Array, at: number): void {

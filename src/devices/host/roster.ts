@@ -5,12 +5,8 @@
  * and handles.
  */
 import { MODE_CMA } from '../../wire/dma.js';
-import {
-  type DeviceEnvironment,
-  type DeviceModel,
-  handleCount,
-  type PlannedDevice,
-} from '../model.js';
+import { type DeviceMemory, memoryOf } from '../memory.js';
+import type { DeviceEnvironment, DeviceModel, PlannedDevice } from '../model.js';
 import { type Kind, namesOf } from './fleet.js';
 import { EMPTY, Handles, HELD } from './handles.js';
 
@@ -26,19 +22,17 @@ export class Roster {
   /** The numa_node attribute as it is. */
   readonly numaNode: Int32Array;
   readonly #handleBase: Int32Array;
-  /** Handles that have a slot from the start. */
-  readonly #resident: Int32Array;
-  /** First slot of the others, or -1 until one of them is used. */
-  readonly #spareBase: Int32Array;
-  /** All handles a device may use. */
-  readonly handleCount: Int32Array;
+  /** What each device that lives here asks for; devices configured alike share it. */
+  readonly memory: DeviceMemory[] = [];
+  /** First slot of the others, of devices that have used one of them. */
+  readonly #spareBase = new Map<number, number>();
   /** Requests made, modulo what fits in an id. */
   readonly requests: Uint32Array;
   /** Own events sent under an older number were cancelled. */
   readonly generation: Uint32Array;
   readonly handles: Handles;
   readonly #models: readonly DeviceModel[];
-  readonly #environment: DeviceEnvironment;
+  readonly environment: DeviceEnvironment;
   /** Kind -> event -> its number; filled as events are sent. */
   readonly #events = new Map<string, Map<string, number>>();
   readonly #slabs = new Map<number, Int32Array>();
@@ -57,19 +51,17 @@ export class Roster {
     this.planned = planned;
     this.#firstActor = place.firstActor;
     this.pageSize = environment.pageSize;
-    this.#environment = environment;
+    this.environment = environment;
     this.#models = models;
     this.kind = new Int16Array(count).fill(-1);
     this.rank = new Int32Array(count);
     this.numaNode = Int32Array.from(planned, (device) => device.numaNode);
     this.#handleBase = new Int32Array(count);
-    this.#resident = new Int32Array(count);
-    this.#spareBase = new Int32Array(count).fill(-1);
-    this.handleCount = new Int32Array(count);
     this.requests = new Uint32Array(count);
     this.generation = new Uint32Array(count);
     const kinds: DeviceModel[] = [];
     const counts: number[] = [];
+    const known = new Map<unknown, DeviceMemory>();
     let handles = 0;
     for (const [device, { name, kind, config }] of planned.entries()) {
       if (!place.owns(device)) continue;
@@ -80,11 +72,11 @@ export class Roster {
       this.kind[device] = position;
       this.rank[device] = counts[position] ?? 0;
       counts[position] = this.rank[device] + 1;
-      const resident = model.handles(config, environment);
+      const memory = known.get(config) ?? memoryOf(model, config, environment);
+      known.set(config, memory);
+      this.memory[device] = memory;
       this.#handleBase[device] = handles;
-      this.#resident[device] = resident;
-      this.handleCount[device] = handleCount(model, config, environment);
-      handles += resident;
+      handles += memory.resident;
     }
     this.kinds = kinds;
     this.countOf = Int32Array.from(counts);
@@ -98,9 +90,6 @@ export class Roster {
       this.rank,
       this.numaNode,
       this.#handleBase,
-      this.#resident,
-      this.#spareBase,
-      this.handleCount,
       this.requests,
       this.generation,
     ];
@@ -129,7 +118,12 @@ export class Roster {
 
   /** The number after the last handle stands for the device's page tables, and has no slot. */
   tablesHandle(device: number): number {
-    return this.handleCount[device] - 1;
+    return this.memory[device].handles;
+  }
+
+  /** Requests of a device are numbered in steps of this: the remainder is the handle. */
+  numbersPerTurn(device: number): number {
+    return this.memory[device].handles + 1;
   }
 
   /**
@@ -137,15 +131,17 @@ export class Roster {
    * @throws Error if the device has no such handle.
    */
   slot(device: number, handle: number): number {
-    const resident = this.#resident[device];
-    if (handle >= 0 && handle < resident) return this.#handleBase[device] + handle;
-    if (handle >= resident && handle < this.tablesHandle(device)) {
-      if (this.#spareBase[device] === -1) {
-        this.#spareBase[device] = this.handles.grow(this.tablesHandle(device) - resident);
-      }
-      return this.#spareBase[device] + handle - resident;
+    const { resident, handles } = this.memory[device];
+    if (!(handle >= 0 && handle < handles)) {
+      throw new Error(`${this.planned[device].name}: no handle ${handle}`);
     }
-    throw new Error(`${this.planned[device].name}: no handle ${handle}`);
+    if (handle < resident) return this.#handleBase[device] + handle;
+    let base = this.#spareBase.get(device);
+    if (base === undefined) {
+      base = this.handles.grow(handles - resident);
+      this.#spareBase.set(device, base);
+    }
+    return base + handle - resident;
   }
 
   /** True while `handle` holds memory. */
@@ -160,7 +156,7 @@ export class Roster {
 
   /** Asking makes no room for a handle that was never used. */
   #stateOf(device: number, handle: number): number {
-    const unused = handle >= this.#resident[device] && this.#spareBase[device] === -1;
+    const unused = handle >= this.memory[device].resident && !this.#spareBase.has(device);
     return unused ? EMPTY : this.handles.state[this.slot(device, handle)];
   }
 
@@ -183,7 +179,7 @@ export class Roster {
     let slab = this.#slabs.get(device);
     if (slab === undefined) {
       const { model } = this.#running[this.kind[device]];
-      const words = model.slab?.(this.planned[device].config, this.#environment) ?? 0;
+      const words = model.slab?.(this.planned[device].config, this.environment) ?? 0;
       slab = new Int32Array(words);
       this.#slabs.set(device, slab);
     }

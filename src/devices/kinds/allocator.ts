@@ -10,15 +10,7 @@ import { setup } from 'xstate';
 import { z } from 'zod';
 import { counter } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
-import {
-  type DeviceEnvironment,
-  defineDevice,
-  type FootprintRow,
-  type Numbers,
-  number,
-  type Row,
-  words,
-} from '../model.js';
+import { defineDevice, type Field, type Numbers, number, type Row, words } from '../model.js';
 import { flag, oneOf, size, time, whole } from '../parts/keys.js';
 
 const config = z.strictObject({
@@ -41,27 +33,19 @@ const config = z.strictObject({
   random: flag(false).describe('Whether hold and pause are exponential with that mean, or exact.'),
   release: flag(true).describe('Whether blocks are freed at all.'),
 });
-type Config = z.output<typeof config>;
-const modes = ['coherent', 'cma', 'pages'] as const;
+/** Position of `poisson` among the values of `arrivals`. */
+const POISSON = 1;
 
-const fields = [
-  'mode',
-  'threads',
+const state = [
   'pagesMin',
   'pagesMax',
   'pageSize',
-  'alignMax',
-  'poisson',
-  'interval',
-  'hold',
-  'random',
-  'release',
   // Requests still to be made, -1 without an end; threads at work and the arrivals; the next handle.
   'left',
   'active',
   'cursor',
 ] as const;
-type LoadRow = Row<(typeof fields)[number]>;
+type LoadRow = Row<Field<typeof config, (typeof state)[number]>>;
 
 const turnedAway = counter('turned_away', {
   unit: '1',
@@ -76,10 +60,7 @@ function ask(dma: DmaApi, row: LoadRow, handle: number): void {
   const more = Math.floor(dma.uniform() * (row.pagesMax - row.pagesMin + 1));
   const pages = row.pagesMin + more;
   if (row.left > 0) row.left--;
-  if (row.mode === 1) {
-    dma.cmaAlloc(handle, pages, Math.min(Math.ceil(Math.log2(pages)), row.alignMax));
-  } else if (row.mode === 2) dma.allocPages(handle, pages * row.pageSize);
-  else dma.alloc(handle, pages * row.pageSize);
+  dma.alloc(handle, pages * row.pageSize);
 }
 
 /** An arrival: the next thread that has nothing in hand takes it. */
@@ -100,16 +81,16 @@ function arrive(dma: DmaApi, row: LoadRow): void {
 
 /** A thread has its answer, or has freed: it goes on after its pause. */
 function goOn(dma: DmaApi, row: LoadRow, handle: number): void {
-  if (row.poisson === 1) row.active--;
+  if (row.arrivals === POISSON) row.active--;
   else dma.after(span(dma, row, row.interval), 'TURN', handle);
 }
 
 const actions = {
   begin: (dma: DmaApi, row: LoadRow) => {
-    const chains = row.poisson === 1 ? 1 : row.threads;
+    const chains = row.arrivals === POISSON ? 1 : row.threads;
     row.active = chains;
     for (let chain = 0; chain < chains; chain++) {
-      dma.after(row.poisson === 1 ? dma.exponential(row.interval) : 0, 'TURN', chain);
+      dma.after(row.arrivals === POISSON ? dma.exponential(row.interval) : 0, 'TURN', chain);
     }
   },
   turn: (dma: DmaApi, row: LoadRow, n: Numbers) => {
@@ -118,7 +99,7 @@ const actions = {
       row.active--;
       return;
     }
-    if (row.poisson === 1) {
+    if (row.arrivals === POISSON) {
       arrive(dma, row);
       dma.after(dma.exponential(row.interval), 'TURN');
       return;
@@ -165,39 +146,30 @@ export const machine = setup(words(actions, guards)).createMachine({
   },
 });
 
-function footprint(c: Config, kernel: DeviceEnvironment): FootprintRow[] {
-  const bytes = Math.max(c.size, c.size_max);
-  const count = c.release ? c.threads : c.requests;
-  return [{ purpose: 'buffer', bytes, count, cma: c.mode !== 'pages' && bytes > kernel.pageSize }];
-}
-
-export const allocator = defineDevice<Config, (typeof fields)[number]>({
+export const allocator = defineDevice({
   kind: 'allocator',
   summary: 'threads that allocate and free: dma_alloc_coherent(), cma_alloc() or alloc_pages()',
   config,
-  fields,
+  state,
   machine,
   actions,
   guards,
-  delays: {},
   statistics: [turnedAway],
   timeline: { STOP: { help: 'No thread asks again.', numbers: [] } },
   own: ['TURN', 'EXPIRED'],
   behindIommu: false,
-  handles: (c) => (c.release ? c.threads : Math.max(1, c.requests)),
-  footprint,
-  configure(row, c, kernel) {
-    row.mode = modes.indexOf(c.mode);
-    row.threads = c.threads;
-    row.pageSize = kernel.pageSize;
-    row.pagesMin = Math.max(1, Math.ceil(c.size / kernel.pageSize));
-    row.pagesMax = Math.max(row.pagesMin, Math.floor(c.size_max / kernel.pageSize));
-    row.alignMax = kernel.cmaAlignment;
-    row.poisson = c.arrivals === 'poisson' ? 1 : 0;
-    row.interval = c.interval;
-    row.hold = c.hold;
-    row.random = c.random ? 1 : 0;
-    row.release = c.release ? 1 : 0;
+  memory: (c) => [
+    {
+      purpose: 'buffer',
+      how: c.mode,
+      bytes: Math.max(c.size, c.size_max),
+      count: c.release ? c.threads : Math.max(1, c.requests),
+    },
+  ],
+  configure(row, c, { pageSize }) {
+    row.pageSize = pageSize;
+    row.pagesMin = Math.max(1, Math.ceil(c.size / pageSize));
+    row.pagesMax = Math.max(row.pagesMin, Math.floor(c.size_max / pageSize));
     row.left = c.requests === 0 ? -1 : c.requests;
   },
 });

@@ -9,7 +9,7 @@ import { setup } from 'xstate';
 import { z } from 'zod';
 import { histogram } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
-import { defineDevice, type Numbers, type Row, words } from '../model.js';
+import { defineDevice, type Field, type Numbers, type Row, words } from '../model.js';
 import { flag, oneOf, whole } from '../parts/keys.js';
 import {
   askFrom,
@@ -17,23 +17,21 @@ import {
   freeDown,
   freeing,
   sequenceActions,
-  sequenceFields,
   sequenceGuards,
+  sequenceState,
 } from '../parts/sequence.js';
 import {
   ARRIVE,
   beginsBatch,
   checkTraffic,
-  configureTraffic,
   droppedBatches,
+  finishes,
   trafficActions,
-  trafficFields,
   trafficGuards,
   trafficKeys,
+  trafficState,
   working,
 } from '../parts/traffic.js';
-
-const bytesPerPixel = { xrgb8888: 4, rgb565: 2 } as const;
 
 const config = checkTraffic(
   z.strictObject({
@@ -45,24 +43,23 @@ const config = checkTraffic(
     ...trafficKeys(16_666_667),
   }),
 );
-type Config = z.output<typeof config>;
 
-const fields = [
-  'buffers',
-  'pixelBytes',
+const state = [
   'bytes',
   'wantBytes',
   'bank',
   'wants',
   'shown',
-  ...sequenceFields,
-  ...trafficFields,
+  ...sequenceState,
+  ...trafficState,
 ] as const;
-type DisplayRow = Row<(typeof fields)[number]>;
+type DisplayRow = Row<Field<typeof config, (typeof state)[number]>>;
 
-const ON = 1;
-const MODE = 2;
-const REMOVE = 4;
+const MODE = 1;
+const REMOVE = 2;
+
+/** Bytes per pixel of xrgb8888 and rgb565, in the order of `format`. */
+const bytesPerPixel = [4, 2] as const;
 
 const scanOut = histogram('scan_out_ns', {
   unit: 'ns',
@@ -90,20 +87,22 @@ const actions = {
     freeDown(row, (1 - row.bank) * row.buffers, (2 - row.bank) * row.buffers),
   keepMode: (_dma: DmaApi, row: DisplayRow) => {
     row.wantBytes = row.bytes || row.wantBytes;
-    if (row.bytes === 0) row.wants &= ~ON;
+    if (row.bytes === 0) row.on = 0;
   },
   beginFreeAll: (_dma: DmaApi, row: DisplayRow) => {
     row.bytes = 0;
     freeDown(row, 0, 2 * row.buffers);
   },
   noteMode: (_dma: DmaApi, row: DisplayRow, n: Numbers) => {
-    row.wantBytes = Math.max(1, n[0] * n[1]) * row.pixelBytes;
-    row.wants |= ON | MODE;
+    row.wantBytes = Math.max(1, n[0] * n[1]) * bytesPerPixel[row.format];
+    row.on = 1;
+    row.wants |= MODE;
   },
   noteOff: (_dma: DmaApi, row: DisplayRow) => {
-    row.wants &= ~ON;
+    row.on = 0;
   },
   noteRemoval: (_dma: DmaApi, row: DisplayRow) => {
+    row.on = 0;
     row.wants = REMOVE;
   },
   beginBatch: (dma: DmaApi, row: DisplayRow) => {
@@ -111,19 +110,16 @@ const actions = {
     dma.access(row.bank * row.buffers + row.shown, row.bytes, 1);
     row.shown = (row.shown + 1) % row.buffers;
   },
-  finishBatch: (dma: DmaApi, row: DisplayRow, n: Numbers) => {
-    row.inflight--;
-    dma.record(scanOut, n[2]);
-  },
+  finishBatch: finishes(scanOut),
 };
 const guards = {
   ...sequenceGuards,
   ...trafficGuards,
   removing: (_dma: DmaApi, row: DisplayRow) => wants(row, REMOVE),
-  wantsOn: (_dma: DmaApi, row: DisplayRow) => wants(row, ON),
-  wantsMode: (_dma: DmaApi, row: DisplayRow) => wants(row, ON) && wants(row, MODE),
+  wantsOn: (_dma: DmaApi, row: DisplayRow) => row.on === 1,
+  wantsMode: (_dma: DmaApi, row: DisplayRow) => row.on === 1 && wants(row, MODE),
   showsMode: (_dma: DmaApi, row: DisplayRow) => row.bytes > 0,
-  mustStop: (_dma: DmaApi, row: DisplayRow) => !wants(row, ON) || wants(row, MODE),
+  mustStop: (_dma: DmaApi, row: DisplayRow) => row.on === 0 || wants(row, MODE),
 };
 
 export const machine = setup(words(actions, guards)).createMachine({
@@ -156,17 +152,14 @@ export const machine = setup(words(actions, guards)).createMachine({
   },
 });
 
-const bytesOf = (c: Config): number => c.width * c.height * bytesPerPixel[c.format];
-
-export const display = defineDevice<Config, (typeof fields)[number]>({
+export const display = defineDevice({
   kind: 'display',
   summary: 'Display controller (DRM GEM DMA): dumb buffers in one piece, page flips',
   config,
-  fields,
+  state,
   machine,
   actions,
   guards,
-  delays: {},
   statistics: [scanOut, droppedBatches],
   timeline: {
     MODESET: {
@@ -177,18 +170,17 @@ export const display = defineDevice<Config, (typeof fields)[number]>({
     REMOVE: { help: 'Unbinds the driver: everything is freed.', numbers: [] },
   },
   own: [ARRIVE],
-  handles: (c) => 2 * c.buffers,
-  footprint: (c, kernel) => {
-    const bytes = Math.ceil(bytesOf(c) / kernel.pageSize) * kernel.pageSize;
-    return [{ purpose: 'dumb buffer', bytes, count: c.buffers, cma: true }];
+  memory: (c, { pageSize }) => {
+    const frame = c.width * c.height * (c.format === 'rgb565' ? 2 : 4);
+    const bytes = Math.ceil(frame / pageSize) * pageSize;
+    return [
+      { purpose: 'dumb buffer', bytes, count: c.buffers },
+      { purpose: 'buffers of the next mode', bytes: 0, count: c.buffers },
+    ];
   },
-  configure(row, c, setting) {
-    row.buffers = c.buffers;
-    row.pixelBytes = bytesPerPixel[c.format];
-    row.wantBytes = bytesOf(c);
-    row.wants = c.on ? ON : 0;
+  configure(row) {
+    row.wantBytes = row.width * row.height * bytesPerPixel[row.format];
     // The first mode lands in bank 0.
     row.bank = 1;
-    configureTraffic(row, c, setting);
   },
 });

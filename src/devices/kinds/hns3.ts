@@ -6,51 +6,38 @@
  * touch them. Pages of a page pool are taken as the largest blocks that are free. Left out: tx_spare
  * buffers (translated domains of hip09), pages of order 1 for buffers over half a page.
  */
-import { z } from 'zod';
-import { flag, size, whole } from '../parts/keys.js';
+import { size, whole } from '../parts/keys.js';
 import { defineNetdev } from '../parts/netdev.js';
-import { checkTraffic, trafficKeys } from '../parts/traffic.js';
 
 const DESC_BYTES = 32;
 const CMDQ_DESC_NUM = 1024;
 const descNum = { least: 72, most: 32_760, multiple: 8 };
 
-const config = checkTraffic(
-  z.strictObject({
+export const hns3 = defineNetdev({
+  kind: 'hns3',
+  summary: 'HiSilicon hns3 NIC: command queues, rings and page pools from probe to removal',
+  probe: [
+    { purpose: 'command queue', bytes: CMDQ_DESC_NUM * DESC_BYTES },
+    { purpose: 'command queue', bytes: CMDQ_DESC_NUM * DESC_BYTES },
+  ],
+  ringsFrom: 'probe',
+  exchange: 'all at once',
+  channels: true,
+  onVectorNode: false,
+  txBytes: (num) => num * DESC_BYTES,
+  rxBytes: (num) => num * DESC_BYTES,
+  rxDescBytes: DESC_BYTES,
+  descNum,
+  batch: 256,
+  keys: {
     queues: whole(1, 1024, 16).describe('Queue pairs; hip08 has 16 per function.'),
     desc_num: whole(descNum.least, descNum.most, 1024).describe('Descriptors per ring.'),
     rx_buffer: size(2048).describe(
       'Bytes of one receive buffer; rings of them come from page pools.',
     ),
-    up: flag(true).describe('Whether the interface is brought up once it is probed.'),
-    batch: whole(1, descNum.most, 256).describe('Descriptors the NIC reads for one batch.'),
-    ...trafficKeys(),
-  }),
-);
-
-export const hns3 = defineNetdev(
-  {
-    kind: 'hns3',
-    summary: 'HiSilicon hns3 NIC: command queues, rings and page pools from probe to removal',
-    probe: [
-      { purpose: 'command queue', bytes: CMDQ_DESC_NUM * DESC_BYTES },
-      { purpose: 'command queue', bytes: CMDQ_DESC_NUM * DESC_BYTES },
-    ],
-    ringsFrom: 'probe',
-    exchange: 'all at once',
-    channels: true,
-    onVectorNode: false,
-    txBytes: (num) => num * DESC_BYTES,
-    rxBytes: (num) => num * DESC_BYTES,
-    rxDescBytes: DESC_BYTES,
-    descNum,
   },
-  config,
-  {
-    queues: (c) => c.queues,
-    txNum: (c) => c.desc_num,
-    rxNum: (c) => c.desc_num,
-    buffer: (c) => c.rx_buffer,
-  },
-);
-export const { machine } = hns3;
+  queues: (c) => c.queues,
+  txNum: (c) => c.desc_num,
+  rxNum: (c) => c.desc_num,
+  buffer: (c) => c.rx_buffer,
+});

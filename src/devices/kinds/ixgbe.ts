@@ -7,10 +7,8 @@
  * with the one it was asked for on. Left out: XDP rings, DCB and SR-IOV, in which vectors stay on the
  * device's node.
  */
-import { z } from 'zod';
-import { flag, whole } from '../parts/keys.js';
+import { whole } from '../parts/keys.js';
 import { defineNetdev } from '../parts/netdev.js';
-import { checkTraffic, trafficKeys } from '../parts/traffic.js';
 
 const DESC_BYTES = 16;
 /** IXGBE_MAX_FDIR_INDICES: with ATR there is a queue pair per CPU up to this. */
@@ -18,38 +16,28 @@ const QUEUES_MAX = 63;
 const descNum = { least: 64, most: 4096, multiple: 8 };
 const ring = (num: number): number => Math.ceil((num * DESC_BYTES) / 4096) * 4096;
 
-const config = checkTraffic(
-  z.strictObject({
+export const ixgbe = defineNetdev({
+  kind: 'ixgbe',
+  summary: "Intel ixgbe NIC: rings on the nodes of its vectors' CPUs, freed by the device's node",
+  probe: [],
+  ringsFrom: 'up',
+  exchange: 'transmit, then receive',
+  channels: true,
+  onVectorNode: true,
+  txBytes: ring,
+  rxBytes: ring,
+  rxDescBytes: DESC_BYTES,
+  descNum,
+  batch: 64,
+  keys: {
     queues: whole(0, QUEUES_MAX, 0).describe('Queue pairs; 0 for one per CPU, at most 63.'),
     tx_desc_num: whole(descNum.least, descNum.most, 512).describe('Descriptors per TX ring.'),
     rx_desc_num: whole(0, descNum.most, 0).describe(
       "Descriptors per RX ring; 0 for the driver's: 512, or 128 with pages of 8 KiB and more.",
     ),
-    up: flag(true).describe('Whether the interface is brought up once it is probed.'),
-    batch: whole(1, descNum.most, 64).describe('Descriptors the NIC reads for one batch.'),
-    ...trafficKeys(),
-  }),
-);
-
-export const ixgbe = defineNetdev(
-  {
-    kind: 'ixgbe',
-    summary: "Intel ixgbe NIC: rings on the nodes of its vectors' CPUs, freed by the device's node",
-    probe: [],
-    ringsFrom: 'up',
-    exchange: 'transmit, then receive',
-    channels: true,
-    onVectorNode: true,
-    txBytes: ring,
-    rxBytes: ring,
-    rxDescBytes: DESC_BYTES,
-    descNum,
   },
-  config,
-  {
-    queues: (c, kernel) => c.queues || Math.min(QUEUES_MAX, kernel.cpus),
-    txNum: (c) => c.tx_desc_num,
-    rxNum: (c, kernel) => c.rx_desc_num || (kernel.pageSize < 8192 ? 512 : 128),
-    buffer: (_, kernel) => kernel.pageSize,
-  },
-);
+  queues: (c, kernel) => c.queues || Math.min(QUEUES_MAX, kernel.cpus),
+  txNum: (c) => c.tx_desc_num,
+  rxNum: (c, kernel) => c.rx_desc_num || (kernel.pageSize < 8192 ? 512 : 128),
+  buffer: (_, kernel) => kernel.pageSize,
+});

@@ -9,33 +9,26 @@
  */
 import { setup } from 'xstate';
 import { z } from 'zod';
-import { histogram } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
-import {
-  type DeviceEnvironment,
-  defineDevice,
-  type FootprintRow,
-  type Numbers,
-  type Row,
-  words,
-} from '../model.js';
+import type { MemoryList } from '../memory.js';
+import { type DeviceEnvironment, defineDevice, type Field, type Row, words } from '../model.js';
 import { flag, size, whole } from '../parts/keys.js';
 import {
   lifeActions,
-  lifeFields,
   lifeGuards,
+  lifeState,
   lifeWithOpen,
   openActions,
   openGuards,
   openTimeline,
-  UP,
 } from '../parts/life.js';
 import {
   ARRIVE,
   beginsBatch,
   checkTraffic,
-  configureTraffic,
+  descriptorFetch,
   droppedBatches,
+  finishes,
   trafficKeys,
 } from '../parts/traffic.js';
 
@@ -61,20 +54,17 @@ const config = checkTraffic(
 );
 type Config = z.output<typeof config>;
 
-const fields = [
-  ...lifeFields,
-  'pageSize',
-  'fwBytes',
-  'channels',
-  'txNum',
-  'rxNum',
-  'batch',
+const state = [
+  ...lifeState,
+  'perChannel',
   'queue',
   // The device's own node while set_dev_node() is in force, or KEPT.
   'origNode',
 ] as const;
-type MlxRow = Row<(typeof fields)[number]>;
+type MlxRow = Row<Field<typeof config, (typeof state)[number]>>;
 const KEPT = -2;
+/** Handle behind the firmware pages and the command page. */
+const EVENT_QUEUES = 2;
 
 /** Bytes of the buffers of one channel, in the order in which they are made. */
 function channelBuffers(txNum: number, rxNum: number): readonly [purpose: string, bytes: number][] {
@@ -88,29 +78,11 @@ function channelBuffers(txNum: number, rxNum: number): readonly [purpose: string
   ];
 }
 
-/** Pages of one channel; the last of its handles holds the receive buffers. */
-function channelPages(txNum: number, rxNum: number, pageSize: number): number {
-  const pages = channelBuffers(txNum, rxNum).map(([, bytes]) => Math.ceil(bytes / pageSize));
-  return pages.reduce((sum, count) => sum + count, 0);
-}
-
-/** Handles of the probe: firmware pages, the command page, then event queues page by page. */
-function probePages(channels: number, pageSize: number): number {
-  const eqs = channels * Math.ceil(COMPLETION_EQ_BYTES / pageSize);
-  return 2 + eqs + Math.ceil(ASYNC_EQ_BYTES / pageSize);
-}
-
-const fetchTime = histogram('descriptor_fetch_ns', {
-  unit: 'ns',
-  class: 'assumed',
-  help: 'Time in which the NIC reads the descriptors of one batch from its ring.',
-});
-
 /** mlx5_dma_zalloc_coherent_node(): a page on `node`, the device's own for a moment. */
 function allocOnNode(dma: DmaApi, row: MlxRow, node: number): void {
   row.origNode = dma.devToNode();
   dma.setDevNode(node);
-  dma.alloc(row.cursor, row.pageSize);
+  dma.alloc(row.cursor);
 }
 
 function restoreNode(dma: DmaApi, row: MlxRow): void {
@@ -122,17 +94,13 @@ const actions = {
   ...lifeActions,
   ...openActions,
   allocate: (dma: DmaApi, row: MlxRow) => {
-    const { cursor } = row;
-    if (cursor === 0) dma.allocPagesBulk(0, row.fwBytes);
-    else if (cursor === 1) dma.alloc(1, Math.min(4096, row.pageSize));
-    else if (cursor < row.probed) allocOnNode(dma, row, dma.devToNode());
-    else {
-      const perChannel = channelPages(row.txNum, row.rxNum, row.pageSize) + 1;
-      const channel = Math.floor((cursor - row.probed) / perChannel);
-      const isLast = (cursor - row.probed) % perChannel === perChannel - 1;
-      if (isLast) dma.allocPagesBulk(cursor, row.rxNum * row.pageSize);
-      else allocOnNode(dma, row, dma.localSpread(channel));
-    }
+    const { cursor, perChannel } = row;
+    const place = cursor - row.probed;
+    if (cursor < EVENT_QUEUES) dma.alloc(cursor);
+    else if (place < 0) allocOnNode(dma, row, dma.devToNode());
+    // The last of a channel is its receive buffers.
+    else if (place % perChannel === perChannel - 1) dma.alloc(cursor);
+    else allocOnNode(dma, row, dma.localSpread(Math.floor(place / perChannel)));
   },
   next: (dma: DmaApi, row: MlxRow) => {
     restoreNode(dma, row);
@@ -147,16 +115,12 @@ const actions = {
     openActions.beginClose(dma, row);
   },
   beginBatch: (dma: DmaApi, row: MlxRow) => {
-    const room = Math.max(1, Math.floor(row.rxNum / row.batch)) * row.channels;
+    const room = Math.max(1, Math.floor(row.rx_entries / row.batch)) * row.channels;
     if (!beginsBatch(dma, row, room)) return;
-    const perChannel = channelPages(row.txNum, row.rxNum, row.pageSize) + 1;
-    dma.access(row.probed + row.queue * perChannel, row.batch * RECEIVE_WQE_BYTES, 1);
+    dma.access(row.probed + row.queue * row.perChannel, row.batch * RECEIVE_WQE_BYTES, 1);
     row.queue = (row.queue + 1) % row.channels;
   },
-  finishBatch: (dma: DmaApi, row: MlxRow, n: Numbers) => {
-    row.inflight--;
-    dma.record(fetchTime, n[2]);
-  },
+  finishBatch: finishes(descriptorFetch),
 };
 const guards = { ...lifeGuards, ...openGuards };
 
@@ -167,55 +131,45 @@ export const machine = setup(words(actions, guards)).createMachine(
 const channelsOf = (c: Config, kernel: DeviceEnvironment): number =>
   c.channels || Math.min(256, kernel.cpus);
 
-function handlesOf(c: Config, kernel: DeviceEnvironment): number {
-  const channels = channelsOf(c, kernel);
-  const perChannel = channelPages(c.tx_entries, c.rx_entries, kernel.pageSize) + 1;
-  return probePages(channels, kernel.pageSize) + channels * perChannel;
-}
-
-function footprint(c: Config, kernel: DeviceEnvironment): FootprintRow[] {
+function memory(c: Config, kernel: DeviceEnvironment): MemoryList {
   const { pageSize } = kernel;
   const channels = channelsOf(c, kernel);
-  const pages = (bytes: number, count: number) => Math.ceil(bytes / pageSize) * count;
-  const single = (purpose: string, count: number): FootprintRow => {
-    return { purpose, bytes: pageSize, count, cma: false };
-  };
+  const pages = (bytes: number): number => Math.ceil(bytes / pageSize);
   return [
-    { purpose: 'firmware pages', bytes: c.fw_pages, count: 1, cma: false },
-    { purpose: 'command page', bytes: 4096, count: 1, cma: false },
-    single('event queues', pages(COMPLETION_EQ_BYTES, channels) + pages(ASYNC_EQ_BYTES, 1)),
-    ...channelBuffers(c.tx_entries, c.rx_entries).map(([purpose, bytes]) =>
-      single(purpose, pages(bytes, channels)),
-    ),
-    { purpose: 'receive buffers', bytes: c.rx_entries * pageSize, count: channels, cma: false },
+    { purpose: 'firmware pages', how: 'bulk', bytes: c.fw_pages },
+    { purpose: 'command page', bytes: 4096 },
+    {
+      purpose: 'event queues',
+      bytes: pageSize,
+      count: pages(COMPLETION_EQ_BYTES) * channels + pages(ASYNC_EQ_BYTES),
+    },
+    {
+      times: channels,
+      each: [
+        ...channelBuffers(c.tx_entries, c.rx_entries).map(([purpose, bytes]) => {
+          return { purpose, bytes: pageSize, count: pages(bytes), open: true };
+        }),
+        { purpose: 'receive buffers', how: 'bulk', bytes: c.rx_entries * pageSize },
+      ],
+    },
   ];
 }
 
-export const mlx5 = defineDevice<Config, (typeof fields)[number]>({
+export const mlx5 = defineDevice({
   kind: 'mlx5',
   summary: 'Mellanox mlx5 NIC: queues of single pages on the nodes of their CPUs, never CMA',
   config,
-  fields,
+  state,
   machine,
   actions,
   guards,
-  delays: {},
-  statistics: [fetchTime, droppedBatches],
+  statistics: [descriptorFetch, droppedBatches],
   timeline: openTimeline,
   own: [ARRIVE],
-  handles: handlesOf,
-  footprint,
-  configure(row, c, setting) {
-    row.channels = channelsOf(c, setting);
-    row.probed = probePages(row.channels, setting.pageSize);
-    row.handles = handlesOf(c, setting);
-    row.pageSize = setting.pageSize;
-    row.fwBytes = c.fw_pages;
-    row.txNum = c.tx_entries;
-    row.rxNum = c.rx_entries;
-    row.batch = c.batch;
-    row.wants = c.up ? UP : 0;
+  memory,
+  configure(row, c, kernel) {
+    row.channels = channelsOf(c, kernel);
+    row.perChannel = (row.handles - row.probed) / row.channels;
     row.origNode = KEPT;
-    configureTraffic(row, c, setting);
   },
 });

@@ -9,26 +9,19 @@
  */
 import { setup } from 'xstate';
 import { z } from 'zod';
-import { GFP_ATOMIC } from '../../mm/gfp.js';
 import { counter, histogram } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
-import {
-  type DeviceEnvironment,
-  defineDevice,
-  type FootprintRow,
-  type Numbers,
-  type Row,
-  words,
-} from '../model.js';
+import type { MemoryList } from '../memory.js';
+import { type DeviceEnvironment, defineDevice, type Field, type Row, words } from '../model.js';
 import { flag, size, whole } from '../parts/keys.js';
-import { lifeActions, lifeFields, lifeGuards } from '../parts/life.js';
+import { lifeActions, lifeGuards, lifeState } from '../parts/life.js';
 import { askFrom, asking, freeDown, freeing } from '../parts/sequence.js';
 import {
   ARRIVE,
   beginsBatch,
   checkTraffic,
-  configureTraffic,
   droppedBatches,
+  finishes,
   trafficKeys,
   working,
 } from '../parts/traffic.js';
@@ -59,29 +52,20 @@ const config = checkTraffic(
 );
 type Config = z.output<typeof config>;
 
-const fields = [
-  ...lifeFields,
-  'depth',
-  'queues',
-  'dbbuf',
-  'pageSize',
-  'hmb',
-  'hmbMin',
-  'hmbDescs',
+const state = [
+  ...lifeState,
   // Chunk size now and the least; bytes and chunks granted so far.
   'chunk',
   'chunkMin',
   'hmbSize',
   'chunks',
-  'prp',
   'prpPages',
   'prpAsked',
-  'batch',
   'queue',
 ] as const;
-type NvmeRow = Row<(typeof fields)[number]>;
+type NvmeRow = Row<Field<typeof config, (typeof state)[number]>>;
 
-/** Handles: admin CQ and SQ, two doorbell pages, I/O queues, PRP lists, the list of chunks, chunks. */
+/** Handles of the doorbells, the first I/O queue, the PRP lists, the list of chunks, the first chunk. */
 const DBBUF = 2;
 const IO = 4;
 const prpHandle = (row: NvmeRow): number => IO + 2 * row.queues;
@@ -104,18 +88,10 @@ const fetchTime = histogram('command_fetch_ns', {
   help: 'Time in which the controller reads one batch of commands from its submission queue.',
 });
 
-/** Bytes of a queue or of the shadow doorbells. */
-function sizeOf(row: NvmeRow, handle: number): number {
-  if (handle < DBBUF) return ADMIN_DEPTH * (handle === 0 ? CQE_BYTES : SQE_BYTES);
-  // nvme_dbbuf_size(): a pair of 4-byte doorbells per queue pair, the admin queue among them.
-  if (handle < IO) return (row.queues + 1) * 8;
-  return row.depth * ((handle - IO) % 2 === 0 ? CQE_BYTES : SQE_BYTES);
-}
-
 /** Entries of the list for chunks of this size. */
 function entriesOf(row: NvmeRow): number {
   const needed = Math.ceil(row.hmb / row.chunk);
-  return row.hmbDescs > 0 ? Math.min(row.hmbDescs, needed) : needed;
+  return row.hmb_chunks > 0 ? Math.min(row.hmb_chunks, needed) : needed;
 }
 
 const { noteReset: _, ...lifeWords } = lifeActions;
@@ -126,7 +102,6 @@ const actions = {
     dma.record(hmbBytes, row.hmbSize);
     askFrom(row, IO, prpHandle(row));
   },
-  allocate: (dma: DmaApi, row: NvmeRow) => dma.alloc(row.cursor, sizeOf(row, row.cursor)),
   allocateList: (dma: DmaApi, row: NvmeRow) => {
     row.hmbSize = 0;
     row.chunks = 0;
@@ -147,19 +122,17 @@ const actions = {
   },
   giveUpHmb: (dma: DmaApi) => dma.record(hmbRefused, 1),
   beginBatch: (dma: DmaApi, row: NvmeRow) => {
-    if (!beginsBatch(dma, row, Math.max(1, Math.floor(row.depth / row.batch)) * row.queues)) return;
-    const isShort = row.prp === 1 && row.inflight > row.prpPages + row.prpAsked;
+    if (!beginsBatch(dma, row, Math.max(1, Math.floor(row.queue_depth / row.batch)) * row.queues))
+      return;
+    const isShort = row.prp_lists === 1 && row.inflight > row.prpPages + row.prpAsked;
     if (isShort && row.prpPages + row.prpAsked < PRP_PAGES_MAX) {
-      dma.alloc(prpHandle(row) + row.prpPages + row.prpAsked, 4096, GFP_ATOMIC);
+      dma.alloc(prpHandle(row) + row.prpPages + row.prpAsked);
       row.prpAsked++;
     }
     dma.access(IO + 2 * row.queue + 1, row.batch * SQE_BYTES, 1);
     row.queue = (row.queue + 1) % row.queues;
   },
-  finishBatch: (dma: DmaApi, row: NvmeRow, n: Numbers) => {
-    row.inflight--;
-    dma.record(fetchTime, n[2]);
-  },
+  finishBatch: finishes(fetchTime),
   poolGrew: (_dma: DmaApi, row: NvmeRow) => {
     row.prpAsked--;
     row.prpPages++;
@@ -172,9 +145,9 @@ const actions = {
 const guards = {
   ...lifeGuards,
   quiet: (_dma: DmaApi, row: NvmeRow) => row.inflight === 0 && row.prpAsked === 0,
-  wantsHmb: (_dma: DmaApi, row: NvmeRow) => row.hmb > 0 && row.hmbMin <= row.hmb,
+  wantsHmb: (_dma: DmaApi, row: NvmeRow) => row.hmb > 0 && row.hmb_min <= row.hmb,
   moreChunks: (_dma: DmaApi, row: NvmeRow) => row.hmbSize < row.hmb && row.chunks < entriesOf(row),
-  enoughChunks: (_dma: DmaApi, row: NvmeRow) => row.hmbSize > 0 && row.hmbSize >= row.hmbMin,
+  enoughChunks: (_dma: DmaApi, row: NvmeRow) => row.hmbSize > 0 && row.hmbSize >= row.hmb_min,
   canShrink: (_dma: DmaApi, row: NvmeRow) => row.chunk >= row.chunkMin,
 };
 
@@ -246,52 +219,51 @@ function chunksMax(c: Config, kernel: DeviceEnvironment): number {
   return c.hmb_chunks > 0 ? Math.min(c.hmb_chunks, most) : most;
 }
 
-function footprint(c: Config, kernel: DeviceEnvironment): FootprintRow[] {
+function memory(c: Config, kernel: DeviceEnvironment): MemoryList {
   const queues = queuesOf(c, kernel);
+  const hmb = hmbOf(c);
   const chunk = chunkOf(c, kernel);
-  const rows: [string, number, number][] = [
-    ['admin completion queue', ADMIN_DEPTH * CQE_BYTES, 1],
-    ['admin submission queue', ADMIN_DEPTH * SQE_BYTES, 1],
-    ['shadow doorbells', (queues + 1) * 8, c.dbbuf ? 2 : 0],
-    ['I/O completion queue', c.queue_depth * CQE_BYTES, queues],
-    ['I/O submission queue', c.queue_depth * SQE_BYTES, queues],
-    ['host memory chunk', chunk, chunk > 0 ? Math.ceil(hmbOf(c) / chunk) : 0],
-    ['list of chunks', chunk > 0 ? Math.ceil(hmbOf(c) / chunk) * 16 : 0, chunk > 0 ? 1 : 0],
-    ['PRP lists, at most', 4096, c.prp_lists ? PRP_PAGES_MAX : 0],
+  const chunks = chunk > 0 ? Math.ceil(hmb / chunk) : 0;
+  return [
+    { purpose: 'admin completion queue', bytes: ADMIN_DEPTH * CQE_BYTES },
+    { purpose: 'admin submission queue', bytes: ADMIN_DEPTH * SQE_BYTES },
+    // nvme_dbbuf_size(): a pair of 4-byte doorbells per queue pair, the admin queue among them.
+    { purpose: 'shadow doorbells', bytes: c.dbbuf ? (queues + 1) * 8 : 0, count: 2 },
+    {
+      times: queues,
+      each: [
+        { purpose: 'I/O completion queue', bytes: c.queue_depth * CQE_BYTES },
+        { purpose: 'I/O submission queue', bytes: c.queue_depth * SQE_BYTES },
+      ],
+    },
+    {
+      purpose: 'PRP lists, at most',
+      how: 'atomic',
+      bytes: c.prp_lists ? 4096 : 0,
+      count: PRP_PAGES_MAX,
+    },
+    { purpose: 'list of chunks', bytes: chunks * HMB_DESC_BYTES },
+    { purpose: 'host memory chunk', bytes: chunk, count: chunks },
+    { purpose: 'smaller chunks', bytes: 0, count: Math.max(0, chunksMax(c, kernel) - chunks) },
   ];
-  return rows
-    .filter(([, , count]) => count > 0)
-    .map(([purpose, bytes, count]) => ({ purpose, bytes, count, cma: bytes > kernel.pageSize }));
 }
 
-export const nvme = defineDevice<Config, (typeof fields)[number]>({
+export const nvme = defineDevice({
   kind: 'nvme',
   summary: 'NVMe drive: queues per CPU, host memory buffer in chunks, PRP lists',
   config,
-  fields,
+  state,
   machine,
   actions,
   guards,
-  delays: {},
   statistics: [fetchTime, hmbBytes, hmbRefused, droppedBatches],
   timeline: { REMOVE: { help: 'Unbinds the driver: everything is freed.', numbers: [] } },
   own: [ARRIVE],
-  handles: (c, kernel) => IO + 2 * queuesOf(c, kernel),
-  spareHandles: (c, kernel) => PRP_PAGES_MAX + 1 + chunksMax(c, kernel),
-  footprint,
-  configure(row, c, setting) {
-    row.depth = c.queue_depth;
-    row.queues = queuesOf(c, setting);
-    row.dbbuf = c.dbbuf ? 1 : 0;
-    row.pageSize = setting.pageSize;
+  memory,
+  configure(row, c, kernel) {
+    row.queues = queuesOf(c, kernel);
     row.hmb = hmbOf(c);
-    row.hmbMin = c.hmb_min;
-    row.hmbDescs = c.hmb_chunks;
-    row.chunk = chunkOf(c, setting);
-    row.chunkMin = chunkMinOf(c, setting);
-    row.prp = c.prp_lists ? 1 : 0;
-    row.batch = c.batch;
-    row.handles = chunkHandle(row) + chunksMax(c, setting);
-    configureTraffic(row, c, setting);
+    row.chunk = chunkOf(c, kernel);
+    row.chunkMin = chunkMinOf(c, kernel);
   },
 });

@@ -10,10 +10,11 @@ import { setup } from 'xstate';
 import { z } from 'zod';
 import { counter, histogram } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
+import type { MemoryList } from '../memory.js';
 import {
   type DeviceEnvironment,
   defineDevice,
-  type FootprintRow,
+  type Field,
   type Numbers,
   type Row,
   words,
@@ -25,19 +26,19 @@ import {
   freeDown,
   freeing,
   sequenceActions,
-  sequenceFields,
   sequenceGuards,
+  sequenceState,
 } from '../parts/sequence.js';
 import {
   ARRIVE,
   beginsBatch,
   checkTraffic,
-  configureTraffic,
   droppedBatches,
+  finishes,
   trafficActions,
-  trafficFields,
   trafficGuards,
   trafficKeys,
+  trafficState,
   working,
 } from '../parts/traffic.js';
 
@@ -67,21 +68,19 @@ const config = checkTraffic(
 );
 type Config = z.output<typeof config>;
 
-const fields = [
+const state = [
   'planes',
   'plane0',
   'plane1',
-  'minBuffers',
-  // What the program asked for: buffers (0: closed) and whether to stream; what it has.
+  // Buffers the program asked for (0: closed), and how many it has.
   'wantBuffers',
-  'wantStream',
-  'buffers',
+  'held',
   'removing',
   'buffer',
-  ...sequenceFields,
-  ...trafficFields,
+  ...sequenceState,
+  ...trafficState,
 ] as const;
-type CameraRow = Row<(typeof fields)[number]>;
+type CameraRow = Row<Field<typeof config, (typeof state)[number]>>;
 
 const frameTime = histogram('frame_ns', {
   unit: 'ns',
@@ -105,53 +104,50 @@ const actions = {
     dma.alloc(row.cursor, planeBytes(row, row.cursor % row.planes)),
   /** Whole buffers count; planes of the one that was refused go back. */
   cutShort: (_dma: DmaApi, row: CameraRow) => {
-    row.buffers = Math.floor(row.cursor / row.planes);
-    freeDown(row, row.buffers * row.planes, row.cursor);
+    row.held = Math.floor(row.cursor / row.planes);
+    freeDown(row, row.held * row.planes, row.cursor);
   },
   takeBuffers: (dma: DmaApi, row: CameraRow) => {
-    if (row.buffers === 0) row.buffers = row.wantBuffers;
-    if (row.buffers < row.wantBuffers) dma.record(shortBuffers, row.wantBuffers - row.buffers);
-    row.wantBuffers = row.buffers;
+    if (row.held === 0) row.held = row.wantBuffers;
+    if (row.held < row.wantBuffers) dma.record(shortBuffers, row.wantBuffers - row.held);
+    row.wantBuffers = row.held;
     row.buffer = 0;
   },
   refuseBuffers: (dma: DmaApi, row: CameraRow) => {
     dma.record(shortBuffers, row.wantBuffers);
     row.wantBuffers = 0;
-    row.wantStream = 0;
+    row.stream = 0;
   },
   beginFreeBuffers: (_dma: DmaApi, row: CameraRow) => {
     freeDown(row, 0, BUFFERS_MAX * row.planes);
-    row.buffers = 0;
+    row.held = 0;
   },
   noteBuffers: (_dma: DmaApi, row: CameraRow, n: Numbers) => {
     row.wantBuffers = Math.min(Math.max(0, n[0]), BUFFERS_MAX);
   },
   noteStream: (_dma: DmaApi, row: CameraRow) => {
-    row.wantStream = 1;
+    row.stream = 1;
   },
   noteStop: (_dma: DmaApi, row: CameraRow) => {
-    row.wantStream = 0;
+    row.stream = 0;
   },
   noteClose: (_dma: DmaApi, row: CameraRow) => {
     row.wantBuffers = 0;
-    row.wantStream = 0;
+    row.stream = 0;
   },
   noteRemoval: (_dma: DmaApi, row: CameraRow) => {
     row.removing = 1;
     row.wantBuffers = 0;
-    row.wantStream = 0;
+    row.stream = 0;
   },
   beginBatch: (dma: DmaApi, row: CameraRow) => {
     // A frame per buffer that is not being written; its first plane stands for the transfer.
-    if (!beginsBatch(dma, row, row.buffers)) return;
+    if (!beginsBatch(dma, row, row.held)) return;
     const bytes = row.plane0 + (row.planes > 1 ? row.plane1 : 0);
     dma.access(row.buffer * row.planes, bytes, 1);
-    row.buffer = (row.buffer + 1) % row.buffers;
+    row.buffer = (row.buffer + 1) % row.held;
   },
-  finishBatch: (dma: DmaApi, row: CameraRow, n: Numbers) => {
-    row.inflight--;
-    dma.record(frameTime, n[2]);
-  },
+  finishBatch: finishes(frameTime),
 };
 
 const guards = {
@@ -159,10 +155,10 @@ const guards = {
   ...trafficGuards,
   removing: (_dma: DmaApi, row: CameraRow) => row.removing === 1,
   wantsBuffers: (_dma: DmaApi, row: CameraRow) => row.wantBuffers > 0,
-  wantsOthers: (_dma: DmaApi, row: CameraRow) => row.wantBuffers !== row.buffers,
-  wantsStream: (_dma: DmaApi, row: CameraRow) => row.wantStream === 1,
-  mustStop: (_dma: DmaApi, row: CameraRow) => row.wantStream === 0,
-  enough: (_dma: DmaApi, row: CameraRow) => row.buffers >= row.minBuffers,
+  wantsOthers: (_dma: DmaApi, row: CameraRow) => row.wantBuffers !== row.held,
+  wantsStream: (_dma: DmaApi, row: CameraRow) => row.stream === 1,
+  mustStop: (_dma: DmaApi, row: CameraRow) => row.stream === 0,
+  enough: (_dma: DmaApi, row: CameraRow) => row.held >= row.min_buffers,
 };
 
 export const machine = setup(words(actions, guards)).createMachine({
@@ -207,22 +203,24 @@ function planesOf(c: Config): readonly number[] {
   return formats[c.format].map((bits) => Math.ceil((c.width * c.height * bits) / 8));
 }
 
-function footprint(c: Config, kernel: DeviceEnvironment): FootprintRow[] {
-  return planesOf(c).map((plane, i) => {
-    const bytes = Math.ceil(plane / kernel.pageSize) * kernel.pageSize;
-    return { purpose: `plane ${i} of a frame`, bytes, count: c.buffers, cma: true };
+function memory(c: Config, { pageSize }: DeviceEnvironment): MemoryList {
+  const planes = planesOf(c).map((plane, i) => {
+    return { purpose: `plane ${i} of a frame`, bytes: Math.ceil(plane / pageSize) * pageSize };
   });
+  return [
+    { times: c.buffers, each: planes },
+    { purpose: 'more buffers', bytes: 0, count: (BUFFERS_MAX - c.buffers) * planes.length },
+  ];
 }
 
-export const vb2 = defineDevice<Config, (typeof fields)[number]>({
+export const vb2 = defineDevice({
   kind: 'vb2',
   summary: 'Camera or codec (videobuf2): frame buffers in one piece, from REQBUFS to close',
   config,
-  fields,
+  state,
   machine,
   actions,
   guards,
-  delays: {},
   statistics: [frameTime, shortBuffers, droppedBatches],
   timeline: {
     REQBUFS: { help: 'VIDIOC_REQBUFS: that many buffers; 0 frees them.', numbers: ['buffers'] },
@@ -232,17 +230,14 @@ export const vb2 = defineDevice<Config, (typeof fields)[number]>({
     REMOVE: { help: 'Unbinds the driver: everything is freed.', numbers: [] },
   },
   own: [ARRIVE],
-  handles: (c) => c.buffers * planesOf(c).length,
-  spareHandles: (c) => (BUFFERS_MAX - c.buffers) * planesOf(c).length,
-  footprint,
-  configure(row, c, setting) {
+  memory,
+  configure(row, c) {
     const planes = planesOf(c);
     row.planes = planes.length;
     row.plane0 = planes[0];
     row.plane1 = planes[1] ?? 0;
-    row.minBuffers = Math.min(c.min_buffers, c.buffers);
+    row.min_buffers = Math.min(c.min_buffers, c.buffers);
     row.wantBuffers = c.open ? c.buffers : 0;
-    row.wantStream = c.open && c.stream ? 1 : 0;
-    configureTraffic(row, c, setting);
+    row.stream = c.open && c.stream ? 1 : 0;
   },
 });

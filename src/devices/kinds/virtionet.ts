@@ -8,33 +8,26 @@
  */
 import { setup } from 'xstate';
 import { z } from 'zod';
-import { histogram } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
-import {
-  type DeviceEnvironment,
-  defineDevice,
-  type FootprintRow,
-  type Numbers,
-  type Row,
-  words,
-} from '../model.js';
+import type { Allocation, MemoryList } from '../memory.js';
+import { type DeviceEnvironment, defineDevice, type Field, type Row, words } from '../model.js';
 import { flag, oneOf, whole } from '../parts/keys.js';
 import {
   lifeActions,
-  lifeFields,
   lifeGuards,
+  lifeState,
   lifeWithOpen,
   openActions,
   openGuards,
   openTimeline,
-  UP,
 } from '../parts/life.js';
 import {
   ARRIVE,
   beginsBatch,
   checkTraffic,
-  configureTraffic,
+  descriptorFetch,
   droppedBatches,
+  finishes,
   trafficKeys,
 } from '../parts/traffic.js';
 
@@ -64,23 +57,17 @@ const DESC_BYTES = 16;
 /** Allocations of a packed ring: descriptors, driver's and device's event suppression. */
 const PACKED_PARTS = 3;
 const EVENT_BYTES = 4;
+/** Position of `packed` among the values of `ring`. */
+const PACKED = 1;
 
-const fields = [
-  ...lifeFields,
-  'pairs',
-  'rxNum',
-  'txNum',
-  'ctrlNum',
-  'packed',
-  'align',
-  'platform',
+const state = [
+  ...lifeState,
   'pageSize',
-  'batch',
   // Entries of the ring that is asked for, after halving; the queue whose turn it is in traffic.
   'num',
   'queue',
 ] as const;
-type VirtioRow = Row<(typeof fields)[number]>;
+type VirtioRow = Row<Field<typeof config, (typeof state)[number]>>;
 
 /** vring_size(): descriptors and available ring, aligned, and the used ring behind them. */
 export function vringSize(num: number, align: number): number {
@@ -88,18 +75,20 @@ export function vringSize(num: number, align: number): number {
   return Math.ceil(available / align) * align + 2 * 3 + 8 * num;
 }
 
-const parts = (row: { packed: number }): number => (row.packed === 1 ? PACKED_PARTS : 1);
+/** Where the used ring of a split ring begins. */
+const alignOf = (row: VirtioRow): number => (row.legacy === 1 ? 4096 : 64);
+const parts = (row: VirtioRow): number => (row.ring === PACKED ? PACKED_PARTS : 1);
 
 /** Entries of virtqueue `queue` as the device offers them: rx0, tx0, rx1, …, control. */
 function offered(row: VirtioRow, queue: number): number {
-  if (queue === 2 * row.pairs) return row.ctrlNum;
-  return queue % 2 === 0 ? row.rxNum : row.txNum;
+  if (queue === 2 * row.pairs) return row.ctrl_queue_size;
+  return queue % 2 === 0 ? row.rx_queue_size : row.tx_queue_size;
 }
 
 const queueOf = (row: VirtioRow): number => Math.floor(row.cursor / parts(row));
 
 function ringBytes(row: VirtioRow): number {
-  if (row.packed === 0) return vringSize(row.num, row.align);
+  if (row.ring !== PACKED) return vringSize(row.num, alignOf(row));
   return row.cursor % PACKED_PARTS === 0 ? row.num * DESC_BYTES : EVENT_BYTES;
 }
 
@@ -107,12 +96,6 @@ function ringBytes(row: VirtioRow): number {
 function takeSize(row: VirtioRow): void {
   if (row.cursor < row.probed) row.num = offered(row, queueOf(row));
 }
-
-const receive = histogram('descriptor_fetch_ns', {
-  unit: 'ns',
-  class: 'assumed',
-  help: 'Time in which the NIC reads the descriptors of one batch from its ring.',
-});
 
 const actions = {
   ...lifeActions,
@@ -122,10 +105,8 @@ const actions = {
     takeSize(row);
   },
   allocate: (dma: DmaApi, row: VirtioRow) => {
-    // A page per receive descriptor, filled when the interface is opened.
-    if (row.cursor >= row.probed) dma.allocPagesBulk(row.cursor, row.rxNum * row.pageSize);
-    else if (row.platform === 1) dma.alloc(row.cursor, ringBytes(row));
-    else dma.allocPages(row.cursor, ringBytes(row));
+    if (row.cursor >= row.probed) dma.alloc(row.cursor);
+    else dma.alloc(row.cursor, ringBytes(row));
   },
   next: (_dma: DmaApi, row: VirtioRow) => {
     row.cursor++;
@@ -135,14 +116,12 @@ const actions = {
     row.num /= 2;
   },
   beginBatch: (dma: DmaApi, row: VirtioRow) => {
-    if (!beginsBatch(dma, row, Math.max(1, Math.floor(row.rxNum / row.batch)) * row.pairs)) return;
+    if (!beginsBatch(dma, row, Math.max(1, Math.floor(row.rx_queue_size / row.batch)) * row.pairs))
+      return;
     dma.access(2 * row.queue * parts(row), row.batch * DESC_BYTES, 1);
     row.queue = (row.queue + 1) % row.pairs;
   },
-  finishBatch: (dma: DmaApi, row: VirtioRow, n: Numbers) => {
-    row.inflight--;
-    dma.record(receive, n[2]);
-  },
+  finishBatch: finishes(descriptorFetch),
 };
 
 const guards = {
@@ -150,7 +129,7 @@ const guards = {
   ...openGuards,
   /** Halving ends with the first ring that fits a page: the one attempt that may not fail. */
   canHalve: (_dma: DmaApi, row: VirtioRow) =>
-    row.packed === 0 && row.num > 1 && vringSize(row.num, row.align) > row.pageSize,
+    row.ring !== PACKED && row.num > 1 && vringSize(row.num, alignOf(row)) > row.pageSize,
 };
 
 export const machine = setup(words(actions, guards)).createMachine(
@@ -160,58 +139,48 @@ export const machine = setup(words(actions, guards)).createMachine(
   ] as const),
 );
 
-function footprint(c: Config, kernel: DeviceEnvironment): FootprintRow[] {
-  const align = c.legacy ? 4096 : 64;
-  const ring = (num: number) => (c.ring === 'split' ? vringSize(num, align) : num * DESC_BYTES);
-  const queues: [string, number, number][] = [
-    ['receive queue', ring(c.rx_queue_size), c.pairs],
-    ['transmit queue', ring(c.tx_queue_size), c.pairs],
-  ];
-  if (c.ctrl_queue_size > 0) queues.push(['control queue', ring(c.ctrl_queue_size), 1]);
-  const rings = queues.reduce((sum, [, , count]) => sum + count, 0);
-  if (c.ring === 'packed') queues.push(['event suppression', EVENT_BYTES, 2 * rings]);
+function memory(c: Config, { pageSize }: DeviceEnvironment): MemoryList {
+  const how = c.access_platform ? 'coherent' : 'pages';
+  const ring = (purpose: string, num: number): Allocation[] => {
+    if (c.ring === 'split') return [{ purpose, how, bytes: vringSize(num, c.legacy ? 4096 : 64) }];
+    const suppression = {
+      purpose: 'event suppression',
+      how,
+      bytes: EVENT_BYTES,
+      count: 2,
+    } as const;
+    return [{ purpose, how, bytes: num * DESC_BYTES }, suppression];
+  };
   return [
-    ...queues.map(([purpose, bytes, count]) => {
-      return { purpose, bytes, count, cma: c.access_platform && bytes > kernel.pageSize };
-    }),
+    {
+      times: c.pairs,
+      each: [...ring('receive queue', c.rx_queue_size), ...ring('transmit queue', c.tx_queue_size)],
+    },
+    ...(c.ctrl_queue_size > 0 ? ring('control queue', c.ctrl_queue_size) : []),
+    // A page per receive descriptor, filled when the interface is opened.
     {
       purpose: 'receive buffers',
-      bytes: c.rx_queue_size * kernel.pageSize,
+      how: 'bulk',
+      bytes: c.rx_queue_size * pageSize,
       count: c.pairs,
-      cma: false,
+      open: true,
     },
   ];
 }
 
-const rings = (c: Config): number => 2 * c.pairs + (c.ctrl_queue_size > 0 ? 1 : 0);
-
-export const virtionet = defineDevice<Config, (typeof fields)[number]>({
+export const virtionet = defineDevice({
   kind: 'virtio-net',
   summary: 'virtio-net: virtqueues from probe to removal, halved when they do not fit',
   config,
-  fields,
+  state,
   machine,
   actions,
   guards,
-  delays: {},
-  statistics: [receive, droppedBatches],
+  statistics: [descriptorFetch, droppedBatches],
   timeline: openTimeline,
   own: [ARRIVE],
-  handles: (c) => rings(c) * (c.ring === 'packed' ? PACKED_PARTS : 1) + c.pairs,
-  footprint,
-  configure(row, c, setting) {
-    row.packed = c.ring === 'packed' ? 1 : 0;
-    row.probed = rings(c) * parts(row);
-    row.handles = row.probed + c.pairs;
-    row.pairs = c.pairs;
-    row.rxNum = c.rx_queue_size;
-    row.txNum = c.tx_queue_size;
-    row.ctrlNum = c.ctrl_queue_size;
-    row.align = c.legacy ? 4096 : 64;
-    row.platform = c.access_platform ? 1 : 0;
-    row.pageSize = setting.pageSize;
-    row.batch = c.batch;
-    row.wants = c.up ? UP : 0;
-    configureTraffic(row, c, setting);
+  memory,
+  configure(row, _c, { pageSize }) {
+    row.pageSize = pageSize;
   },
 });

@@ -8,17 +8,19 @@
  */
 import { setup } from 'xstate';
 import { z } from 'zod';
-import { counter, histogram } from '../../sim/statistics.js';
+import { counter } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
-import { defineDevice, type FootprintRow, type Numbers, type Row, words } from '../model.js';
+import type { MemoryList } from '../memory.js';
+import { defineDevice, type Field, type Row, words } from '../model.js';
 import { whole } from '../parts/keys.js';
-import { life, lifeActions, lifeFields, lifeGuards, lifeTimeline } from '../parts/life.js';
+import { life, lifeActions, lifeGuards, lifeState, lifeTimeline } from '../parts/life.js';
 import {
   ARRIVE,
   beginsBatch,
   checkTraffic,
-  configureTraffic,
+  descriptorFetch,
   droppedBatches,
+  finishes,
   trafficKeys,
 } from '../parts/traffic.js';
 
@@ -38,20 +40,14 @@ const config = checkTraffic(
     ...trafficKeys(),
   }),
 );
-type Config = z.output<typeof config>;
 
-const fields = [
-  ...lifeFields,
-  'half',
-  'one',
-  'segments',
-  'segmentBytes',
+const state = [
+  ...lifeState,
   // Bytes of a piece a segment is asked for in, and how many of them a segment is.
   'piece',
   'pieces',
-  'batch',
 ] as const;
-type WifiRow = Row<(typeof fields)[number]>;
+type WifiRow = Row<Field<typeof config, (typeof state)[number]>>;
 
 const RX_DESC_BYTES = 8;
 
@@ -60,55 +56,36 @@ const smaller = counter('asked_smaller', {
   class: 'exact',
   help: 'Times the firmware asked again with smaller segments, because one over 2 MiB was refused.',
 });
-const ringTime = histogram('descriptor_fetch_ns', {
-  unit: 'ns',
-  class: 'assumed',
-  help: 'Time in which the NIC reads the descriptors of one batch from its ring.',
-});
-
-/** Handles: blocks of 512 KiB, of 1 MiB, of 1 MiB and a page, then pieces of segments. */
-function sizeOf(row: WifiRow, handle: number): number {
-  const over = row.handles - row.segments * largestPieces(row.segmentBytes);
-  if (handle < row.half) return 512 * KIB;
-  if (handle < row.half + row.one) return MIB;
-  if (handle < over) return MIB + 4096;
+/** Bytes of a handle; of the segments, in pieces of the size that is tried. */
+function sizeOf(dma: DmaApi, row: WifiRow, handle: number): number {
+  const over = row.half_mib + row.one_mib + row.over_one_mib;
+  if (handle < over) return dma.bytes(handle);
   return handle - over < row.segments * row.pieces ? row.piece : 0;
 }
 
 const largestPieces = (bytes: number): number => Math.ceil(bytes / CHUNK_MAX);
 
-function skip(row: WifiRow): void {
-  while (row.cursor < row.stop && sizeOf(row, row.cursor) === 0) row.cursor++;
-}
-
 const actions = {
   ...lifeActions,
-  beginProbe: (dma: DmaApi, row: WifiRow) => {
-    lifeActions.beginProbe(dma, row);
-    skip(row);
-  },
-  allocate: (dma: DmaApi, row: WifiRow) => dma.alloc(row.cursor, sizeOf(row, row.cursor)),
-  next: (_dma: DmaApi, row: WifiRow) => {
+  allocate: (dma: DmaApi, row: WifiRow) => dma.alloc(row.cursor, sizeOf(dma, row, row.cursor)),
+  next: (dma: DmaApi, row: WifiRow) => {
     row.cursor++;
-    skip(row);
+    while (row.cursor < row.stop && sizeOf(dma, row, row.cursor) === 0) row.cursor++;
   },
   askSmaller: (dma: DmaApi, row: WifiRow) => {
     row.piece = CHUNK_MAX;
-    row.pieces = largestPieces(row.segmentBytes);
+    row.pieces = largestPieces(row.segment_mib * MIB);
     dma.record(smaller, 1);
   },
   beginBatch: (dma: DmaApi, row: WifiRow) => {
     if (!beginsBatch(dma, row, 16)) return;
     dma.access(0, row.batch * RX_DESC_BYTES, 1);
   },
-  finishBatch: (dma: DmaApi, row: WifiRow, n: Numbers) => {
-    row.inflight--;
-    dma.record(ringTime, n[2]);
-  },
+  finishBatch: finishes(descriptorFetch),
 };
 const guards = {
   ...lifeGuards,
-  isLarge: (_dma: DmaApi, row: WifiRow) => sizeOf(row, row.cursor) > CHUNK_MAX,
+  isLarge: (dma: DmaApi, row: WifiRow) => sizeOf(dma, row, row.cursor) > CHUNK_MAX,
 };
 
 export const machine = setup(words(actions, guards)).createMachine(
@@ -118,44 +95,31 @@ export const machine = setup(words(actions, guards)).createMachine(
   ] as const),
 );
 
-const blocks = (c: Config): number => c.half_mib + c.one_mib + c.over_one_mib;
-
-function footprint(c: Config): FootprintRow[] {
-  const rows: [string, number, number][] = [
-    ['block of 128 pages', 512 * KIB, c.half_mib],
-    ['block of 256 pages', MIB, c.one_mib],
-    ['block of 257 pages', MIB + 4096, c.over_one_mib],
-    ['segment', c.segment_mib * MIB, c.segments],
+function memory(c: z.output<typeof config>): MemoryList {
+  const bytes = c.segment_mib * MIB;
+  return [
+    { purpose: 'block of 128 pages', bytes: 512 * KIB, count: c.half_mib },
+    { purpose: 'block of 256 pages', bytes: MIB, count: c.one_mib },
+    { purpose: 'block of 257 pages', bytes: MIB + 4096, count: c.over_one_mib },
+    { purpose: 'segment', bytes, count: c.segments },
+    { purpose: 'smaller segments', bytes: 0, count: c.segments * (largestPieces(bytes) - 1) },
   ];
-  return rows
-    .filter(([, , count]) => count > 0)
-    .map(([purpose, bytes, count]) => ({ purpose, bytes, count, cma: true }));
 }
 
-export const wifi = defineDevice<Config, (typeof fields)[number]>({
+export const wifi = defineDevice({
   kind: 'wifi',
   summary: 'Wi-Fi adapter (ath12k): firmware memory in blocks of 512 KiB and more',
   config,
-  fields,
+  state,
   machine,
   actions,
   guards,
-  delays: {},
-  statistics: [ringTime, smaller, droppedBatches],
+  statistics: [descriptorFetch, smaller, droppedBatches],
   timeline: lifeTimeline,
   own: [ARRIVE],
-  handles: (c) => blocks(c) + c.segments * largestPieces(c.segment_mib * MIB),
-  footprint,
-  configure(row, c, setting) {
-    row.half = c.half_mib;
-    row.one = c.one_mib;
-    row.segments = c.segments;
-    row.segmentBytes = c.segment_mib * MIB;
-    row.handles = blocks(c) + c.segments * largestPieces(row.segmentBytes);
-    row.probed = row.handles;
-    row.piece = row.segmentBytes;
+  memory,
+  configure(row, c) {
+    row.piece = c.segment_mib * MIB;
     row.pieces = 1;
-    row.batch = c.batch;
-    configureTraffic(row, c, setting);
   },
 });

@@ -13,24 +13,23 @@ import {
   freeDown,
   freeing,
   sequenceActions,
-  sequenceFields,
   sequenceGuards,
+  sequenceState,
 } from './sequence.js';
-import { trafficActions, trafficFields, trafficGuards, working } from './traffic.js';
+import {
+  type TrafficConfig,
+  trafficActions,
+  trafficGuards,
+  trafficState,
+  working,
+} from './traffic.js';
 
 /** `probed`: handles of the probe; those from there to `handles` come with open. */
-export const lifeFields = [
-  'handles',
-  'probed',
-  'wants',
-  ...sequenceFields,
-  ...trafficFields,
-] as const;
-type LifeRow = Row<(typeof lifeFields)[number]>;
+export const lifeState = ['handles', 'probed', 'wants', ...sequenceState, ...trafficState] as const;
+type LifeRow = Row<(typeof lifeState)[number] | keyof TrafficConfig>;
 
-export const UP = 1;
-const RESET = 2;
-const REMOVE = 4;
+const RESET = 1;
+const REMOVE = 2;
 
 export const lifeActions = {
   ...trafficActions,
@@ -52,28 +51,29 @@ export const lifeGuards = {
   ...trafficGuards,
   ...sequenceGuards,
   removing: (_dma: DmaApi, row: LifeRow) => (row.wants & REMOVE) !== 0,
-  mustStop: (_dma: DmaApi, row: LifeRow) => (row.wants & (RESET | REMOVE)) !== 0,
+  mustStop: (_dma: DmaApi, row: LifeRow) => row.wants !== 0,
 };
 
-/** What a driver with ndo_open and ndo_stop adds. */
+/** What a driver with ndo_open and ndo_stop adds; its key `up` says whether it is opened. */
+type OpenRow = LifeRow & Row<'up'>;
+
 export const openActions = {
-  beginOpen: (_dma: DmaApi, row: LifeRow) => askFrom(row, row.probed, row.handles),
-  beginClose: (_dma: DmaApi, row: LifeRow) => freeDown(row, row.probed, row.handles),
-  giveUp: (_dma: DmaApi, row: LifeRow) => {
-    row.wants &= ~UP;
+  beginOpen: (_dma: DmaApi, row: OpenRow) => askFrom(row, row.probed, row.handles),
+  beginClose: (_dma: DmaApi, row: OpenRow) => freeDown(row, row.probed, row.handles),
+  giveUp: (_dma: DmaApi, row: OpenRow) => {
+    row.up = 0;
   },
-  noteUp: (_dma: DmaApi, row: LifeRow) => {
-    row.wants |= UP;
+  noteUp: (_dma: DmaApi, row: OpenRow) => {
+    row.up = 1;
   },
-  noteDown: (_dma: DmaApi, row: LifeRow) => {
-    row.wants &= ~UP;
+  noteDown: (_dma: DmaApi, row: OpenRow) => {
+    row.up = 0;
   },
 };
 export const openGuards = {
-  wantsUp: (_dma: DmaApi, row: LifeRow) => (row.wants & UP) !== 0,
-  wantsReset: (_dma: DmaApi, row: LifeRow) => (row.wants & RESET) !== 0,
-  mustStop: (_dma: DmaApi, row: LifeRow) =>
-    (row.wants & (RESET | REMOVE)) !== 0 || (row.wants & UP) === 0,
+  wantsUp: (_dma: DmaApi, row: OpenRow) => row.up === 1,
+  wantsReset: (_dma: DmaApi, row: OpenRow) => (row.wants & RESET) !== 0,
+  mustStop: (_dma: DmaApi, row: OpenRow) => row.wants !== 0 || row.up === 0,
 };
 
 const ends = (kind: string) => {

@@ -8,38 +8,20 @@
  * transmit buffers (mapped, not allocated), NAPI, interrupts.
  */
 import { setup } from 'xstate';
-import type { z } from 'zod';
-import {
-  type DeviceEnvironment,
-  type DeviceModel,
-  defineDevice,
-  type FootprintRow,
-  words,
-} from '../model.js';
-import {
-  descriptorFetch,
-  type Field,
-  fields,
-  GROUPS,
-  KEPT,
-  type Netdev,
-  UP,
-  vocabulary,
-} from './rings.js';
+import { z } from 'zod';
+import type { MemoryList } from '../memory.js';
+import { type DeviceEnvironment, type DeviceModel, defineDevice, words } from '../model.js';
+import { flag, whole } from './keys.js';
+import { KEPT, type Netdev, type RingState, ringState, vocabulary } from './rings.js';
 import { asking, freeing } from './sequence.js';
 import {
   ARRIVE,
-  configureTraffic,
+  checkTraffic,
+  descriptorFetch,
   droppedBatches,
-  type TrafficConfig,
+  trafficKeys,
   working,
 } from './traffic.js';
-
-/** What the schema of every ring NIC gives. */
-export interface NetConfig extends TrafficConfig {
-  readonly up: boolean;
-  readonly batch: number;
-}
 
 /** The chart of a driver: rings that live from the probe on are not touched by up and down. */
 function chart(net: Netdev, { actions, guards }: ReturnType<typeof vocabulary>) {
@@ -152,60 +134,52 @@ const timeline = {
   REMOVE: { help: 'Unbinds the driver: everything is freed.', numbers: [] },
 };
 
-/** How a driver's own keys are read where the scenario leaves the choice to it. */
-export interface NetDefaults<C> {
-  queues(c: C, kernel: DeviceEnvironment): number;
-  txNum(c: C, kernel: DeviceEnvironment): number;
-  rxNum(c: C, kernel: DeviceEnvironment): number;
-  /** Bytes behind one receive descriptor. */
-  buffer(c: C, kernel: DeviceEnvironment): number;
+/** The rings of a driver, and as many handles again for those that ethtool -G takes before. */
+function memory(net: Netdev, c: Record<string, unknown>, kernel: DeviceEnvironment): MemoryList {
+  const count = net.queues(c, kernel);
+  const rxNum = net.rxNum(c, kernel);
+  const rings = [
+    { purpose: 'TX ring', bytes: net.txBytes(net.txNum(c, kernel)), count },
+    { purpose: 'RX ring', bytes: net.rxBytes(rxNum), count },
+    { purpose: 'RX buffers', how: 'bulk', bytes: rxNum * net.buffer(c, kernel), count },
+  ] as const;
+  return [...net.probe, ...rings, ...rings.map((ring) => ({ ...ring, bytes: 0 }))];
 }
 
 /** A NIC's model from what its driver says. */
-export function defineNetdev<C extends NetConfig>(
-  net: Netdev,
-  config: z.ZodType<C>,
-  choose: NetDefaults<C>,
-): DeviceModel {
+export function defineNetdev<Keys extends z.ZodRawShape>(driver: Netdev<Keys>): DeviceModel {
+  const net: Netdev = driver;
   const { actions, guards } = vocabulary(net);
   const { CHANNELS, ...others } = timeline;
-  return defineDevice<C, Field>({
+  const state: readonly RingState[] = net.onVectorNode ? [...ringState, 'origNode'] : ringState;
+  const common = {
+    up: flag(true).describe('Whether the interface is brought up once it is probed.'),
+    batch: whole(1, net.descNum.most, net.batch).describe(
+      'Descriptors the NIC reads for one batch.',
+    ),
+    ...trafficKeys(),
+  };
+  const config: z.ZodObject<typeof common> = z.strictObject({ ...net.keys, ...common });
+  return defineDevice({
     kind: net.kind,
     summary: net.summary,
-    config,
-    fields: net.onVectorNode ? [...fields, 'origNode'] : fields,
+    config: checkTraffic(config),
+    unread: Object.keys(net.keys),
+    state,
     machine: chart(net, { actions, guards }),
     actions,
     guards,
-    delays: {},
     statistics: [descriptorFetch, droppedBatches],
     timeline: net.channels ? { ...others, CHANNELS } : others,
     own: [ARRIVE],
-    handles: (c, kernel) => net.probe.length + GROUPS * choose.queues(c, kernel),
-    spareHandles: (c, kernel) => GROUPS * choose.queues(c, kernel),
-    footprint(c, kernel): FootprintRow[] {
-      const count = choose.queues(c, kernel);
-      const tx = net.txBytes(choose.txNum(c, kernel));
-      const rx = net.rxBytes(choose.rxNum(c, kernel));
-      const buffers = choose.rxNum(c, kernel) * choose.buffer(c, kernel);
-      const mayBeCma = (bytes: number) => bytes > kernel.pageSize;
-      return [
-        ...net.probe.map((row) => ({ ...row, count: 1, cma: mayBeCma(row.bytes) })),
-        { purpose: 'TX ring', bytes: tx, count, cma: mayBeCma(tx) },
-        { purpose: 'RX ring', bytes: rx, count, cma: mayBeCma(rx) },
-        { purpose: 'RX buffers', bytes: buffers, count, cma: false },
-      ];
-    },
-    configure(row, c, setting) {
-      row.queuesMax = choose.queues(c, setting);
-      row.wantQueues = row.queuesMax;
-      row.wantTx = choose.txNum(c, setting);
-      row.wantRx = choose.rxNum(c, setting);
-      row.buffer = choose.buffer(c, setting);
-      row.batch = c.batch;
-      row.wants = c.up ? UP : 0;
+    memory: (c, kernel) => memory(net, c, kernel),
+    configure(row, c, kernel) {
+      row.queues = net.queues(c, kernel);
+      row.queuesMax = row.queues;
+      row.wantTx = net.txNum(c, kernel);
+      row.wantRx = net.rxNum(c, kernel);
+      row.buffer = net.buffer(c, kernel);
       if (net.onVectorNode) row.origNode = KEPT;
-      configureTraffic(row, c, setting);
     },
   });
 }

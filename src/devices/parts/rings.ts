@@ -5,18 +5,27 @@
  * exchange has one phase or two. The chart that uses the words is in netdev.ts. Left out: what is not
  * memory.
  */
-import { histogram } from '../../sim/statistics.js';
+import type { z } from 'zod';
 import type { DmaApi } from '../dmaApi.js';
-import type { Numbers, Row } from '../model.js';
-import { askFrom, freeDown, sequenceActions, sequenceFields, sequenceGuards } from './sequence.js';
-import { beginsBatch, trafficActions, trafficFields, trafficGuards } from './traffic.js';
+import type { Allocation } from '../memory.js';
+import type { DeviceEnvironment, Numbers, Row } from '../model.js';
+import { askFrom, freeDown, sequenceActions, sequenceGuards, sequenceState } from './sequence.js';
+import {
+  beginsBatch,
+  descriptorFetch,
+  finishes,
+  type TrafficConfig,
+  trafficActions,
+  trafficGuards,
+  trafficState,
+} from './traffic.js';
 
 /** What a driver says of its rings. Bytes are those of one allocation. */
-export interface Netdev {
+export interface Netdev<Keys extends z.ZodRawShape = z.ZodRawShape> {
   readonly kind: string;
   readonly summary: string;
   /** Coherent allocations of the probe that are no rings. */
-  readonly probe: readonly { readonly purpose: string; readonly bytes: number }[];
+  readonly probe: readonly Allocation[];
   /** Whether rings live from probe to removal, or from up to down. */
   readonly ringsFrom: 'probe' | 'up';
   /** In which order ethtool -G exchanges them. */
@@ -30,14 +39,22 @@ export interface Netdev {
   /** Bytes of one receive descriptor, which is what a batch reads. */
   readonly rxDescBytes: number;
   readonly descNum: { readonly least: number; readonly most: number; readonly multiple: number };
+  /** Descriptors of a batch unless the scenario says. */
+  readonly batch: number;
+  /** The driver's own keys, and how it reads them where the scenario leaves the choice to it. */
+  readonly keys: Keys;
+  queues(c: z.output<z.ZodObject<Keys>>, kernel: DeviceEnvironment): number;
+  txNum(c: z.output<z.ZodObject<Keys>>, kernel: DeviceEnvironment): number;
+  rxNum(c: z.output<z.ZodObject<Keys>>, kernel: DeviceEnvironment): number;
+  /** Bytes behind one receive descriptor. */
+  buffer(c: z.output<z.ZodObject<Keys>>, kernel: DeviceEnvironment): number;
 }
 
-export const fields = [
+export const ringState = [
   'queuesMax',
-  'queues',
   'buffer',
-  'batch',
-  // Rings in use: descriptors, and the bank they lie in, a bit per phase of an exchange.
+  // Rings in use: queues, descriptors, and the bank they lie in, a bit per phase of an exchange.
+  'inUse',
   'txNum',
   'rxNum',
   'banks',
@@ -46,28 +63,21 @@ export const fields = [
   'wants',
   'wantTx',
   'wantRx',
-  'wantQueues',
+  'queues',
   // The queue whose turn it is in traffic.
   'queue',
-  ...sequenceFields,
-  ...trafficFields,
+  ...sequenceState,
+  ...trafficState,
 ] as const;
 /** `origNode`: the device's own node while set_dev_node() is in force, for onVectorNode. */
-export type Field = (typeof fields)[number] | 'origNode';
-type NetRow = Row<Field>;
+export type RingState = (typeof ringState)[number] | 'origNode';
+type NetRow = Row<RingState | 'up' | 'batch' | keyof TrafficConfig>;
 
-export const UP = 1;
-const RESET = 2;
-const RESIZE = 4;
-const REMOVE = 8;
+const RESET = 1;
+const RESIZE = 2;
+const REMOVE = 4;
 /** numa_node is as it was found. */
 export const KEPT = -2;
-
-export const descriptorFetch = histogram('descriptor_fetch_ns', {
-  unit: 'ns',
-  class: 'assumed',
-  help: 'Time in which the NIC reads the descriptors of one batch from its ring.',
-});
 
 const wants = (row: NetRow, what: number): boolean => (row.wants & what) !== 0;
 
@@ -98,7 +108,7 @@ export function vocabulary(net: Netdev) {
     Math.floor((handle - probe) / row.queuesMax) % GROUPS;
   const sizeOf = (row: NetRow, handle: number): number => {
     if (handle < probe) return net.probe[handle].bytes;
-    if ((handle - probe) % row.queuesMax >= row.wantQueues) return 0;
+    if ((handle - probe) % row.queuesMax >= row.queues) return 0;
     const group = groupOf(row, handle);
     if (group === TX) return net.txBytes(row.wantTx);
     return group === RX ? net.rxBytes(row.wantRx) : row.wantRx * row.buffer;
@@ -113,11 +123,11 @@ export function vocabulary(net: Netdev) {
   const useTarget = (row: NetRow): void => {
     row.txNum = row.wantTx;
     row.rxNum = row.wantRx;
-    row.queues = row.wantQueues;
+    row.inUse = row.queues;
     row.queue = 0;
   };
   const vectorNode = (dma: DmaApi, row: NetRow): number =>
-    row.wantQueues > 1 ? dma.localSpread((row.cursor - probe) % row.queuesMax) : dma.devToNode();
+    row.queues > 1 ? dma.localSpread((row.cursor - probe) % row.queuesMax) : dma.devToNode();
   const restoreNode = (dma: DmaApi, row: NetRow): void => {
     if (!net.onVectorNode || row.origNode === KEPT) return;
     dma.setDevNode(row.origNode);
@@ -137,14 +147,9 @@ export function vocabulary(net: Netdev) {
     allocate: (dma: DmaApi, row: NetRow) => {
       const bytes = sizeOf(row, row.cursor);
       const isRing = row.cursor >= probe && groupOf(row, row.cursor) !== BUFFERS;
-      if (row.cursor >= probe && !isRing) {
-        dma.allocPagesBulk(row.cursor, bytes);
-        return;
-      }
       if (net.onVectorNode && isRing) {
-        const node = vectorNode(dma, row);
         row.origNode = dma.devToNode();
-        dma.setDevNode(node);
+        dma.setDevNode(vectorNode(dma, row));
       }
       dma.alloc(row.cursor, bytes);
     },
@@ -189,13 +194,13 @@ export function vocabulary(net: Netdev) {
     },
     /** ifup that failed: the user is told, and nobody tries again. */
     giveUp: (_dma: DmaApi, row: NetRow) => {
-      row.wants &= ~UP;
+      row.up = 0;
     },
     noteUp: (_dma: DmaApi, row: NetRow) => {
-      row.wants |= UP;
+      row.up = 1;
     },
     noteDown: (_dma: DmaApi, row: NetRow) => {
-      row.wants &= ~UP;
+      row.up = 0;
     },
     noteReset: (_dma: DmaApi, row: NetRow) => {
       row.wants |= RESET;
@@ -210,18 +215,15 @@ export function vocabulary(net: Netdev) {
     },
     beginBatch: (dma: DmaApi, row: NetRow) => {
       const batch = Math.min(row.batch, row.rxNum);
-      if (!beginsBatch(dma, row, Math.floor(row.rxNum / batch) * row.queues)) return;
+      if (!beginsBatch(dma, row, Math.floor(row.rxNum / batch) * row.inUse)) return;
       const ring = first(row, bankOf(row, phases - 1), 0) + RX * row.queuesMax + row.queue;
-      row.queue = (row.queue + 1) % row.queues;
+      row.queue = (row.queue + 1) % row.inUse;
       dma.access(ring, batch * net.rxDescBytes, 1);
     },
-    finishBatch: (dma: DmaApi, row: NetRow, n: Numbers) => {
-      row.inflight--;
-      dma.record(descriptorFetch, n[2]);
-    },
+    finishBatch: finishes(descriptorFetch),
   };
   const noteChannels = (_dma: DmaApi, row: NetRow, n: Numbers) => {
-    row.wantQueues = Math.min(Math.max(1, n[0]), row.queuesMax);
+    row.queues = Math.min(Math.max(1, n[0]), row.queuesMax);
     row.wants |= RESET;
   };
   /** dma_alloc_coherent() on the vector's node failed: once more on the device's own. */
@@ -233,9 +235,9 @@ export function vocabulary(net: Netdev) {
     ...trafficGuards,
     ...sequenceGuards,
     removing: (_dma: DmaApi, row: NetRow) => wants(row, REMOVE),
-    wantsUp: (_dma: DmaApi, row: NetRow) => wants(row, UP),
-    mustGoDown: (_dma: DmaApi, row: NetRow) => !wants(row, UP) || wants(row, REMOVE),
-    mustStop: (_dma: DmaApi, row: NetRow) => !wants(row, UP) || wants(row, RESET | RESIZE | REMOVE),
+    wantsUp: (_dma: DmaApi, row: NetRow) => row.up === 1,
+    mustGoDown: (_dma: DmaApi, row: NetRow) => row.up === 0 || wants(row, REMOVE),
+    mustStop: (_dma: DmaApi, row: NetRow) => row.up === 0 || wants(row, RESET | RESIZE | REMOVE),
     wantsReset: (_dma: DmaApi, row: NetRow) => wants(row, RESET),
     wantsResize: (_dma: DmaApi, row: NetRow) => wants(row, RESIZE),
   };

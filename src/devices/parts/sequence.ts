@@ -1,14 +1,14 @@
 /**
  * Handles one after another: asked for from `cursor` up to `stop`, freed from `cursor` down to it.
  *
- * What every driver's probe and its error path do; the device says what a handle is for in its own
- * action `allocate`, which skips what it does not need by `sizeOf`.
+ * What every driver's probe and its error path do. A handle is asked for as the model's memory
+ * says, unless the device has an action `allocate` of its own.
  */
 import type { DmaApi } from '../dmaApi.js';
 import type { Row } from '../model.js';
 
-export const sequenceFields = ['cursor', 'stop'] as const;
-type Cursor = Row<(typeof sequenceFields)[number]>;
+export const sequenceState = ['cursor', 'stop'] as const;
+type Cursor = Row<(typeof sequenceState)[number]>;
 
 /** Asks for the handles [first, end). */
 export function askFrom(row: Cursor, first: number, end: number): void {
@@ -23,6 +23,7 @@ export function freeDown(row: Cursor, first: number, end: number): void {
 }
 
 export const sequenceActions = {
+  allocate: (dma: DmaApi, row: Cursor) => dma.alloc(row.cursor),
   next: (_dma: DmaApi, row: Cursor) => {
     row.cursor++;
   },

@@ -7,9 +7,9 @@
  * whoever sends.
  */
 import type { z } from 'zod';
-import { counter } from '../../sim/statistics.js';
+import { counter, histogram, type Statistic } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
-import type { Row, Setting } from '../model.js';
+import { type Numbers, number, type Row } from '../model.js';
 import { oneOf, time, times, whole } from './keys.js';
 
 export const traffics = ['none', 'steady', 'poisson', 'burst', 'closed', 'recorded'] as const;
@@ -23,6 +23,12 @@ export const droppedBatches = counter('dropped_batches', {
   unit: '1',
   class: 'assumed',
   help: 'Batches that found no room in the ring, because those before them were still under way.',
+});
+
+export const descriptorFetch = histogram('descriptor_fetch_ns', {
+  unit: 'ns',
+  class: 'assumed',
+  help: 'Time in which the NIC reads the descriptors of one batch from its ring.',
 });
 
 /** The keys of a device's traffic; `interval` in ns is what it is unless given. */
@@ -64,22 +70,12 @@ export interface TrafficConfig {
   readonly arrivals: readonly number[];
 }
 
-/**
- * `shape`: batches of a burst, CPUs of a closed loop, or where a recording is kept. `turn`: position
- * in a burst or a recording. `inflight`: batches under way.
- */
-export const trafficFields = ['traffic', 'interval', 'shape', 'turn', 'inflight'] as const;
-type TrafficRow = Row<(typeof trafficFields)[number]>;
+/** `turn`: position in a burst or a recording. `inflight`: batches under way. */
+export const trafficState = ['turn', 'inflight'] as const;
+type TrafficRow = Row<keyof TrafficConfig | (typeof trafficState)[number]>;
 
 /** The event a device sends itself when a batch is due. */
 export const ARRIVE = 'ARRIVE';
-
-export function configureTraffic(row: TrafficRow, c: TrafficConfig, setting: Setting): void {
-  row.traffic = traffics.indexOf(c.traffic);
-  row.interval = c.interval;
-  row.shape = c.traffic === 'closed' ? c.cpus : c.burst;
-  if (c.traffic === 'recorded') row.shape = setting.keep(c.arrivals);
-}
 
 /** Time to the next batch, in ns. */
 function gap(dma: DmaApi, row: TrafficRow): number {
@@ -87,11 +83,11 @@ function gap(dma: DmaApi, row: TrafficRow): number {
     case POISSON:
       return dma.exponential(row.interval);
     case BURST:
-      row.turn = (row.turn + 1) % row.shape;
-      return row.turn === 0 ? row.interval * row.shape : 0;
+      row.turn = (row.turn + 1) % row.burst;
+      return row.turn === 0 ? row.interval * row.burst : 0;
     case RECORDED: {
-      const length = dma.kept(row.shape, 0);
-      const interval = dma.kept(row.shape, 1 + row.turn);
+      const length = dma.kept(row.arrivals, 0);
+      const interval = dma.kept(row.arrivals, 1 + row.turn);
       row.turn = (row.turn + 1) % length;
       return interval;
     }
@@ -117,9 +113,9 @@ export const trafficActions = {
     row.turn = 0;
     row.inflight = 0;
     if (row.traffic === NONE) return;
-    const first = row.traffic === BURST ? row.interval * row.shape : 0;
+    const first = row.traffic === BURST ? row.interval * row.burst : 0;
     if (row.traffic !== CLOSED) dma.after(first || gap(dma, row), ARRIVE);
-    for (let cpu = 0; row.traffic === CLOSED && cpu < row.shape; cpu++) dma.after(0, ARRIVE);
+    for (let cpu = 0; row.traffic === CLOSED && cpu < row.cpus; cpu++) dma.after(0, ARRIVE);
   },
   nextArrival: (dma: DmaApi, row: TrafficRow) => {
     if (row.traffic !== CLOSED) dma.after(gap(dma, row), ARRIVE);
@@ -128,6 +124,11 @@ export const trafficActions = {
     if (row.traffic === CLOSED) dma.after(row.interval, ARRIVE);
   },
   stopTraffic: (dma: DmaApi) => dma.cancel(),
+};
+/** `finishBatch` of a device: what the batch took goes into `time`. */
+export const finishes = (time: Statistic) => (dma: DmaApi, row: TrafficRow, n: Numbers) => {
+  row.inflight--;
+  dma.record(time, n[number.accessed.elapsedNs]);
 };
 export const trafficGuards = {
   quiet: (_dma: DmaApi, row: TrafficRow) => row.inflight === 0,

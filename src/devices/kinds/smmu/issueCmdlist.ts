@@ -1,7 +1,7 @@
 /**
  * arm_smmu_cmdq_issue_cmdlist(): how one CPU gets a list of commands into the queue of an SMMU.
  *
- * Models v5.4 and later, and John Garry's atomic add of August 2020 where `atomicAdd` says so: room
+ * Models v5.4 and later, and John Garry's atomic add of August 2020 where `cmdq` says so: room
  * in the queue, the stores, the shared lock, the valid bits, the owner that gathers and publishes,
  * the wait for CMD_SYNC, the shared lock again. Every access to a line that other CPUs write goes
  * through its home (sharedLine.ts). A queue that is nearly full starves the shared lock as in
@@ -44,11 +44,7 @@ export const claims = (['lost', 'won'] as const).map((how) =>
   }),
 );
 
-export const fields = [
-  'index',
-  'atomicAdd',
-  'retryTime',
-  'mmioTime',
+export const cmdlistState = [
   'queueNid',
   'entries',
   'listMax',
@@ -70,19 +66,23 @@ export const fields = [
   'listNs',
   'storeNs',
 ] as const;
-type CmdlistRow = Row<(typeof fields)[number]>;
+type CmdlistRow = Row<
+  (typeof cmdlistState)[number] | 'index' | 'cmdq' | 'retry_time' | 'mmio_time'
+>;
+/** Position of `atomic-add` among the values of `cmdq`; the other is 0. */
+const ATOMIC_ADD = 1;
 
 const word = (n: Numbers, index: number): number => n[number.line.words + index];
 /** Commands of the list with its CMD_SYNC. */
-const size = (row: CmdlistRow): number => row.n + row.sync;
+const listSize = (row: CmdlistRow): number => row.n + row.sync;
 const parity = (row: CmdlistRow): number => row.gathering % 2;
 
 /**
  * Commands of a list at most. An atomic add takes room that may not be there yet, and its owner
  * waits for all it gathers: what all CPUs may have taken must fit in the queue, one list each.
  */
-export function listMax(row: Pick<CmdlistRow, 'atomicAdd' | 'entries'>, cpus: number): number {
-  if (row.atomicAdd === 0) return CMDQ_BATCH_ENTRIES;
+export function listMax(row: Pick<CmdlistRow, 'cmdq' | 'entries'>, cpus: number): number {
+  if (row.cmdq !== ATOMIC_ADD) return CMDQ_BATCH_ENTRIES;
   return Math.min(CMDQ_BATCH_ENTRIES, Math.max(1, Math.floor(row.entries / cpus) - 1));
 }
 
@@ -95,7 +95,7 @@ export function beginLists(row: CmdlistRow, commands: number): void {
 function nextList(row: CmdlistRow): void {
   row.n = Math.min(row.left, row.listMax);
   row.left -= row.n;
-  row.sync = row.left === 0 || row.atomicAdd === 1 ? 1 : 0;
+  row.sync = row.left === 0 || row.cmdq === ATOMIC_ADD ? 1 : 0;
 }
 
 export const actions = {
@@ -111,12 +111,12 @@ export const actions = {
     row.pause = 0;
   },
   claim: (dma: DmaApi, row: CmdlistRow) => {
-    dma.line(LLQ, op.claim, row.version, size(row), row.pause);
+    dma.line(LLQ, op.claim, row.version, listSize(row), row.pause);
   },
   countLoss: (dma: DmaApi, row: CmdlistRow, n: Numbers) => {
     dma.record(claims[0], 1);
     row.version = word(n, shared.llq.version);
-    row.pause = row.retryTime;
+    row.pause = row.retry_time;
   },
   /** What the line held before the access: room from `prod` on, and who publishes it. */
   takeRoom: (dma: DmaApi, row: CmdlistRow, n: Numbers) => {
@@ -125,12 +125,12 @@ export const actions = {
     row.owner = word(n, shared.llq.owned) === 0 ? 1 : 0;
     row.gathering = word(n, shared.llq.gathering);
   },
-  reserve: (dma: DmaApi, row: CmdlistRow) => dma.line(LLQ, op.reserve, size(row), row.sync),
+  reserve: (dma: DmaApi, row: CmdlistRow) => dma.line(LLQ, op.reserve, listSize(row), row.sync),
   readCons: (dma: DmaApi) => dma.line(CONS, op.read),
   // arm_smmu_cmdq_poll_until_not_full()
   tryLock: (dma: DmaApi) => dma.line(CMDQ_LOCK, op.trylock),
   readConsRegister: (dma: DmaApi, row: CmdlistRow) => {
-    dma.send(0, 'READ_CONS', row.mmioTime, row.index);
+    dma.send(0, 'READ_CONS', row.mmio_time, row.index);
   },
   /** After an event: on the die the register is read within the time of the event. */
   readConsAwake: (dma: DmaApi, row: CmdlistRow) => dma.send(0, 'READ_CONS', 0, row.index),
@@ -138,12 +138,12 @@ export const actions = {
     row.cons = n[0];
   },
   storeCons: (dma: DmaApi, row: CmdlistRow) => {
-    if (row.atomicAdd === 1) dma.line(CONS, op.store, shared.cons.cons, row.cons);
+    if (row.cmdq === ATOMIC_ADD) dma.line(CONS, op.store, shared.cons.cons, row.cons);
     else dma.line(LLQ, op.store, shared.llq.cons, row.cons);
   },
   unlock: (dma: DmaApi) => dma.line(CMDQ_LOCK, op.store, shared.lock.lock, 0),
   watchQueue: (dma: DmaApi, row: CmdlistRow) => {
-    dma.line(row.atomicAdd === 1 ? CONS : LLQ, op.read);
+    dma.line(row.cmdq === ATOMIC_ADD ? CONS : LLQ, op.read);
   },
   backOff: (_dma: DmaApi, row: CmdlistRow) => {
     row.backoff *= 2;
@@ -152,20 +152,20 @@ export const actions = {
   writeEntries: (dma: DmaApi, row: CmdlistRow) => {
     dma.record(roomTime, dma.now() - row.listNs);
     row.storeNs = dma.now();
-    dma.send(0, 'WROTE', 0, row.prod, size(row), row.sync === 1 ? row.index + 1 : 0);
-    dma.accessNode(row.queueNid, size(row) * CMD_BYTES, 1, STORES);
+    dma.send(0, 'WROTE', 0, row.prod, listSize(row), row.sync === 1 ? row.index + 1 : 0);
+    dma.accessNode(row.queueNid, listSize(row) * CMD_BYTES, 1, STORES);
   },
   share: (dma: DmaApi) => dma.line(CMDQ_LOCK, op.share, 1),
   /** cmdq->valid_map is a pointer in the line of the lock. */
   readMap: (dma: DmaApi) => dma.line(CMDQ_LOCK, op.read),
-  setValid: (dma: DmaApi, row: CmdlistRow) => dma.line(VALID, op.add, parity(row), size(row)),
+  setValid: (dma: DmaApi, row: CmdlistRow) => dma.line(VALID, op.add, parity(row), listSize(row)),
   awaitTurn: (dma: DmaApi, row: CmdlistRow) => {
     dma.line(CMDQ_LOCK, op.await, shared.lock.ownerProd, row.prod);
   },
-  gather: (dma: DmaApi, row: CmdlistRow) => dma.line(LLQ, op.gather, row.atomicAdd),
+  gather: (dma: DmaApi, row: CmdlistRow) => dma.line(LLQ, op.gather, row.cmdq),
   noteGathered: (dma: DmaApi, row: CmdlistRow, n: Numbers) => {
     row.end = word(n, shared.llq.prod);
-    row.syncs = row.atomicAdd === 1 ? word(n, shared.sum.syncs) : 0;
+    row.syncs = row.cmdq === ATOMIC_ADD ? word(n, shared.sum.syncs) : 0;
     dma.record(gathered, row.end - row.prod);
   },
   takeValid: (dma: DmaApi, row: CmdlistRow) => {
@@ -182,7 +182,7 @@ export const actions = {
   // arm_smmu_cmdq_shared_tryunlock()
   readLock: (dma: DmaApi) => dma.line(CMDQ_LOCK, op.read),
   noteEnd: (_dma: DmaApi, row: CmdlistRow) => {
-    row.cons = row.prod + size(row);
+    row.cons = row.prod + listSize(row);
   },
   dropLock: (dma: DmaApi) => dma.line(CMDQ_LOCK, op.add, shared.lock.lock, -1),
   endList: (dma: DmaApi, row: CmdlistRow) => dma.record(listTime, dma.now() - row.listNs),
@@ -190,11 +190,11 @@ export const actions = {
 
 /** queue_has_space(): room for the list behind what the line says is in the queue. */
 function hasSpace(row: CmdlistRow, prod: number, cons: number): boolean {
-  return row.entries - (prod - cons) >= size(row);
+  return row.entries - (prod - cons) >= listSize(row);
 }
 
 export const guards = {
-  addsAtomically: (_dma: DmaApi, row: CmdlistRow) => row.atomicAdd === 1,
+  addsAtomically: (_dma: DmaApi, row: CmdlistRow) => row.cmdq === ATOMIC_ADD,
   hasRoom: (_dma: DmaApi, row: CmdlistRow, n: Numbers) =>
     hasSpace(row, word(n, shared.llq.prod), word(n, shared.llq.cons)),
   /** Of an atomic add: the room it took is free. */
@@ -205,11 +205,11 @@ export const guards = {
   lockIsFree: (_dma: DmaApi, _row: CmdlistRow, n: Numbers) => word(n, shared.lock.lock) === 0,
   /** queue_full() no longer, or with the atomic add: the own room is free. */
   notFull: (_dma: DmaApi, row: CmdlistRow, n: Numbers) =>
-    row.atomicAdd === 1
+    row.cmdq === ATOMIC_ADD
       ? hasSpace(row, row.prod, word(n, shared.cons.cons))
       : row.entries > word(n, shared.llq.prod) - word(n, shared.llq.cons),
   /** With the atomic add the owner takes the shared lock for all it gathers. */
-  sharesItself: (_dma: DmaApi, row: CmdlistRow) => row.atomicAdd === 0 && row.sync === 1,
+  sharesItself: (_dma: DmaApi, row: CmdlistRow) => row.cmdq !== ATOMIC_ADD && row.sync === 1,
   isShared: (_dma: DmaApi, _row: CmdlistRow, n: Numbers) => word(n, shared.lock.lock) >= 0,
   isOwner: (_dma: DmaApi, row: CmdlistRow) => row.owner === 1,
   hasSync: (_dma: DmaApi, row: CmdlistRow) => row.sync === 1,
@@ -225,7 +225,7 @@ export const guards = {
 
 export const delays = {
   /** cpu_relax(): a loop that finds the queue full takes some time, even in a cache. */
-  relax: (_dma: DmaApi, row: CmdlistRow) => Math.max(1, row.retryTime),
+  relax: (_dma: DmaApi, row: CmdlistRow) => Math.max(1, row.retry_time),
   backoff: (_dma: DmaApi, row: CmdlistRow) => row.backoff,
 };
 

@@ -7,10 +7,9 @@
  * interrupts; the timer of the flush queue is one per CPU here, one per domain there.
  */
 import { setup } from 'xstate';
-import type { z } from 'zod';
 import { counter, histogram } from '../../../sim/statistics.js';
 import type { DmaApi } from '../../dmaApi.js';
-import { defineDevice, type Numbers, type Row, words } from '../../model.js';
+import { defineDevice, type Field, type Numbers, type Row, words } from '../../model.js';
 import { whole } from '../../parts/keys.js';
 import * as cmdlist from './issueCmdlist.js';
 import * as memory from './smmuMemory.js';
@@ -36,18 +35,35 @@ const cpus = counter('smmu_cpus', {
   help: 'CPUs that issue commands to an SMMU.',
 });
 
-const fields = [
-  ...cmdlist.fields,
-  'rangeInv',
+/** What of an SMMU's keys its CPUs go by. */
+const own = {
+  range_inv: true,
+  cmdq: true,
+  invalidation: true,
+  sync_count: true,
+  sync_interval: true,
+  unmap_pages: true,
+  map_time: true,
+  unmap_time: true,
+  retry_time: true,
+  mmio_time: true,
+  fq_size: true,
+  fq_timeout: true,
+} as const;
+const config = memory.config
+  .pick(own)
+  .extend({ index: whole(0, 1023, 0).describe('Number of the CPU among those of its SMMU.') });
+
+/** The CPU number `index` of an SMMU. */
+export function cpuConfig(c: memory.Config, index: number): unknown {
+  const keys = Object.entries(c).filter(([key]) => key in own);
+  return { ...Object.fromEntries(keys), index };
+}
+
+const state = [
+  ...cmdlist.cmdlistState,
+  // Jobs still to be done; `jobNs` is -1 for an unmap without its map.
   'jobs',
-  'interval',
-  'unmapPages',
-  'mapTime',
-  'unmapTime',
-  'lazy',
-  'fqSize',
-  'fqTimeout',
-  // Where it stands. `jobNs` is -1 for an unmap without its map.
   'pages',
   'purpose',
   'jobNs',
@@ -57,8 +73,10 @@ const fields = [
   'timedOut',
   'stopping',
 ] as const;
-type CpuRow = Row<(typeof fields)[number]>;
+type CpuRow = Row<Field<typeof config, (typeof state)[number]>>;
 
+/** Position of `strict` among the values of `invalidation`. */
+const STRICT = 0;
 /** What commands are issued for. */
 const FOR_SYNC = 0;
 const FOR_UNMAP = 1;
@@ -84,7 +102,7 @@ const actions = {
   tellStopped: (dma: DmaApi) => dma.send(0, 'STOPPED', 0),
   takeJob: (dma: DmaApi, row: CpuRow) => {
     row.jobs--;
-    row.pages = row.unmapPages;
+    row.pages = row.unmap_pages;
     row.jobNs = dma.now();
   },
   takeSync: (_dma: DmaApi, row: CpuRow) => {
@@ -99,12 +117,12 @@ const actions = {
   },
   sync: (_dma: DmaApi, row: CpuRow) => issue(row, FOR_SYNC, 0),
   invalidate: (_dma: DmaApi, row: CpuRow) => {
-    issue(row, FOR_UNMAP, memory.tlbiCount(row.pages, row.rangeInv === 1));
+    issue(row, FOR_UNMAP, memory.tlbiCount(row.pages, row.range_inv === 1));
   },
   /** queue_iova(): the entry waits for a flush, at most for the timer. */
   queueIova: (dma: DmaApi, row: CpuRow) => {
     row.queued++;
-    if (row.queued === 1) dma.after(row.fqTimeout, 'FQ_TIMEOUT', row.fills);
+    if (row.queued === 1) dma.after(row.fq_timeout, 'FQ_TIMEOUT', row.fills);
   },
   /** fq_flush_iotlb(): one command for the whole domain. */
   flush: (_dma: DmaApi, row: CpuRow) => {
@@ -127,11 +145,11 @@ const guards = {
   ...cmdlist.guards,
   stopping: (_dma: DmaApi, row: CpuRow) => row.stopping === 1,
   timedOut: (_dma: DmaApi, row: CpuRow) => row.timedOut === 1,
-  jobAtOnce: (_dma: DmaApi, row: CpuRow) => row.jobs > 0 && row.interval === 0,
+  jobAtOnce: (_dma: DmaApi, row: CpuRow) => row.jobs > 0 && row.sync_interval === 0,
   hasJobs: (_dma: DmaApi, row: CpuRow) => row.jobs > 0,
   syncOnly: (_dma: DmaApi, row: CpuRow) => row.pages === 0,
-  isStrict: (_dma: DmaApi, row: CpuRow) => row.lazy === 0,
-  queueIsFull: (_dma: DmaApi, row: CpuRow) => row.queued >= row.fqSize,
+  isStrict: (_dma: DmaApi, row: CpuRow) => row.invalidation === STRICT,
+  queueIsFull: (_dma: DmaApi, row: CpuRow) => row.queued >= row.fq_size,
   wasSync: (_dma: DmaApi, row: CpuRow) => row.purpose === FOR_SYNC,
   wasUnmap: (_dma: DmaApi, row: CpuRow) => row.purpose === FOR_UNMAP,
   wasForRoom: (_dma: DmaApi, row: CpuRow) => row.purpose === FOR_ROOM,
@@ -139,9 +157,9 @@ const guards = {
 
 const delays = {
   ...cmdlist.delays,
-  interval: (_dma: DmaApi, row: CpuRow) => row.interval,
-  mapTime: (_dma: DmaApi, row: CpuRow) => row.mapTime,
-  unmapTime: (_dma: DmaApi, row: CpuRow) => row.unmapTime,
+  interval: (_dma: DmaApi, row: CpuRow) => row.sync_interval,
+  mapTime: (_dma: DmaApi, row: CpuRow) => row.map_time,
+  unmapTime: (_dma: DmaApi, row: CpuRow) => row.unmap_time,
 };
 
 const cpu = setup(words(actions, guards, delays));
@@ -200,47 +218,11 @@ export const machine = cpu.createMachine({
   },
 });
 
-const config = memory.config
-  .pick({
-    range_inv: true,
-    cmdq: true,
-    invalidation: true,
-    sync_count: true,
-    sync_interval: true,
-    unmap_pages: true,
-    map_time: true,
-    unmap_time: true,
-    retry_time: true,
-    mmio_time: true,
-    fq_size: true,
-    fq_timeout: true,
-  })
-  .extend({ index: whole(0, 1023, 0).describe('Number of the CPU among those of its SMMU.') });
-type Config = z.output<typeof config>;
-
-/** The CPU number `index` of an SMMU. */
-export function cpuConfig(c: memory.Config, index: number): Config {
-  const { range_inv, cmdq, invalidation, sync_count, sync_interval, unmap_pages } = c;
-  const { map_time, unmap_time, retry_time, mmio_time, fq_size, fq_timeout } = c;
-  const jobs = { cmdq, invalidation, sync_count, sync_interval, unmap_pages };
-  return {
-    range_inv,
-    ...jobs,
-    map_time,
-    unmap_time,
-    retry_time,
-    mmio_time,
-    fq_size,
-    fq_timeout,
-    index,
-  };
-}
-
-export const smmuCpu = defineDevice<Config, (typeof fields)[number]>({
+export const smmuCpu = defineDevice({
   kind: 'smmu-cpu',
   summary: 'A CPU that issues commands to an SMMU; smmuv3 brings as many as its `cpus` says',
   config,
-  fields,
+  state,
   machine,
   actions,
   guards,
@@ -256,22 +238,8 @@ export const smmuCpu = defineDevice<Config, (typeof fields)[number]>({
     cmdlist.gathered,
     ...cmdlist.claims,
   ],
-  timeline: {},
-  handles: () => 0,
-  footprint: () => [],
+  memory: () => [],
   configure(row, c) {
-    row.index = c.index;
-    row.atomicAdd = c.cmdq === 'atomic-add' ? 1 : 0;
-    row.retryTime = c.retry_time;
-    row.mmioTime = c.mmio_time;
-    row.rangeInv = c.range_inv ? 1 : 0;
     row.jobs = c.sync_count;
-    row.interval = c.sync_interval;
-    row.unmapPages = c.unmap_pages;
-    row.mapTime = c.map_time;
-    row.unmapTime = c.unmap_time;
-    row.lazy = c.invalidation === 'lazy' ? 1 : 0;
-    row.fqSize = c.fq_size;
-    row.fqTimeout = c.fq_timeout;
   },
 });

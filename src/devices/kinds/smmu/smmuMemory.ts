@@ -5,18 +5,19 @@
  * descriptors, and how many commands __arm_smmu_tlb_inv_range() issues. Left out: page tables.
  */
 import { z } from 'zod';
-import type { DeviceEnvironment, DeviceParameter, FootprintRow } from '../../model.js';
+import type { MemoryList } from '../../memory.js';
+import type { DeviceEnvironment, DeviceParameter } from '../../model.js';
 import { flag, oneOf, time, whole } from '../../parts/keys.js';
 
 export const CMD_BYTES = 16;
-export const EVENT_BYTES = 32;
+const EVENT_BYTES = 32;
 const PRI_BYTES = 16;
 const STE_BYTES = 64;
 const CD_BYTES = 64;
 const L1_DESC_BYTES = 8;
 /** StreamIDs under one L1 entry of the stream table, as a power of two. */
 const STRTAB_SPLIT = 8;
-export const STRTAB_L2_BYTES = STE_BYTES * 2 ** STRTAB_SPLIT;
+const STRTAB_L2_BYTES = STE_BYTES * 2 ** STRTAB_SPLIT;
 const STRTAB_L1_ENTRIES_MAX = 2 ** 17;
 const CD_LEAF_ENTRIES = 1024;
 /** Largest number of chunks one TLBI of a range can name. */
@@ -90,13 +91,13 @@ export function tlbiCount(pages: number, byRange: boolean): number {
   return commands;
 }
 
-export function strtabBytes(c: Config): number {
+function strtabBytes(c: Config): number {
   if (!c.two_level || c.sid_bits <= STRTAB_SPLIT) return STE_BYTES * 2 ** c.sid_bits;
   return L1_DESC_BYTES * Math.min(2 ** (c.sid_bits - STRTAB_SPLIT), STRTAB_L1_ENTRIES_MAX);
 }
 
 /** Bytes of one master's context descriptors: the table the STE points to, and a leaf below it. */
-export function cdBytes(c: Config): { table: number; leaf: number } {
+function cdBytes(c: Config): { table: number; leaf: number } {
   const entries = 2 ** c.ssid_bits;
   if (!c.two_level || entries <= CD_LEAF_ENTRIES) return { table: CD_BYTES * entries, leaf: 0 };
   return {
@@ -105,76 +106,60 @@ export function cdBytes(c: Config): { table: number; leaf: number } {
   };
 }
 
-export const blocksOf = (c: Config): number =>
-  c.two_level && c.sid_bits > STRTAB_SPLIT ? c.stream_blocks : 0;
-
-export function footprint(c: Config, kernel: DeviceEnvironment): FootprintRow[] {
+/** The three queues, the stream table, L2 tables, then the context descriptors of each master. */
+export function memory(c: Config, kernel: DeviceEnvironment): MemoryList {
+  const queue = (ids: number, entry: number): number => 2 ** queueShift(ids, entry, kernel) * entry;
+  const hasL2 = c.two_level && c.sid_bits > STRTAB_SPLIT;
   const cd = cdBytes(c);
-  const rows: [purpose: string, bytes: number, count: number][] = [
-    ['command queue', 2 ** queueShift(c.cmdqs, CMD_BYTES, kernel) * CMD_BYTES, 1],
-    ['event queue', 2 ** queueShift(c.eventqs, EVENT_BYTES, kernel) * EVENT_BYTES, 1],
-    ['PRI queue', 2 ** queueShift(c.priqs, PRI_BYTES, kernel) * PRI_BYTES, c.pri ? 1 : 0],
-    ['stream table', strtabBytes(c), 1],
-    ['stream table, L2', STRTAB_L2_BYTES, blocksOf(c)],
-    ['context descriptors', cd.table, c.masters],
-    ['context descriptors, leaf', cd.leaf, cd.leaf > 0 ? c.masters : 0],
+  return [
+    { purpose: 'command queue', bytes: queue(c.cmdqs, CMD_BYTES) },
+    { purpose: 'event queue', bytes: queue(c.eventqs, EVENT_BYTES) },
+    { purpose: 'PRI queue', bytes: c.pri ? queue(c.priqs, PRI_BYTES) : 0 },
+    { purpose: 'stream table', bytes: strtabBytes(c) },
+    { purpose: 'stream table, L2', bytes: STRTAB_L2_BYTES, count: hasL2 ? c.stream_blocks : 0 },
+    {
+      times: c.masters,
+      each: [
+        { purpose: 'context descriptors', bytes: cd.table },
+        { purpose: 'context descriptors, leaf', bytes: cd.leaf },
+      ],
+    },
   ];
-  return rows
-    .filter(([, , count]) => count > 0)
-    .map(([purpose, bytes, count]) => ({ purpose, bytes, count, cma: bytes > kernel.pageSize }));
 }
 
 /** The numbers its times rest on, as this device has them. */
 export function parameters(c: Config): DeviceParameter[] {
-  return [
-    {
-      name: 'sync_time',
-      value: c.sync_time,
-      unit: 'ns',
-      class: 'calibrated',
-      source: 'CMD_SYNC on a local queue, 240 ns: 3.5 transfers and execution (June 2020 patch)',
-    },
-    {
-      name: 'sev_time',
-      value: c.sev_time,
-      unit: 'ns',
-      class: 'calibrated',
-      source: 'MSI 280 against SEV 190 ns (Barry Song, 2020), with the queue on the other die',
-    },
-    {
-      name: 'tlbi_time',
-      value: c.tlbi_time,
-      unit: 'ns',
-      class: 'assumed',
-      source: 'one TLBI in the SMMU; no measurement was found',
-    },
-    {
-      name: 'map_time',
-      value: c.map_time,
-      unit: 'ns',
-      class: 'assumed',
-      source: 'IOVA from the CPU cache and one PTE; 200 and 400 ns move no rate by 5 %',
-    },
-    {
-      name: 'unmap_time',
-      value: c.unmap_time,
-      unit: 'ns',
-      class: 'assumed',
-      source: 'one PTE and the IOVA back to the CPU cache, as map_time',
-    },
-    {
-      name: 'retry_time',
-      value: c.retry_time,
-      unit: 'ns',
-      class: 'assumed',
-      source: 'some 30 instructions between two cmpxchg(); 20 ns move no rate by 5 %',
-    },
-    {
-      name: 'mmio_time',
-      value: c.mmio_time,
-      unit: 'ns',
-      class: 'assumed',
-      source: "a line's round trip on the die; asked for only when the queue seems full",
-    },
-  ];
+  return times.map(([name, level, source]) => {
+    return { name, value: c[name], unit: 'ns', class: level, source };
+  });
 }
+
+const times = [
+  [
+    'sync_time',
+    'calibrated',
+    'CMD_SYNC on a local queue, 240 ns: 3.5 transfers and execution (June 2020 patch)',
+  ],
+  [
+    'sev_time',
+    'calibrated',
+    'MSI 280 against SEV 190 ns (Barry Song, 2020), with the queue on the other die',
+  ],
+  ['tlbi_time', 'assumed', 'one TLBI in the SMMU; no measurement was found'],
+  [
+    'map_time',
+    'assumed',
+    'IOVA from the CPU cache and one PTE; 200 and 400 ns move no rate by 5 %',
+  ],
+  ['unmap_time', 'assumed', 'one PTE and the IOVA back to the CPU cache, as map_time'],
+  [
+    'retry_time',
+    'assumed',
+    'some 30 instructions between two cmpxchg(); 20 ns move no rate by 5 %',
+  ],
+  [
+    'mmio_time',
+    'assumed',
+    "a line's round trip on the die; asked for only when the queue seems full",
+  ],
+] as const;

@@ -13,13 +13,14 @@ import {
   CompanionError,
   type CompanionPlace,
   defineDevice,
+  type Field,
   type Numbers,
   type Row,
   words,
 } from '../../model.js';
 import { cpuConfig, smmuCpu } from './smmuCpu.js';
 import * as memory from './smmuMemory.js';
-import { CMD_BYTES, type Config, EVENT_BYTES } from './smmuMemory.js';
+import { CMD_BYTES, type Config } from './smmuMemory.js';
 
 const LINE_BYTES = 64;
 const LINE_CMDS = LINE_BYTES / CMD_BYTES;
@@ -32,26 +33,16 @@ const SYNC = 2;
 /** Tag of the MSI, as its CPU sees it. */
 const MSI = 1;
 
-const fields = [
-  // What the hardware and the kernel say.
+/** Position of `sev` among the values of `completion`. */
+const SEV = 1;
+
+const state = [
+  'handles',
   'pageSize',
-  'cmdqShift',
-  'evtqShift',
-  'priqShift',
-  'queues',
-  'strtabBytes',
-  'blocks',
-  'masters',
-  'cdBytes',
-  'cdLeafBytes',
-  'sev',
-  'cpus',
-  'syncTime',
-  'tlbiTime',
-  'sevTime',
-  // Where it stands. Positions in the command queue count commands and do not wrap.
+  // The handle that is asked for, and its bytes: of a queue, as it was asked for last.
   'handle',
-  'shift',
+  'bytes',
+  // Positions in the command queue count commands and do not wrap.
   'entries',
   'prod',
   'cons',
@@ -59,33 +50,17 @@ const fields = [
   'stopped',
   'removing',
 ] as const;
-type SmmuRow = Row<(typeof fields)[number]>;
+type SmmuRow = Row<Field<typeof memory.config, (typeof state)[number]>>;
 
-/** Handles: the queues, the stream table, L2 tables, then two per master (context descriptors). */
+/** Handles of the command queue, and behind the three queues. */
 const CMDQ = 0;
 const STRTAB = 3;
-const L2 = 4;
 
-/** Bytes of what `handle` is to hold; for a queue as it was asked for last. */
-function sizeOf(row: SmmuRow, handle: number): number {
-  if (handle < STRTAB) return 2 ** row.shift * (handle === 1 ? EVENT_BYTES : CMD_BYTES);
-  if (handle === STRTAB) return row.strtabBytes;
-  if (handle < L2 + row.blocks) return memory.STRTAB_L2_BYTES;
-  return (handle - L2 - row.blocks) % 2 === 0 ? row.cdBytes : row.cdLeafBytes;
-}
-
-function handlesOf(row: SmmuRow): number {
-  return L2 + row.blocks + 2 * row.masters;
-}
-
-/** The next handle that this SMMU uses, from `row.handle` on. */
-function settleOn(row: SmmuRow, handle: number): void {
+/** The next handle that this SMMU uses, from `handle` on. */
+function settleOn(dma: DmaApi, row: SmmuRow, handle: number): void {
   row.handle = handle;
-  if (row.handle === row.queues && row.handle < STRTAB) row.handle = STRTAB;
-  while (row.handle < handlesOf(row) && row.handle >= STRTAB && sizeOf(row, row.handle) === 0) {
-    row.handle++;
-  }
-  row.shift = row.handle === 0 ? row.cmdqShift : row.handle === 1 ? row.evtqShift : row.priqShift;
+  while (row.handle < row.handles && dma.bytes(row.handle) === 0) row.handle++;
+  if (row.handle < row.handles) row.bytes = dma.bytes(row.handle);
 }
 
 /** Position behind the next CMD_SYNC of what has been fetched, or behind all of it. */
@@ -97,23 +72,23 @@ function nextSync(slots: Int32Array, row: SmmuRow): number {
 
 /** One CMD_SYNC has been executed: tells its CPU. */
 function complete(dma: DmaApi, row: SmmuRow, cpu: number): void {
-  if (row.sev === 1) dma.send(cpu, 'SYNCED', row.sevTime);
+  if (row.completion === SEV) dma.send(cpu, 'SYNCED', row.sev_time);
   // A posted write over the command, and the read miss of the CPU that polls it.
   else dma.accessFor(cpu, CMDQ, MSI_BYTES, 2, MSI);
 }
 
 const actions = {
-  beginProbe: (_dma: DmaApi, row: SmmuRow) => settleOn(row, CMDQ),
-  allocate: (dma: DmaApi, row: SmmuRow) => dma.alloc(row.handle, sizeOf(row, row.handle)),
+  beginProbe: (dma: DmaApi, row: SmmuRow) => settleOn(dma, row, CMDQ),
+  allocate: (dma: DmaApi, row: SmmuRow) => dma.alloc(row.handle, row.bytes),
   halveQueue: (_dma: DmaApi, row: SmmuRow) => {
-    row.shift--;
+    row.bytes /= 2;
   },
-  next: (_dma: DmaApi, row: SmmuRow) => {
-    if (row.handle === CMDQ) row.entries = 2 ** row.shift;
-    settleOn(row, row.handle + 1);
+  next: (dma: DmaApi, row: SmmuRow) => {
+    if (row.handle === CMDQ) row.entries = row.bytes / CMD_BYTES;
+    settleOn(dma, row, row.handle + 1);
   },
   beginFree: (_dma: DmaApi, row: SmmuRow) => {
-    row.handle = handlesOf(row) - 1;
+    row.handle = row.handles - 1;
   },
   /** devres lets go in reverse order. */
   freeNext: (dma: DmaApi, row: SmmuRow) => {
@@ -175,9 +150,8 @@ const actions = {
 
 const guards = {
   /** arm_smmu_init_one_queue() gives up once it has asked for less than a page. */
-  canHalve: (_dma: DmaApi, row: SmmuRow) =>
-    row.handle < STRTAB && sizeOf(row, row.handle) >= row.pageSize,
-  hasMore: (_dma: DmaApi, row: SmmuRow) => row.handle < handlesOf(row),
+  canHalve: (_dma: DmaApi, row: SmmuRow) => row.handle < STRTAB && row.bytes >= row.pageSize,
+  hasMore: (_dma: DmaApi, row: SmmuRow) => row.handle < row.handles,
   nothingHeld: (_dma: DmaApi, row: SmmuRow) => row.handle < 0,
   removing: (_dma: DmaApi, row: SmmuRow) => row.removing === 1,
   hasCommands: (_dma: DmaApi, row: SmmuRow) => row.cons < row.prod,
@@ -189,8 +163,8 @@ const delays = {
   execution: (dma: DmaApi, row: SmmuRow) => {
     const slots = dma.slab();
     const end = nextSync(slots, row);
-    const last = slots[(end - 1) % row.entries] >= SYNC ? row.syncTime : row.tlbiTime;
-    return (end - row.cons - 1) * row.tlbiTime + last;
+    const last = slots[(end - 1) % row.entries] >= SYNC ? row.sync_time : row.tlbi_time;
+    return (end - row.cons - 1) * row.tlbi_time + last;
   },
 };
 
@@ -277,11 +251,11 @@ export const machine = smmu.createMachine({
   },
 });
 
-export const smmuv3 = defineDevice<Config, (typeof fields)[number]>({
+export const smmuv3 = defineDevice({
   kind: 'smmuv3',
   summary: 'ARM SMMUv3: queues and tables at probe, CMD_SYNC and TLB invalidation afterwards',
   config: memory.config,
-  fields,
+  state,
   machine,
   actions,
   guards,
@@ -294,26 +268,10 @@ export const smmuv3 = defineDevice<Config, (typeof fields)[number]>({
     REMOVE: { help: 'Unbinds the driver: everything is freed.', numbers: [] },
   },
   behindIommu: false,
-  handles: (c) => L2 + memory.blocksOf(c) + 2 * c.masters,
-  footprint: memory.footprint,
+  memory: memory.memory,
   parameters: memory.parameters,
-  configure(row, c, kernel) {
-    const cd = memory.cdBytes(c);
-    row.pageSize = kernel.pageSize;
-    row.cmdqShift = memory.queueShift(c.cmdqs, CMD_BYTES, kernel);
-    row.evtqShift = memory.queueShift(c.eventqs, EVENT_BYTES, kernel);
-    row.priqShift = memory.queueShift(c.priqs, CMD_BYTES, kernel);
-    row.queues = c.pri ? 3 : 2;
-    row.strtabBytes = memory.strtabBytes(c);
-    row.blocks = memory.blocksOf(c);
-    row.masters = c.masters;
-    row.cdBytes = cd.table;
-    row.cdLeafBytes = cd.leaf;
-    row.sev = c.completion === 'sev' ? 1 : 0;
-    row.cpus = c.cpus;
-    row.syncTime = c.sync_time;
-    row.tlbiTime = c.tlbi_time;
-    row.sevTime = c.sev_time;
+  configure(row, _c, { pageSize }) {
+    row.pageSize = pageSize;
   },
   slab: (c, kernel) => 2 ** memory.queueShift(c.cmdqs, CMD_BYTES, kernel),
   companions: (c, place) =>
