@@ -16,7 +16,7 @@ import type { Arch } from '../mm/boot/reservation.js';
 import { memparse } from '../mm/memparse.js';
 import type { Kernel } from '../mm/release.js';
 import { type CommandLine, parseCmdline } from '../scenario/cmdline.js';
-import type { ReservedMemory } from '../scenario/scenario.js';
+import type { Scenario } from '../scenario/scenario.js';
 import type { RecordedBoot } from './recorded.js';
 
 export interface MachineBoot {
@@ -61,8 +61,13 @@ function withRoom(machine: Machine, overrides: Readonly<Record<string, unknown>>
 }
 
 /** A node of /reserved-memory that says which memory node it may lie on does so by its addresses. */
-function regionOf({ name, size, base, nid, isDefault }: ReservedMemory, machine: Machine): Region {
-  const nodes = machine.nodes.filter((node) => nid === null || node.nid === nid);
+function regionOf(
+  name: string,
+  keys: Scenario['reserved_memory'][string],
+  machine: Machine,
+): Region {
+  const { size, base = null, node, default: isDefault = false } = keys;
+  const nodes = machine.nodes.filter(({ nid }) => node === undefined || nid === node);
   const ranges = nodes.flatMap(({ memory }) => memory.map(([start, end]): Range => [start, end]));
   return { name, size, base, ranges, isDefault };
 }
@@ -77,16 +82,14 @@ export function machineBoot(
   kernel: Kernel,
   {
     cmdline,
-    config: overrides,
-    reservedMemory = [],
-  }: {
-    cmdline: string;
-    config?: Readonly<Record<string, unknown>>;
-    reservedMemory?: readonly ReservedMemory[];
+    config: given = {},
+    reserved_memory: regions = {},
+  }: Partial<Pick<Scenario, 'reserved_memory'>> & {
+    readonly cmdline: string;
+    readonly config?: Readonly<Record<string, unknown>>;
   },
 ): MachineBoot {
   const { arch, pageSize } = machine;
-  const given = overrides ?? {};
   const base = kconfigOf(kernel.release, kernel.reservation, arch, given);
   const { config, notes } = withRoom(machine, given, base);
   const commandLine = parseCmdline(cmdline, kernel, config, arch);
@@ -114,7 +117,7 @@ export function machineBoot(
     })),
     numaInit: { ranges, nodeData: nodeData[arch] },
     takesStructPages: true,
-    regions: reservedMemory.map((one) => regionOf(one, machine)),
+    regions: Object.entries(regions).map(([name, keys]) => regionOf(name, keys, machine)),
     log: commandLine.log,
     fatal: commandLine.fatal,
   };

@@ -6,7 +6,7 @@
  */
 
 import { z } from 'zod';
-import { found } from '../devices/parts/keys.js';
+import { found } from '../machine/values.js';
 import { InputError } from '../trace/read/input.js';
 
 /** Physical addresses have 52 bits. */

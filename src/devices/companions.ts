@@ -36,10 +36,11 @@ export function withCompanions(
     const first = all.length;
     all[owner] = { ...device, peers: companions.map((_, i) => first + i) };
     for (const [i, { kind, nid, config }] of companions.entries()) {
-      const { startNs, maskBits } = device;
+      const { declaration, start, mask } = device;
       const name = `${device.name}/${kind}${i}`;
       const peers = [owner];
-      all.push({ name, kind, nid, numaNode: nid, startNs, maskBits, config, peers, owner });
+      const place = { nid, numaNode: nid };
+      all.push({ name, declaration, kind, ...place, start, mask, config, peers, owner });
     }
   }
   return all;

@@ -9,6 +9,7 @@
 import type { AnyStateMachine } from 'xstate';
 import type { z } from 'zod';
 import type { Statistic } from '../sim/statistics.js';
+import type { DeviceKeys } from './deviceKeys.js';
 import type { DmaApi } from './dmaApi.js';
 import type { MemoryList } from './memory.js';
 
@@ -180,28 +181,23 @@ export interface Companion {
   readonly config: unknown;
 }
 
-/** One device of a scenario. */
-export interface PlannedDevice {
+/** One device of a plan: the keys every device has, and what they mean on this machine. */
+export interface PlannedDevice
+  extends Readonly<Omit<DeviceKeys, 'node' | 'count' | 'numa_node' | 'area'>> {
+  /** `nic0`, or `nic0@2`, `nic0@2.1` of a declaration that makes several. */
   readonly name: string;
-  readonly kind: string;
+  /** Key under `devices:`. */
+  readonly declaration: string;
   /** Node it is plugged into. */
   readonly nid: number;
   /** Its numa_node attribute, dev_to_node(dev); -1: none. */
   readonly numaNode: number;
-  /** When it is probed, ns. */
-  readonly startNs: number;
-  /** Bits of its coherent DMA mask. */
-  readonly maskBits: number;
-  /** Index of dev->cma_area; none unless given. */
+  /** Name of its own CMA area, and its index once the kernel has booted; none unless given. */
+  readonly areaName?: string;
   readonly area?: number;
-  /**
-   * What stands between it and memory: dma-direct without an IOMMU or in passthrough, dma-iommu when
-   * translated. Direct unless given.
-   */
-  readonly iommu?: 'direct' | 'passthrough' | 'translated';
   /** Node of the IOMMU's own memory, its page tables among it; the device's unless given. */
   readonly smmuNode?: number;
-  /** Parsed by its model's schema. */
+  /** As its model's schema returned it; devices of one declaration share the object. */
   readonly config: unknown;
   /** Positions in the plan of the devices it speaks to. */
   readonly peers?: readonly number[];

@@ -6,7 +6,8 @@
  */
 
 import { checkMachine, MachineError } from './check.js';
-import { type MachineKeys, perNode } from './custom.js';
+import { perNode } from './custom.js';
+import type { MachineKeys } from './keys.js';
 import type { Machine, MachineNode, Parameter } from './machine.js';
 import { presetMachine } from './preset.js';
 import { presets } from './presets.js';

@@ -8,39 +8,10 @@
  */
 
 import { checkMachine, MachineError, nodesMax } from './check.js';
+import type { MachineKeys } from './keys.js';
 import type { Machine, MachineNode, Parameter } from './machine.js';
 
-/** The keys of `machine:` in a scenario, numbers in base units (bytes, ns, GB/s). */
-export interface MachineKeys {
-  readonly name?: string | undefined;
-  readonly arch?: Machine['arch'] | undefined;
-  readonly page?: number | undefined;
-  readonly nodes?: number | readonly NodeKeys[] | undefined;
-  readonly memory?: number | readonly number[] | undefined;
-  readonly cpus?: number | readonly number[] | undefined;
-  readonly distance?: readonly (readonly number[])[] | undefined;
-  readonly latency?: readonly (readonly number[])[] | undefined;
-  readonly on_die?: number | undefined;
-  readonly bandwidth?: number | readonly number[] | undefined;
-  readonly link_bandwidth?: number | readonly number[] | undefined;
-  readonly chassis?: ChassisKeys | undefined;
-}
-
-export interface NodeKeys {
-  readonly nid?: number | undefined;
-  /** Bytes, or half-open byte ranges. */
-  readonly memory?: number | readonly (readonly [start: number, end: number])[] | undefined;
-  readonly cpus?: number | undefined;
-  readonly online?: boolean | undefined;
-}
-
-export interface ChassisKeys {
-  readonly count: number;
-  /** Nodes in each chassis. */
-  readonly nodes: number;
-  /** One way between two chassis, in ns. */
-  readonly link: number;
-}
+type NodeKeys = Exclude<MachineKeys['nodes'], number | undefined>[number];
 
 const GiB = 2 ** 30;
 const defaults = { memory: 4 * GiB, cpus: 16, onDie: 60, bandwidth: 40 };

@@ -222,7 +222,7 @@ export class ContigRange {
    * let go meanwhile cost the wait for it.
    */
   #drawPin(area: cma.CmaArea, reached: number, row: number): number {
-    const { pinned, pinNs } = this.#movable.pressureOf(area.nid);
+    const { pinned, pin: pinNs } = this.#movable.pressureOf(area.nid);
     if (pinned === 0 || pinNs === 0 || reached === 0) return NOTHING;
     const patience = TRIES * this.#wiring.costs.migrateRetry;
     const outlasts = Math.exp(-patience / pinNs);
@@ -241,7 +241,7 @@ export class ContigRange {
   /** A page outlasted all tries: how much longer it stays does not depend on how long it has. */
   #remember(loop: Loop, area: cma.CmaArea, row: number): void {
     const page = this.#inFlight.rows[row + ticket.stuck];
-    const { pinNs } = this.#movable.pressureOf(area.nid);
+    const { pin: pinNs } = this.#movable.pressureOf(area.nid);
     this.#pins[area.index] ??= [];
     const pins = this.#pins[area.index];
     if (pinNs === 0 || pins.some((pin) => pin.page === page)) return;

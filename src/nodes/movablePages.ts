@@ -9,27 +9,31 @@
  */
 import { type CmaArea, cmaUsed } from '../mm/alloc/cma.js';
 import { cmaDrift, cmaShare } from '../mm/alloc/movable.js';
+import { Bytes, type Nid, Ns } from '../mm/units.js';
 import type { Wiring } from './wiring.js';
 import type { Taken, Zones } from './zones.js';
 
 /** What programs of a node do, for the whole run. */
 export interface MovablePressure {
-  readonly nid: number;
-  /** Pages they want. */
-  readonly pages: number;
+  readonly nid: Nid;
+  /** Memory they want, in whole pages. */
+  readonly movable: Bytes;
   /** Share of the node's CMA pages they hold at the start, 0 to 1; null: what the kernel's rule yields. */
-  readonly cmaShare: number | null;
+  readonly cma: number | null;
   /** Share of the pages that is clean page cache: dropped, not copied. */
   readonly clean: number;
-  /** Mean time until a page has been freed and asked for anew, ns; 0: never. */
-  readonly renewNs: number;
-  /** Share of the pages that is pinned at any time, and for how long on average, ns. */
+  /** Mean time until a page has been freed and asked for anew; 0: never. */
+  readonly renew: Ns;
+  /** Share of the pages that is pinned at any time, and for how long on average. */
   readonly pinned: number;
-  readonly pinNs: number;
+  readonly pin: Ns;
 }
 
 interface NodeState {
-  readonly pressure: MovablePressure;
+  readonly pressure: Omit<MovablePressure, 'nid'>;
+  readonly nid: number;
+  /** Pages that programs want. */
+  readonly pages: number;
   /** Blocks outside CMA areas. */
   readonly held: Taken[];
   heldPages: number;
@@ -38,12 +42,12 @@ interface NodeState {
 }
 
 const idle: Omit<MovablePressure, 'nid'> = {
-  pages: 0,
-  cmaShare: null,
+  movable: Bytes(0),
+  cma: null,
   clean: 0,
-  renewNs: 0,
+  renew: Ns(0),
   pinned: 0,
-  pinNs: 0,
+  pin: Ns(0),
 };
 
 export class Movable {
@@ -71,8 +75,9 @@ export class Movable {
 
   /** Fills the memory of a node of this shard as its programs have it at the start. */
   begin(pressure: MovablePressure): void {
-    const { nid, pages, cmaShare: share } = pressure;
-    const node: NodeState = { pressure, held: [], heldPages: 0, settled: 0 };
+    const { nid, movable, cma: share } = pressure;
+    const pages = Math.floor(movable / 2 ** this.#wiring.layout.pageShift);
+    const node: NodeState = { pressure, nid, pages, held: [], heldPages: 0, settled: 0 };
     this.#nodes.set(nid, node);
     const wanted = Math.min(pages, this.#room(nid, 'low'));
     if (share === null) {
@@ -99,9 +104,9 @@ export class Movable {
     if (!node) return;
     // kswapd: free CMA pages do not count.
     this.#reclaim(node, this.#zones.mark(nid, 'low') - this.#zones.freeOther(nid));
-    if (node.pressure.renewNs === 0) return;
-    const { pages, renewNs } = node.pressure;
-    const perNs = pages / renewNs;
+    const { pages, pressure } = node;
+    if (pressure.renew === 0) return;
+    const perNs = pages / pressure.renew;
     const renewed = Math.floor((now - node.settled) * perNs);
     if (renewed < 1) return;
     node.settled += renewed / perNs;
@@ -124,7 +129,7 @@ export class Movable {
   targets(nid: number, pages: number): number {
     let node = this.#nodes.get(nid);
     if (!node) {
-      node = { pressure: { nid, ...idle }, held: [], heldPages: 0, settled: 0 };
+      node = { pressure: idle, nid, pages: 0, held: [], heldPages: 0, settled: 0 };
       this.#nodes.set(nid, node);
     }
     const room = this.#room(nid, 'min');
@@ -145,13 +150,13 @@ export class Movable {
     const clean = Math.floor(node.heldPages * node.pressure.clean);
     const dropped = Math.max(0, Math.min(pages, clean));
     if (dropped === 0) return 0;
-    this.#zones.drop(node.pressure.nid, dropped, node.held);
+    this.#zones.drop(node.nid, dropped, node.held);
     node.heldPages -= dropped;
     return dropped;
   }
 
   #place(node: NodeState, pages: number): void {
-    const { nid } = node.pressure;
+    const { nid } = node;
     const freeOther = this.#zones.freeOther(nid);
     const rule = this.#wiring.rules.movableUsesCma;
     const inAreas = cmaShare(rule, pages, this.#freeCma(nid), freeOther);
@@ -160,7 +165,7 @@ export class Movable {
   }
 
   #drift(node: NodeState, renewed: number): void {
-    const { nid } = node.pressure;
+    const { nid } = node;
     const drift = cmaDrift(this.#wiring.rules.movableUsesCma, renewed, {
       borrowed: this.#borrowedOn(nid),
       other: node.heldPages,

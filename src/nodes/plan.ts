@@ -17,33 +17,8 @@ import type { Observe } from './observers.js';
 import type { RunRecorder } from './recorder.js';
 import type { ReleaseRules } from './rules.js';
 import type { TimedReplay } from './timed.js';
+import type { TimelineEntry } from './timeline.js';
 import type { Wiring } from './wiring.js';
-
-/** Something that happens to a device at a time, in ns: its attribute is written, or it gets an event. */
-export type DeviceDisturbance =
-  | {
-      readonly at: number;
-      readonly do: 'write';
-      readonly device: number;
-      readonly numaNode: number;
-    }
-  | {
-      readonly at: number;
-      readonly do: 'send';
-      readonly device: number;
-      readonly event: string;
-      readonly numbers: readonly number[];
-    };
-
-/** Memory of a node that is taken away, or given back. */
-export interface MemoryDisturbance {
-  readonly at: number;
-  readonly do: 'take' | 'give';
-  readonly nid: number;
-  readonly pages: number;
-}
-
-export type Disturbance = DeviceDisturbance | MemoryDisturbance;
 
 /** Operations that are issued when the one before has settled. */
 export interface SerialReplay {
@@ -72,7 +47,7 @@ export interface Plan {
   /** Per device: which declaration of the scenario made it, counted from 0. */
   readonly declarations: readonly number[];
   readonly interpreted: boolean;
-  readonly timeline: readonly Disturbance[];
+  readonly timeline: readonly TimelineEntry[];
   /** Movable pages of programs, at most once per node. */
   readonly pressure: readonly MovablePressure[];
   /**

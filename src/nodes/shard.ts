@@ -8,7 +8,6 @@ import { deviceModels } from '../devices/registry.js';
 import type { Behaviour, BuildShard, Loop, ShardModel } from '../sim/model.js';
 import { Streams } from '../sim/random.js';
 import { Recorder, type Sample } from '../sim/statistics.js';
-import { GIVE_MEMORY, memory, TAKE_MEMORY } from '../wire/messages.js';
 import { type AreaEnd, Areas } from './areas.js';
 import { Bulk } from './bulk.js';
 import { Lines } from './cacheLines.js';
@@ -18,17 +17,11 @@ import { Movable } from './movablePages.js';
 import { Node } from './node.js';
 import { Observer } from './observer.js';
 import { type Observed, observersOf } from './observers.js';
-import {
-  actorNumbers,
-  type Disturbance,
-  environmentOf,
-  type Plan,
-  statisticActors,
-  wiringOf,
-} from './plan.js';
+import { actorNumbers, environmentOf, type Plan, statisticActors, wiringOf } from './plan.js';
 import { RunRecorder } from './recorder.js';
 import { Replayer } from './replayer.js';
 import { RequestStatistics } from './requestStatistics.js';
+import { schedule } from './timeline.js';
 import { TraceReplayer } from './traceReplayer.js';
 import type { Wiring } from './wiring.js';
 import { type ZoneEnd, Zones } from './zones.js';
@@ -62,6 +55,7 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
   const wiring = wiringOf(plan, new RunRecorder([statistics, ...watching.observers]));
   const numbers = actorNumbers(plan);
   const owns = (actor: number): boolean => shard.owns(wiring.place[actor]);
+  const ownsDevice = (device: number): boolean => owns(numbers.firstDevice + device);
   const streams = new Streams(plan.seed);
   const zones = new Zones(wiring, owns, plan.watermarks);
   const controllers = new Controllers(wiring, plan.machine);
@@ -78,7 +72,7 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
   const host = new DeviceHost({
     planned: plan.devices,
     firstActor: numbers.firstDevice,
-    owns: (device) => owns(numbers.firstDevice + device),
+    owns: ownsDevice,
     models: deviceModels(),
     environment: environmentOf(plan),
     wiring: hostWiring(wiring, plan.machine.onDie),
@@ -103,7 +97,7 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
     behaviourOf,
     behaviours,
     start(loop: Loop): void {
-      for (const entry of plan.timeline) disturb(loop, entry, { plan, wiring, host, owns });
+      for (const entry of plan.timeline) schedule(loop, entry, { wiring, host, owns, ownsDevice });
       host.start(loop);
       loop.actor = numbers.replayer;
       replayer?.run(loop);
@@ -130,25 +124,6 @@ function replayerOf(
   if (replay === null) return null;
   if ('held' in replay) return new TraceReplayer(wiring, replay, actor);
   return new Replayer(wiring, replay.operations, replay.cpuNode);
-}
-
-/** The actor that an event of the timeline befalls posts it to itself, on the shard that owns it. */
-function disturb(
-  loop: Loop,
-  entry: Disturbance,
-  run: { plan: Plan; wiring: Wiring; host: DeviceHost; owns(actor: number): boolean },
-): void {
-  if ('nid' in entry) {
-    const node = run.wiring.nodeOf[entry.nid];
-    if (!run.owns(node)) return;
-    loop.actor = node;
-    const at = loop.post(node, entry.at, entry.do === 'take' ? TAKE_MEMORY : GIVE_MEMORY);
-    loop.out[at + memory.pages] = entry.pages;
-    return;
-  }
-  if (!run.owns(actorNumbers(run.plan).firstDevice + entry.device)) return;
-  if (entry.do === 'write') run.host.scheduleSetNode(loop, entry.device, entry.at, entry.numaNode);
-  else run.host.schedule(loop, entry.device, entry.at, entry.event, entry.numbers);
 }
 
 /** Order of what one entry above the last level maps: 2 MiB with 4 KiB pages, 512 MiB with 64 KiB. */

@@ -7,7 +7,7 @@ import type { PlannedDevice } from '../devices/model.js';
 import { deviceModel } from '../devices/registry.js';
 import type { MemoryLayout } from '../mm/layout.js';
 import type { CommandLine } from '../scenario/cmdline.js';
-import type { Scenario, ScenarioDevice } from '../scenario/scenario.js';
+import type { Scenario } from '../scenario/scenario.js';
 
 /** A device names an area that no kernel with this command line has. */
 export class NoSuchArea extends Error {}
@@ -19,22 +19,21 @@ export function plannedDevices(
   commandLine: CommandLine,
 ): PlannedDevice[] {
   return scenario.devices.map((device) => {
-    const { iommu: _, ...rest } = device;
     const area = ownArea(device, scenario, layout);
-    return { ...rest, ...area, ...iommuOf(device, scenario, commandLine) };
+    return { ...device, ...area, ...iommuOf(device, scenario, commandLine) };
   });
 }
 
 function ownArea(
-  device: ScenarioDevice,
-  { reservedMemory }: Scenario,
+  device: PlannedDevice,
+  { reserved_memory: regions }: Scenario,
   { areas }: MemoryLayout,
 ): Pick<PlannedDevice, 'area'> {
   if (device.areaName === undefined) return {};
   const area = areas.findIndex(({ name }) => name === device.areaName);
   if (area >= 0) return { area };
   // of_reserved_mem_device_init() fails, and drivers go on without an area of their own.
-  if (reservedMemory.some(({ name }) => name === device.areaName)) return {};
+  if (Object.hasOwn(regions, device.areaName)) return {};
   const names = areas.map(({ name }) => name).join(', ') || 'none';
   const what = `devices.${device.declaration}.area: ${device.areaName} is not reserved`;
   throw new NoSuchArea(`${what}, expected one of ${names}`);
@@ -45,7 +44,7 @@ function ownArea(
  * otherwise.
  */
 function iommuOf(
-  device: ScenarioDevice,
+  device: PlannedDevice,
   { machine, devices }: Scenario,
   { iommuPassthrough, others }: CommandLine,
 ): Pick<PlannedDevice, 'iommu' | 'smmuNode'> {

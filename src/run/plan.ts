@@ -14,12 +14,11 @@ import type { Kconfig } from '../mm/boot/kconfig.js';
 import { fallbackOrders } from '../mm/boot/zonelist.js';
 import type { MemoryLayout } from '../mm/layout.js';
 import { type Kernel, kernelOf, type Release } from '../mm/release.js';
-import type { MovablePressure } from '../nodes/movablePages.js';
 import type { Observe } from '../nodes/observers.js';
-import type { Disturbance, Plan } from '../nodes/plan.js';
+import type { Plan } from '../nodes/plan.js';
 import { releaseRules } from '../nodes/rules.js';
 import type { CommandLine } from '../scenario/cmdline.js';
-import type { Pressure, Scenario, TimelineEntry } from '../scenario/scenario.js';
+import type { Scenario } from '../scenario/scenario.js';
 import { NoSuchArea, plannedDevices } from './devicePlan.js';
 
 export interface PlannedRun {
@@ -49,7 +48,6 @@ export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
   const booted = machineBoot(machine, kernel, scenario);
   const { plan, report, notes } = bootedPlan(machine, kernel, booted);
   const { layout } = plan;
-  const pageSize = machine.pageSize;
   return {
     report,
     notes: [...notes, ...tooLate(scenario)],
@@ -62,8 +60,8 @@ export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
       devices: devicesOf(scenario, layout, booted.commandLine),
       declarations: declarationsOf(scenario).numbers,
       interpreted: options.interpreted,
-      timeline: scenario.timeline.flatMap((entry) => disturbances(entry, pageSize)),
-      pressure: scenario.pressure.map((entry) => movablePressure(entry, pageSize)),
+      timeline: scenario.timeline,
+      pressure: scenario.pressure,
       replay: null,
       observe: options.observe ?? {},
       keepsZones: options.keepsZones ?? false,
@@ -81,8 +79,8 @@ function tooLate({ timeline, devices, stopNs }: Scenario): string[] {
       .filter(({ at }) => at > stopNs)
       .map((entry) => late(`timeline: ${entry.do}`, entry.at)),
     ...devices
-      .filter(({ startNs }) => startNs > stopNs)
-      .map(({ name, startNs }) => late(`${name}: probe`, startNs)),
+      .filter(({ start }) => start > stopNs)
+      .map(({ name, start }) => late(`${name}: probe`, start)),
   ];
 }
 
@@ -179,32 +177,5 @@ function devicesOf(
     return withCompanions(devices, deviceModels(), cpuNodesOf(scenario.machine));
   } catch (error) {
     throw error instanceof NoSuchArea ? new BootFailed(error.message) : error;
-  }
-}
-
-function movablePressure(entry: Pressure, pageSize: number): MovablePressure {
-  const { nid, movable, cma: cmaShare, clean, pinned, renewNs, pinNs } = entry;
-  const pages = Math.floor(movable / pageSize);
-  return { nid, pages, cmaShare, clean, pinned, renewNs, pinNs };
-}
-
-function disturbances(entry: TimelineEntry, pageSize: number): Disturbance[] {
-  switch (entry.do) {
-    case 'write':
-      return entry.devices.map((device) => ({
-        at: entry.at,
-        do: 'write',
-        device,
-        numaNode: entry.numaNode,
-      }));
-    case 'send': {
-      const { at, event, numbers } = entry;
-      return entry.devices.map((device) => ({ at, do: 'send', device, event, numbers }));
-    }
-    case 'take':
-    case 'give':
-      return [
-        { at: entry.at, do: entry.do, nid: entry.nid, pages: Math.ceil(entry.size / pageSize) },
-      ];
   }
 }

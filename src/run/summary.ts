@@ -3,9 +3,10 @@
  * declaration, where every device's memory came from, and whether the scenario's expectations hold.
  */
 
+import type { PlannedDevice } from '../devices/model.js';
 import { judge, type Lookup, type Measure, namesIn } from '../scenario/expect.js';
 import { type AreaColumn, areaColumns, counterNames, splits } from '../scenario/names.js';
-import type { Expectation, ScenarioDevice } from '../scenario/scenario.js';
+import type { Expectation } from '../scenario/scenario.js';
 import { mergeSamples, type Sample, summarize } from '../sim/statistics.js';
 import type {
   AreaResult,
@@ -83,7 +84,7 @@ function bySource(count: (source: (typeof sources)[number]) => number): Placed {
 
 /** Where each device's requests were served from, in the order of the scenario. */
 export function deviceResults(
-  devices: readonly ScenarioDevice[],
+  devices: readonly PlannedDevice[],
   stats: readonly StatResult[],
   states: readonly string[] = [],
 ): DeviceResult[] {

@@ -7,6 +7,7 @@
  * holds the histogram; the areas' peaks stay those of the whole run.
  */
 
+import { Ns } from '../mm/units.js';
 import type { Scenario } from '../scenario/scenario.js';
 import type { RunResult, StatResult } from './result.js';
 import { simulate } from './simulate.js';
@@ -18,7 +19,7 @@ const inline = { shards: 1, inline: true } as const;
 export async function simulateFrom(scenario: Scenario, warmupNs: number): Promise<RunResult> {
   const whole = await simulate(scenario, inline);
   if (warmupNs <= 0) return whole;
-  const stopNs = Math.min(warmupNs, scenario.stopNs);
+  const stopNs = Ns(Math.min(warmupNs, scenario.stopNs));
   const begin = await simulate({ ...scenario, stopNs, expect: [] }, inline);
   const stats = without(whole.stats, begin.stats);
   const states = whole.devices.map(({ state }) => state);

@@ -16,7 +16,7 @@ import {
   parseAllDocuments,
   Scalar,
 } from 'yaml';
-import { found } from '../devices/parts/keys.js';
+import { found } from '../machine/values.js';
 import { type Place, ScenarioError } from './error.js';
 import { checkStructure, type Fail, inlineAliases } from './structure.js';
 

@@ -3,7 +3,7 @@
  */
 
 import { z } from 'zod';
-import { found } from '../devices/parts/keys.js';
+import { found } from '../machine/values.js';
 import type { Source } from './document.js';
 import type { ScenarioError } from './error.js';
 import { didYouMean } from './suggest.js';

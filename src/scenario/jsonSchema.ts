@@ -4,8 +4,9 @@
  */
 
 import { z } from 'zod';
+import { deviceKeys } from '../devices/deviceKeys.js';
 import { deviceModels } from '../devices/registry.js';
-import { deviceKeys, scenarioKeys } from './schema.js';
+import { scenarioKeys } from './schema.js';
 
 /** As much of it as is read here. */
 export interface JsonSchema {

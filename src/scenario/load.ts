@@ -10,7 +10,8 @@ import { basename, dirname, extname, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { changedPreset } from '../machine/change.js';
 import { MachineError } from '../machine/check.js';
-import { customMachine, type MachineKeys } from '../machine/custom.js';
+import { customMachine } from '../machine/custom.js';
+import { type MachineKeys, machineKeys } from '../machine/keys.js';
 import type { Machine } from '../machine/machine.js';
 import { presetMachine } from '../machine/preset.js';
 import { presets } from '../machine/presets.js';
@@ -21,15 +22,15 @@ import { loadModules } from './modules.js';
 import {
   checkConfig,
   checkPolicy,
+  checkReservedMemory,
   expandDevices,
   resolveExpect,
   resolveKernel,
   resolvePressure,
-  resolveReservedMemory,
   resolveTimeline,
 } from './resolve.js';
 import type { Scenario } from './scenario.js';
-import { type MachineDocument, machineKeys, type ScenarioKeys, scenarioKeys } from './schema.js';
+import { type ScenarioKeys, scenarioKeys } from './schema.js';
 import { nearest } from './suggest.js';
 
 export type { Override } from './document.js';
@@ -87,33 +88,29 @@ function resolved(source: Source, name: string): Scenario {
   const kernel = resolveKernel(source, keys);
   checkPolicy(source, kernel.policy, machine.pageSize);
   checkConfig(source, { keys, kernel, machine });
-  const modules = loadModules(source, keys.modules ?? []);
+  const modules = loadModules(source, keys.modules);
   const devices = expandDevices(source, keys, machine);
-  const cost = defined(keys.cost ?? {});
+  checkReservedMemory(source, keys, machine);
+  const { stop: stopNs, ...rest } = keys;
   return {
+    ...rest,
     name,
-    title: keys.title ?? '',
     kernel: kernel.release.id,
     policy: kernel.policy.id,
     policyRow: kernel.policy,
-    config: keys.config ?? {},
-    machine: { ...machine, cost },
-    cost,
-    cmdline: keys.cmdline ?? '',
-    reservedMemory: resolveReservedMemory(source, { keys, machine }),
+    machine: { ...machine, cost: keys.cost },
     modules,
     devices,
     timeline: resolveTimeline(source, { keys, machine, devices }),
-    pressure: resolvePressure(source, { keys, machine }),
-    seed: keys.seed ?? 1,
-    stopNs: keys.stop ?? 10e6,
+    pressure: resolvePressure(source, keys, machine),
+    stopNs,
     expect: resolveExpect(source, { keys, devices }),
     document: inSchemaOrder({
       ...data,
       kernel: kernel.release.id,
       policy: typeof keys.policy === 'object' ? keys.policy : kernel.policy.id,
       machine: document,
-      seed: keys.seed ?? 1,
+      seed: keys.seed,
       stop: data.stop ?? stopDefault,
     }),
   };
@@ -122,11 +119,6 @@ function resolved(source: Source, name: string): Scenario {
 function inSchemaOrder(document: Record<string, unknown>): Record<string, unknown> {
   const keys = Object.keys(scenarioKeys.shape).filter((key) => document[key] !== undefined);
   return Object.fromEntries(keys.map((key) => [key, document[key]]));
-}
-
-function defined(costs: Readonly<Record<string, number | undefined>>): Record<string, number> {
-  const entries = Object.entries(costs).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as Record<string, number>;
 }
 
 /** The machine, and its keys as the resolved document states them: a file's stand in its place. */
@@ -167,10 +159,10 @@ function machineFile(source: Source, path: string): { machine: Machine; document
   return { machine: buildMachine(own!, [], parsed.data), document };
 }
 
-function buildMachine(source: Source, root: readonly string[], keys: MachineDocument): Machine {
+function buildMachine(source: Source, root: readonly string[], keys: MachineKeys): Machine {
   const { preset, ...own } = keys;
   try {
-    return preset === undefined ? customMachine(own as MachineKeys) : changedPreset(preset, own);
+    return preset === undefined ? customMachine(own) : changedPreset(preset, own);
   } catch (error) {
     if (!(error instanceof MachineError)) throw error;
     throw source.error([...root, ...error.path], error.message);

@@ -5,10 +5,10 @@
 // Loading them declares the statistics that every device and every request has.
 import '../nodes/requestStatistics.js';
 import '../devices/host/host.js';
+import type { PlannedDevice } from '../devices/model.js';
 import { deviceModels } from '../devices/registry.js';
 import { declaredStatistics } from '../sim/statistics.js';
 import { type Expression, namesIn } from './expect.js';
-import type { ScenarioDevice } from './scenario.js';
 import { didYouMean, nearest } from './suggest.js';
 
 /** Columns of an area, as reports and /sys/kernel/mm/cma spell them. */
@@ -50,7 +50,7 @@ function statisticNames(): Set<string> {
 /** The first name that no run of these devices can have, in words; undefined if all are known. */
 export function unknownName(
   expression: Expression,
-  devices: readonly ScenarioDevice[],
+  devices: readonly PlannedDevice[],
 ): string | undefined {
   const statistics = statisticNames();
   const actors = new Set(devices.flatMap(({ name, declaration }) => [name, declaration]));

@@ -4,25 +4,23 @@
  */
 
 import { cpuNodesOf, withCompanions } from '../devices/companions.js';
-import { CompanionError, type DeviceModel } from '../devices/model.js';
+import { type DeviceKeys, deviceKeys } from '../devices/deviceKeys.js';
+import { CompanionError, type DeviceModel, type PlannedDevice } from '../devices/model.js';
 import { deviceModel, deviceModels } from '../devices/registry.js';
 import type { Machine } from '../machine/machine.js';
 import { kconfigOf, kconfigSymbols } from '../mm/boot/kconfig.js';
 import { lowerPolicy, PolicyError, type PolicyRow, policies } from '../mm/policy.js';
 import { type Kernel, kernelOf, releases } from '../mm/release.js';
+import { Bytes, Nid, Ns } from '../mm/units.js';
+import type { MovablePressure } from '../nodes/movablePages.js';
+import type { TimelineEntry } from '../nodes/timeline.js';
 import type { Source } from './document.js';
 import { placeText } from './error.js';
 import { type Expression, ExpressionError, parseExpression } from './expect.js';
 import { explain } from './explain.js';
 import { unknownName } from './names.js';
-import type {
-  Expectation,
-  Pressure,
-  ReservedMemory,
-  ScenarioDevice,
-  TimelineEntry,
-} from './scenario.js';
-import { type DeviceKeys, deviceKeys, type PressureKeys, type ScenarioKeys } from './schema.js';
+import type { Expectation } from './scenario.js';
+import type { ScenarioKeys } from './schema.js';
 import { didYouMean } from './suggest.js';
 
 /** Kernel ids `--kernel` takes: releases, and policies that name the release they sit on. */
@@ -53,7 +51,7 @@ export function checkConfig(
   { keys, kernel, machine }: { keys: ScenarioKeys; kernel: Kernel; machine: Machine },
 ): void {
   const nidMax = machine.nodes.at(-1)!.nid;
-  for (const [symbol, value] of Object.entries(keys.config ?? {})) {
+  for (const [symbol, value] of Object.entries(keys.config)) {
     if (!kconfigSymbols.includes(symbol.replace(/^CONFIG_/, ''))) {
       const message = `no symbol of the model, ${didYouMean(symbol, kconfigSymbols)}`;
       throw source.error(['config', symbol], message, { key: true });
@@ -93,39 +91,44 @@ export function expandDevices(
   source: Source,
   keys: ScenarioKeys,
   machine: Machine,
-): ScenarioDevice[] {
-  const list: ScenarioDevice[] = [];
-  for (const [declaration, device] of Object.entries(keys.devices ?? {})) {
-    const model = modelOf(source, ['devices', declaration, 'kind'], device.kind);
-    const config = ownKeys(source, { declaration, device, model });
-    const nids = deviceNodes(source, { declaration, device, machine });
-    const several = device.node === 'all' || Array.isArray(device.node);
-    const count = device.count ?? 1;
-    const numaNode = attribute(source, { declaration, device, machine });
-    for (const nid of nids) {
-      for (let k = 0; k < count; k++) {
+): PlannedDevice[] {
+  const list = Object.entries(keys.devices).flatMap(([declaration, given]): PlannedDevice[] => {
+    const model = modelOf(source, ['devices', declaration, 'kind'], given.kind);
+    const [device, own] = divided(given);
+    const config = ownKeys(source, { declaration, own, model });
+    const { node, count, numa_node: numaNode, area, ...common } = device;
+    checkAttribute(source, { path: ['devices', declaration, 'numa_node'], nid: numaNode, machine });
+    return deviceNodes(source, { declaration, node, machine }).flatMap((nid) =>
+      Array.from({ length: count }, (_, k): PlannedDevice => {
+        const several = node === 'all' || Array.isArray(node) || count > 1;
         const index = count > 1 ? `.${k}` : '';
-        list.push({
-          name: several || count > 1 ? `${declaration}@${nid}${index}` : declaration,
+        return {
+          ...common,
+          name: several ? `${declaration}@${nid}${index}` : declaration,
           declaration,
-          kind: device.kind,
           nid,
           numaNode: numaNode ?? nid,
-          startNs: device.start ?? 0,
-          maskBits: device.mask ?? 64,
-          ...(device.area === undefined ? {} : { areaName: device.area }),
-          ...(device.iommu === undefined ? {} : { iommu: device.iommu }),
+          ...(area === undefined ? {} : { areaName: area }),
           config,
-        });
-      }
-    }
-  }
+        };
+      }),
+    );
+  });
   checkCompanions(source, list, machine);
   return list;
 }
 
+/** The keys every device has, and those of its kind. */
+function divided(given: ScenarioKeys['devices'][string]): [DeviceKeys, Record<string, unknown>] {
+  const entries = Object.entries(given);
+  const common = entries.filter(([key]) => key in deviceKeys.shape);
+  const own = entries.filter(([key]) => !(key in deviceKeys.shape));
+  // They are the keys that the schema has read, without those it has let through.
+  return [Object.fromEntries(common) as DeviceKeys, Object.fromEntries(own)];
+}
+
 /** Throws unless the machine has room for what the devices bring with them. */
-function checkCompanions(source: Source, list: readonly ScenarioDevice[], machine: Machine): void {
+function checkCompanions(source: Source, list: readonly PlannedDevice[], machine: Machine): void {
   for (const device of list) {
     try {
       withCompanions([device], deviceModels(), cpuNodesOf(machine));
@@ -143,19 +146,17 @@ function modelOf(source: Source, path: readonly string[], kind: string): DeviceM
   throw source.error(path, `${kind} is not known, ${didYouMean(kind, known)}`);
 }
 
-/** The keys of the kind, without those every device has. */
+/** The keys of the kind, as its own schema reads them. */
 function ownKeys(
   source: Source,
-  { declaration, device, model }: { declaration: string; device: DeviceKeys; model: DeviceModel },
+  { declaration, own, model }: { declaration: string; own: unknown; model: DeviceModel },
 ): unknown {
-  const common = Object.keys(deviceKeys.shape);
-  const own = Object.fromEntries(Object.entries(device).filter(([key]) => !common.includes(key)));
   const parsed = model.config.safeParse(own);
   if (parsed.success) return parsed.data;
   const root = ['devices', declaration];
   // A key no kind has may be one that every device has, misspelt.
-  const schema = model.config;
-  throw explain(source, parsed.error.issues, { root, schema, data: own, besides: common });
+  const besides = Object.keys(deviceKeys.shape);
+  throw explain(source, parsed.error.issues, { root, schema: model.config, data: own, besides });
 }
 
 function nidList({ nodes }: Machine): string {
@@ -181,9 +182,13 @@ export function checkNode(
 
 function deviceNodes(
   source: Source,
-  { declaration, device, machine }: { declaration: string; device: DeviceKeys; machine: Machine },
+  {
+    declaration,
+    node,
+    machine,
+  }: { declaration: string; node: DeviceKeys['node']; machine: Machine },
 ): readonly number[] {
-  const { node = machine.nodes[0].nid } = device;
+  if (node === undefined) return [machine.nodes[0].nid];
   // A node of memory alone has no bus; a node that is offline has no devices yet.
   if (node === 'all') {
     return machine.nodes.filter(({ online, cpus }) => online && cpus > 0).map(({ nid }) => nid);
@@ -197,53 +202,45 @@ function deviceNodes(
   return nids;
 }
 
-function attribute(
+/** Throws unless the attribute is a node of the machine, -1, or left as it is. */
+function checkAttribute(
   source: Source,
-  { declaration, device, machine }: { declaration: string; device: DeviceKeys; machine: Machine },
-): number | undefined {
-  const nid = device.numa_node;
-  const path = ['devices', declaration, 'numa_node'];
-  if (nid !== undefined && nid >= 0) checkNode(source, { path, nid, machine });
-  return nid;
+  { nid = -1, ...at }: { path: readonly PropertyKey[]; nid: number | undefined; machine: Machine },
+): void {
+  if (nid >= 0) checkNode(source, { nid, ...at });
 }
 
 /** Programs' movable memory, node by node; a node's own entry comes before that of `all`. */
 export function resolvePressure(
   source: Source,
-  { keys, machine }: { keys: ScenarioKeys; machine: Machine },
-): Pressure[] {
-  const all = pressureOn(keys.pressure?.all);
-  return machine.nodes.flatMap(({ nid, memory }): Pressure[] => {
-    const own = pressureOn(keys.pressure?.[nid]) ?? all;
-    if (!own) return [];
+  { pressure }: ScenarioKeys,
+  machine: Machine,
+): MovablePressure[] {
+  return machine.nodes.flatMap(({ nid, memory }): MovablePressure[] => {
+    const name = typeof pressure[nid] === 'object' ? String(nid) : 'all';
+    const own = pressure[name];
+    if (typeof own !== 'object') return [];
+    const { unmovable: _, movable = Bytes(0), ...rest } = own;
     const bytes = memory.reduce((sum, [start, end]) => sum + end - start, 0);
-    const { movable = 0, cma = null, clean = 0, renew: renewNs = 0, pinned = 0 } = own;
-    if (movable > bytes) {
-      const path = ['pressure', keys.pressure?.[nid] ? String(nid) : 'all', 'movable'];
-      throw source.error(path, `${movable} bytes, more than node ${nid} has (${bytes})`);
+    if (typeof movable === 'object') {
+      return [{ nid: Nid(nid), movable: Bytes(Math.round(movable.ofNode * bytes)), ...rest }];
     }
-    // A share is at most 1, and nobody asks for a single byte.
-    const wanted = movable <= 1 ? Math.round(movable * bytes) : movable;
-    return [{ nid, movable: wanted, cma, clean, pinned, renewNs, pinNs: own.pin ?? 1e6 }];
+    if (movable <= bytes) return [{ nid: Nid(nid), movable, ...rest }];
+    const text = `${movable} bytes, more than node ${nid} has (${bytes})`;
+    throw source.error(['pressure', name, 'movable'], text);
   });
 }
 
-/** Regions of the device tree; @throws ScenarioError for a node that the machine does not have. */
-export function resolveReservedMemory(
+/** Throws ScenarioError for a region on a node that the machine does not have. */
+export function checkReservedMemory(
   source: Source,
-  { keys, machine }: { keys: ScenarioKeys; machine: Machine },
-): ReservedMemory[] {
-  return Object.entries(keys.reserved_memory ?? {}).map(([name, region]) => {
-    const { size, node: nid = null, base = null, default: isDefault = false } = region;
-    if (nid !== null) {
-      checkNode(source, { path: ['reserved_memory', name, 'node'], nid, machine });
-    }
-    return { name, size, base, nid, isDefault };
-  });
-}
-
-function pressureOn(value: number | PressureKeys | undefined): PressureKeys | undefined {
-  return typeof value === 'object' ? value : undefined;
+  { reserved_memory: regions }: ScenarioKeys,
+  machine: Machine,
+): void {
+  for (const [name, { node: nid }] of Object.entries(regions)) {
+    const path = ['reserved_memory', name, 'node'];
+    if (nid !== undefined) checkNode(source, { path, nid, machine });
+  }
 }
 
 /** Entries in order of time; a plain `pressure` is memory taken at 0, before all of them. */
@@ -256,38 +253,37 @@ export function resolveTimeline(
   }: {
     keys: ScenarioKeys;
     machine: Machine;
-    devices: readonly ScenarioDevice[];
+    devices: readonly PlannedDevice[];
   },
 ): TimelineEntry[] {
-  const list = Object.entries(keys.pressure ?? {}).flatMap(([name, value]): TimelineEntry[] => {
+  const list = Object.entries(keys.pressure).flatMap(([name, value]): TimelineEntry[] => {
     const nids = name === 'all' ? machine.nodes.map(({ nid }) => nid) : [Number(name)];
-    for (const nid of nids)
+    for (const nid of nids) {
       checkNode(source, { path: ['pressure', name], nid, machine, key: true });
-    const size = typeof value === 'number' ? value : (value.unmovable ?? 0);
+    }
+    const size = typeof value === 'number' ? value : value.unmovable;
     if (size === 0) return [];
-    return nids.map((nid) => ({ at: 0, do: 'take', nid, size }));
+    return nids.map((nid) => ({ at: Ns(0), do: 'take', nid: Nid(nid), size }));
   });
-  keys.timeline?.forEach((entry, i) => {
+  keys.timeline.forEach((entry, i) => {
     const path = ['timeline', i];
     if (entry.do === 'take' || entry.do === 'give') {
-      checkNode(source, { path: [...path, 'node'], nid: entry.node, machine });
-      list.push({ at: entry.at, do: entry.do, nid: entry.node, size: entry.size });
+      const { node: nid, ...rest } = entry;
+      checkNode(source, { path: [...path, 'node'], nid, machine });
+      list.push({ ...rest, nid });
       return;
     }
-    const chosen = chosenDevices(source, {
-      path: [...path, 'device'],
-      name: entry.device,
-      devices,
-    });
+    const at = { path: [...path, 'device'], name: entry.device, devices };
+    const chosen = chosenDevices(source, at);
     if (entry.do === 'write') {
-      const numaNode = entry.numa_node;
-      if (numaNode >= 0)
-        checkNode(source, { path: [...path, 'numa_node'], nid: numaNode, machine });
-      list.push({ at: entry.at, do: 'write', devices: chosen, numaNode });
-      return;
+      const { device: _, numa_node: numaNode, ...rest } = entry;
+      checkAttribute(source, { path: [...path, 'numa_node'], nid: numaNode, machine });
+      list.push({ ...rest, devices: chosen, numaNode });
+    } else {
+      const { device: _, value: __, ...rest } = entry;
+      const numbers = eventNumbers(source, { path, entry, kind: devices[chosen[0]].kind });
+      list.push({ ...rest, devices: chosen, numbers });
     }
-    const numbers = eventNumbers(source, { path, entry, kind: devices[chosen[0]].kind });
-    list.push({ at: entry.at, do: 'send', devices: chosen, event: entry.event, numbers });
   });
   return list.sort((a, b) => a.at - b.at);
 }
@@ -302,7 +298,7 @@ function chosenDevices(
   }: {
     path: readonly PropertyKey[];
     name: string;
-    devices: readonly ScenarioDevice[];
+    devices: readonly PlannedDevice[];
   },
 ): number[] {
   const chosen = devices.flatMap((device, i) =>
@@ -314,7 +310,7 @@ function chosenDevices(
   throw source.error(path, `${name} is not a device, ${hint}`);
 }
 
-type SendKeys = Extract<NonNullable<ScenarioKeys['timeline']>[number], { do: 'send' }>;
+type SendKeys = Extract<ScenarioKeys['timeline'][number], { do: 'send' }>;
 
 function eventNumbers(
   source: Source,
@@ -340,9 +336,9 @@ function eventNumbers(
  */
 export function resolveExpect(
   source: Source,
-  { keys, devices }: { keys: ScenarioKeys; devices: readonly ScenarioDevice[] },
+  { keys, devices }: { keys: ScenarioKeys; devices: readonly PlannedDevice[] },
 ): Expectation[] {
-  return (keys.expect ?? []).map((text, i) => {
+  return keys.expect.map((text, i) => {
     const path = ['expect', i];
     const expression = parsed(source, { path, text });
     const unknown = unknownName(expression, devices);

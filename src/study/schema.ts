@@ -4,15 +4,8 @@
  */
 
 import { z } from 'zod';
-import { found } from '../devices/parts/keys.js';
-import { time } from '../scenario/schema.js';
+import { expected, textValue, timeValue, wholeNumber } from '../machine/values.js';
 
-const expected = (what: string) => ({
-  error: (issue: { input?: unknown }) => `${found(issue.input)}, expected ${what}`,
-});
-const whole = (what: string, least: number, most: number) =>
-  z.int(expected(what)).min(least, expected(what)).max(most, expected(what));
-const text = z.string(expected('text'));
 const scalar = z.union([z.string(), z.number(), z.boolean()], expected('text or a number'));
 const share = z
   .union([z.number(), z.string().regex(/^[0-9]+(\.[0-9]+)?%$/)], expected('0.95 or 95%'))
@@ -24,7 +17,7 @@ const axisName = z
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected a letter, then letters, digits and _');
 
 const axisKeys = z.strictObject({
-  key: text
+  key: textValue
     .optional()
     .describe(
       "Key of the scenario it sets, such as devices.nic0.count; the axis's name if left out.",
@@ -46,18 +39,25 @@ const axis = z.union(
 );
 
 const replicationKeys = z.strictObject({
-  at_least: whole('2 to 1000000', 2, 1_000_000).optional().describe('Before `until` is asked; 10.'),
-  at_most: whole('1 to 1000000', 1, 1_000_000).describe('However wide the intervals still are.'),
-  step: whole('1 to 1000000', 1, 1_000_000)
+  at_least: wholeNumber('2 to 1000000', 2, 1_000_000)
+    .optional()
+    .describe('Before `until` is asked; 10.'),
+  at_most: wholeNumber('1 to 1000000', 1, 1_000_000).describe(
+    'However wide the intervals still are.',
+  ),
+  step: wholeNumber('1 to 1000000', 1, 1_000_000)
     .optional()
     .describe('Replications between two looks at `until`; 5 unless given.'),
 });
 
 /** A study file. */
 export const studyKeys = z.strictObject({
-  title: text.optional().describe('One line about what the study asks.'),
+  title: textValue.optional().describe('One line about what the study asks.'),
   scenario: z
-    .union([text, z.record(z.string(), z.unknown())], expected('a file, or the keys of a scenario'))
+    .union(
+      [textValue, z.record(z.string(), z.unknown())],
+      expected('a file, or the keys of a scenario'),
+    )
     .describe('The scenario that is varied: a file, relative to this one, or its keys.'),
   set: z
     .record(z.string(), z.unknown())
@@ -68,22 +68,22 @@ export const studyKeys = z.strictObject({
     .optional()
     .describe('What varies, by name: every combination of values is a variant.'),
   zip: z
-    .array(z.array(text).min(2), expected('a list of lists of axes'))
+    .array(z.array(textValue).min(2), expected('a list of lists of axes'))
     .optional()
     .describe('Groups of axes that move together, value by value, instead of in all combinations.'),
   where: z
-    .array(text)
+    .array(textValue)
     .optional()
     .describe('Conditions on axes, such as `nics <= 4 or kernel == v2`; a variant must meet all.'),
   replications: z
     .union(
-      [whole('1 to 1000000', 1, 1_000_000), replicationKeys],
+      [wholeNumber('1 to 1000000', 1, 1_000_000), replicationKeys],
       expected('a number, or at_least and at_most'),
     )
     .optional()
     .describe('Runs of every variant, each with its own seed; 10 unless given.'),
   until: z
-    .array(text)
+    .array(textValue)
     .optional()
     .describe('Enough replications: `dma_alloc_ns.p99 within 5%`, `refused within 0.5`; all hold.'),
   confidence: share.optional().describe('Of every interval; 95% unless given.'),
@@ -91,14 +91,14 @@ export const studyKeys = z.strictObject({
     .array(share)
     .optional()
     .describe('Quantiles over replications to estimate besides the mean; 50% unless given.'),
-  seed: whole('0 to 4294967295', 0, 2 ** 32 - 1)
+  seed: wholeNumber('0 to 4294967295', 0, 2 ** 32 - 1)
     .optional()
     .describe("Seed of the first replication; the scenario's unless given."),
   random: z
     .enum(['common', 'independent'], expected('common or independent'))
     .optional()
     .describe('Whether replication i of all variants has one seed; common unless given.'),
-  warmup: time
+  warmup: timeValue
     .optional()
     .describe('Simulated time at the start of every run whose statistics are thrown away.'),
   labels: z
@@ -110,7 +110,7 @@ export const studyKeys = z.strictObject({
     .optional()
     .describe('Values of axes that make the variant each other one is compared with.'),
   show: z
-    .array(text)
+    .array(textValue)
     .optional()
     .describe('Statistics of the printed table, such as nic.dma_alloc_ns.p99; files hold all.'),
 });

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { setup } from 'xstate';
 import { deviceModel, deviceModels, devices, registerDevice } from '#cmasim/devices/registry.js';
+import { Ns } from '#cmasim/mm/units.js';
 import { tablesOf } from './harness.js';
 import { camera } from './third.js';
 import { chartOf, expectations, firstFailure, walk } from './walk.js';
@@ -10,8 +11,8 @@ const busy: WorldOptions = {
   devices: [
     { kind: 'hns3', config: { queues: 3, traffic: 'poisson', interval: '700ns', batch: 16 } },
     { kind: 'smmuv3', nid: 1, config: { unmap_pages: 70, sync_count: 1_000_000, masters: 1 } },
-    { kind: 'smmuv3', startNs: 3_000, config: { sync_count: 1_000_000, completion: 'sev' } },
-    { kind: 'hns3', nid: 1, startNs: 500, config: { traffic: 'burst', desc_num: 300 } },
+    { kind: 'smmuv3', start: Ns(3_000), config: { sync_count: 1_000_000, completion: 'sev' } },
+    { kind: 'hns3', nid: 1, start: Ns(500), config: { traffic: 'burst', desc_num: 300 } },
   ],
   timeline: [
     { at: 20_000, event: 'RESIZE', numbers: [2000] },

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { DeviceHost } from '#cmasim/devices/host/host.js';
 import { deviceModel } from '#cmasim/devices/registry.js';
+import { Ns } from '#cmasim/mm/units.js';
 import { Streams } from '#cmasim/sim/random.js';
 import { Recorder } from '#cmasim/sim/statistics.js';
 import { environment } from './world.js';
@@ -10,7 +11,16 @@ function hostBytes(kind: string, count: number): number {
   const model = deviceModel(kind)!;
   const config = model.config.parse({});
   const planned = Array.from({ length: count }, (_, i) => {
-    return { name: `d${i}`, kind, nid: 0, numaNode: 0, startNs: 0, maskBits: 64, config };
+    return {
+      name: `d${i}`,
+      kind,
+      nid: 0,
+      declaration: 'd',
+      numaNode: 0,
+      start: Ns(0),
+      mask: 64,
+      config,
+    };
   });
   const host = new DeviceHost({
     planned,

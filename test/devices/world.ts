@@ -8,6 +8,7 @@ import { type DeviceEnd, DeviceHost, type PlannedDevice } from '#cmasim/devices/
 import { type FootprintRow, memoryOf } from '#cmasim/devices/memory.js';
 import type { DeviceModel } from '#cmasim/devices/model.js';
 import { devices } from '#cmasim/devices/registry.js';
+import { Ns } from '#cmasim/mm/units.js';
 import { Lines } from '#cmasim/nodes/cacheLines.js';
 import type { Wiring } from '#cmasim/nodes/wiring.js';
 import { Loop } from '#cmasim/sim/loop.js';
@@ -156,7 +157,14 @@ export function run(options: WorldOptions, until = 10_000_000): Ran {
   const declared = options.devices.map((device, index): PlannedDevice => {
     const model = models.find(({ kind }) => kind === device.kind)!;
     const nid = device.nid ?? 0;
-    const known = { name: `${device.kind}${index}`, nid, numaNode: nid, startNs: 0, maskBits: 64 };
+    const known = {
+      name: `${device.kind}${index}`,
+      declaration: device.kind,
+      nid,
+      numaNode: nid,
+      start: Ns(0),
+      mask: 64,
+    };
     return { ...known, ...device, config: model.config.parse(device.config ?? {}) };
   });
   const latency = Array.from({ length: nodes }, (_, node) => 100 * (node + 1));

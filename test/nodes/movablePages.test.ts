@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { Bytes, Nid, Ns } from '#cmasim/mm/units.js';
 import { Movable } from '#cmasim/nodes/movablePages.js';
 import type { Wiring } from '#cmasim/nodes/wiring.js';
 import type { Zones } from '#cmasim/nodes/zones.js';
@@ -19,7 +20,10 @@ function node(free: number) {
       dropped.push(pages);
     },
   } as unknown as Zones;
-  const wiring = { layout: { areas: [] }, rules: { movableUsesCma: 'last' } } as unknown as Wiring;
+  const wiring = {
+    layout: { areas: [], pageShift: 12 },
+    rules: { movableUsesCma: 'last' },
+  } as unknown as Wiring;
   const movable = new Movable(wiring, zones, () => {
     throw new Error('expected no area to be asked for');
   });
@@ -28,8 +32,8 @@ function node(free: number) {
 
 test('a page that is partly dirty is not clean: of seven pages half clean, kswapd drops three', () => {
   const { movable, state, dropped } = node(17);
-  const rest = { cmaShare: null, renewNs: 0, pinned: 0, pinNs: 0 };
-  movable.begin({ nid: 0, pages: 7, clean: 0.5, ...rest });
+  const rest = { cma: null, renew: Ns(0), pinned: 0, pin: Ns(0) };
+  movable.begin({ nid: Nid(0), movable: Bytes(7 * 4096), clean: 0.5, ...rest });
   expect(state.free).toBe(10);
   state.mark = 100;
   movable.settle(0, 1000);

@@ -1,6 +1,7 @@
 /** Runs without their beginning. */
 
 import { expect, test } from 'vitest';
+import { Ns } from '#cmasim/mm/units.js';
 import { simulateFrom } from '#cmasim/run/warmup.js';
 import { parseScenario } from '#cmasim/scenario/load.js';
 
@@ -30,7 +31,7 @@ test('one over the whole run leaves nothing', async () => {
 
 test('counts and sums before and after it are those of the whole run', async () => {
   const after = await simulateFrom(scenario!, 12e6);
-  const before = await simulateFrom({ ...scenario!, stopNs: 12e6 }, 0);
+  const before = await simulateFrom({ ...scenario!, stopNs: Ns(12e6) }, 0);
   const sum = (count: number, mean: number | null) => count * (mean ?? 0);
   whole.stats.forEach((stat, i) => {
     const late = after.stats[i];

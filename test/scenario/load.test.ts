@@ -52,7 +52,7 @@ test('devices are named by node where a declaration makes several', () => {
     ['d@2', 2, -1],
     ['d@3', 3, -1],
   ]);
-  expect(scenario.devices.at(-1)).toMatchObject({ startNs: 3e6, maskBits: 32, declaration: 'd' });
+  expect(scenario.devices.at(-1)).toMatchObject({ start: 3e6, mask: 32, declaration: 'd' });
 });
 
 test('all nodes are those with CPUs: memory alone has no bus', () => {

@@ -167,7 +167,7 @@ export class Driver extends Peers implements DmaApi {
     const { planned } = this.#roster;
     const tables = this.#tables.map(this.device, size);
     if (tables === 0) return;
-    const { nid, maskBits, smmuNode = nid } = planned[this.device];
+    const { nid, mask, smmuNode = nid } = planned[this.device];
     const at = this.loop.post(this.#wiring.nodeActor(nid), 0, ALLOC);
     const { out } = this.loop;
     const handle = this.#roster.tablesHandle(this.device);
@@ -176,7 +176,7 @@ export class Driver extends Peers implements DmaApi {
     out[at + request.gfp] = GFP_KERNEL;
     out[at + request.devNode] = smmuNode;
     out[at + request.plan] = packPlan(this.#wiring.policy, 0, MODE_BULK, 0);
-    out[at + request.origin] = packOrigin(nid, maskBits);
+    out[at + request.origin] = packOrigin(nid, mask);
   }
 
   unmapped(size: number): void {
@@ -290,7 +290,7 @@ export class Driver extends Peers implements DmaApi {
   /** What ALLOC and FREE have in common. */
   #request(type: number, handle: number, slot: number, align: number): number {
     const roster = this.#roster;
-    const { nid, maskBits, area: own = -1 } = roster.planned[this.device];
+    const { nid, mask, area: own = -1 } = roster.planned[this.device];
     const { handles } = roster;
     const mode = handles.mode[slot];
     // dev_get_cma_area(): raw calls know no node's area.
@@ -308,7 +308,7 @@ export class Driver extends Peers implements DmaApi {
       mode & ~COHERENT,
       isBulk ? this.#blockOrder(mode) : align,
     );
-    out[at + request.origin] = packOrigin(nid, maskBits);
+    out[at + request.origin] = packOrigin(nid, mask);
     return at;
   }
 

@@ -180,7 +180,7 @@ export class DeviceHost implements Behaviour {
     for (let device = 0; device < planned.length; device++) {
       if (kind[device] < 0) continue;
       this.#turn(loop, device).machine.start();
-      loop.post(this.#roster.actor(device), planned[device].startNs, START);
+      loop.post(this.#roster.actor(device), planned[device].start, START);
     }
   }
 

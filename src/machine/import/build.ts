@@ -6,7 +6,8 @@
  * defaults of a machine without a preset stand for them.
  */
 import { MachineError } from '../check.js';
-import { customMachine, type MachineKeys } from '../custom.js';
+import { customMachine } from '../custom.js';
+import type { MachineKeys } from '../keys.js';
 import type { Machine } from '../machine.js';
 import { settleAreas } from './areas.js';
 import { describe } from './describe.js';
