@@ -1,6 +1,6 @@
 /**
  * Reading a recording: MB/s of text through reader and reconstruction, on one core, beside a loop
- * that only looks for the ends of lines. Target: 100 MB/s of ftrace text.
+ * that only looks for the ends of lines. Targets: 60 MB/s of text, 15 MB/s of JSON.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -22,8 +22,19 @@ const FILES = [
 const CHUNK = 1 << 20;
 const TOTAL = 100e6;
 
-/** About 100 MB made of the file again and again. */
+/** About 100 MB made of the file again and again; of JSON, of its samples. */
 async function* repeated(bytes) {
+  if (bytes[0] === 123) {
+    const from = bytes.indexOf('"samples": [') + 12;
+    const to = bytes.lastIndexOf(']');
+    yield bytes.subarray(0, from);
+    for (let sent = 0; sent < TOTAL; sent += to - from) {
+      if (sent > 0) yield Buffer.from(',');
+      yield bytes.subarray(from, to);
+    }
+    yield bytes.subarray(to);
+    return;
+  }
   for (let sent = 0; sent < TOTAL; sent += bytes.length) {
     for (let at = 0; at < bytes.length; at += CHUNK) yield bytes.subarray(at, at + CHUNK);
   }

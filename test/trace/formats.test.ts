@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { kinds } from '#cmasim/trace/read/event.js';
+import { kinds, type TraceEvent } from '#cmasim/trace/read/event.js';
 import { eventsOf, type Numbers, numbersOf, readText, recorded } from './recordings.js';
 
 const boot = 'x86-7.2-direct/second-boot';
@@ -159,5 +159,55 @@ describe('what is no event', () => {
     expect(events).toEqual([kinds.other, kinds.marker]);
     expect([tally.stack, tally.nameless, tally.unrecognised]).toEqual([2, 1, 1]);
     expect(tally.firstUnrecognised).toEqual({ line: 6, column: 3, text: '"what is this"' });
+  });
+});
+
+describe("perf's JSON", () => {
+  const document = (...samples: string[]) =>
+    `{"linux-perf-json-version": 1, "samples": [\n${samples.join(',\n')}\n]}`;
+  const sample = (fields: string) =>
+    `{"timestamp": 5, "tid": 7, "comm": "dd", "device": "d", "virt_addr": "0x1", "size": "8"${fields}}`;
+  const device = (event: TraceEvent) => event.deviceName();
+
+  test('its strings are read as JSON escapes them', async () => {
+    const text = document(
+      sample(String.raw`, "device": "caf\u00e9\r\/x \"\\ {[", "x": {"y": [1]}`),
+    );
+    const { events } = await readText(text, device);
+    expect(events).toEqual(['café\r/x "\\ {[']);
+  });
+
+  test('it may end anywhere: the samples that are whole are read', async () => {
+    const whole = document(sample(''), sample(''));
+    for (
+      let length = whole.indexOf(sample('')) + sample('').length;
+      length < whole.length;
+      length++
+    ) {
+      const { events, tally } = await readText(whole.slice(0, length), (event) => event.size);
+      expect(new Set(events)).toEqual(new Set([8]));
+      expect(tally.cutOff).toBe(true);
+    }
+    expect((await readText(`${whole}\n`, device)).tally.cutOff).toBe(false);
+  });
+
+  test.each([
+    [document(sample(', "a": 1e5 2 3')), 'text:2:99: not JSON at "2 3}"'],
+    [document(sample(', "b" "c"')), 'text:2:'],
+    [document(sample(', "b": [1}')), 'text:2:97: not JSON at "}'],
+    [document(`${sample('')} ${sample('')}`), 'text:2:90: not JSON at "{'],
+    [document('', sample('')), 'text:2:1: not JSON at ",'],
+    [document(sample(''), ''), 'text:4:1: not JSON at "]}'],
+    [document(sample(''), '[1]'), 'text:3:1: not JSON at "[1]'],
+    [document(sample(''), '5'), 'text:3:1: not JSON at "5'],
+    [document(sample(', "b": .5')), 'text:2:'],
+    [`{"a" "b", ${document(sample('')).slice(1)}`, 'text:1:6: not JSON at "'],
+    [`${document(sample('')).slice(0, -1)}, 5}`, 'text:3:'],
+    [`${document(sample(''))} {}`, 'text:3:4: not JSON at "{}"'],
+    ['{"samples": 5}', 'text: not a trace: '],
+    ['{"samples": {}}', 'text: not a trace: '],
+    [document(), 'text: not a trace: '],
+  ])('%j is refused with the place', async (text, message) => {
+    await expect(readText(text, device)).rejects.toThrow(message);
   });
 });

@@ -8,6 +8,7 @@ import { Names } from '#cmasim/trace/read/event.js';
 import { InputError } from '#cmasim/trace/read/input.js';
 import { LineSplitter } from '#cmasim/trace/read/lines.js';
 import { readChunks } from '#cmasim/trace/read/read.js';
+import { TextReader } from '#cmasim/trace/read/text.js';
 import { once, recorded } from './recordings.js';
 
 const samples = [
@@ -131,18 +132,69 @@ describe('lines without end', () => {
       fc.property(lines, fc.array(fc.nat(), { maxLength: 10 }), (texts, places) => {
         const seen: string[] = [];
         const splitter = new LineSplitter({
-          line: (bytes, from, to) => {
-            seen.push(Buffer.from(bytes.subarray(from, to)).toString());
+          line: (text) => {
+            seen.push(text);
           },
           oversize: () => seen.push('oversize'),
         });
         const bytes = Buffer.from(texts.map((text) => `${text}\n`).join(''));
-        for (const chunk of cut(bytes, places)) splitter.push(chunk);
+        for (const chunk of cut(bytes, places))
+          splitter.push(Buffer.from(chunk).toString('latin1'));
         splitter.end();
         expect(seen).toEqual(texts);
       }),
     );
   });
+});
+
+describe('lines made to be slow', () => {
+  const head = 'a-1 [000] ..... 1.000000: ';
+  const patterns: [string, string, string?][] = [
+    ['', '1'],
+    ['', ' ', 'x'],
+    ['', '('],
+    ['', '-1'],
+    ['a-1 ', '( 1'],
+    ['', 'a-1 [1] '],
+    ['a-1 [0]', ' ', 'x'],
+    ['a-1 [0] 1.', '0'],
+    [head, '1'],
+    [head, ' ', 'x'],
+    [head, 'a:'],
+    [`${head}x: (`, '<-'],
+    [`${head}dma_alloc: `, '='],
+    [`${head}dma_alloc: `, 'x '],
+    [`${head}dma_alloc: `, 'a="'],
+    [`${head}dma_map_sg: sizes={`, '1,'],
+    [`${head}dma_alloc: virt=`, 'f'],
+    ['', ' a:a(', ')'],
+    ['cma:cma_alloc(', 'a: "', ')'],
+    ['cma:cma_alloc(', 'a: ', ')'],
+    ['1.1 a', '/1'],
+    ['', 'PERF_RECORD_LOST'],
+    ['# latency: ', '#1/'],
+    [' ', 'f'],
+  ];
+
+  /** CPU time in us of the fastest of some readings. */
+  function cost(line: string): number {
+    const chunk = Buffer.from(`${line}\n`);
+    const reader = new TextReader(new Names(), { event() {}, lost() {} });
+    const times = Array.from({ length: 8 }, () => {
+      const before = process.cpuUsage();
+      reader.push(chunk);
+      return process.cpuUsage(before).user;
+    });
+    return Math.max(Math.min(...times), 20);
+  }
+
+  test.each(patterns)(
+    '%j and many times %j: eight times the length, not 64 times the time',
+    (start, part, end = '') => {
+      const line = (length: number) => start + part.repeat(length / part.length) + end;
+      expect(cost(line(64_000)) / cost(line(8_000))).toBeLessThan(40);
+    },
+  );
 });
 
 test.each([

@@ -80,7 +80,7 @@ export class Reconstruction implements TraceSink {
   event(event: TraceEvent): void {
     const kind = event.kind;
     if (kind >= kinds.cmaAllocStart && kind <= kinds.cmaRelease && event.area === ABSENT) {
-      event.area = this.names.areas.idOf('unnamed');
+      event.area = this.names.areas.id('unnamed');
     }
     if (this.phase.events === 0 && event.time < this.#last) this.#restart();
     this.phase.count(event);

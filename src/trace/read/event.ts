@@ -5,9 +5,9 @@
  * 7.2 under all their names. One record is reused for every line, so a sink copies what it keeps.
  * Left out: fields no reconstruction asks for (struct page pointers, directions of lists).
  */
-import { Interner } from './intern.js';
+import { Interner, ownText } from './intern.js';
 
-/** What an event means, once names and releases are out of the way. */
+/** Meanings of an event, once names and releases are out of the way. */
 export const kinds = {
   other: 0,
   /** tracing_mark_write: text somebody wrote into the trace. */
@@ -91,15 +91,15 @@ const eventNames: Readonly<Record<number, readonly string[]>> = {
 };
 
 /** Functions of kernel/dma/mapping.c a kprobe stands on, where a kernel has no dma:* events. */
-export const probedFunctions: Readonly<Record<string, number>> = {
-  dma_alloc_attrs: kinds.dmaAlloc,
-  dma_free_attrs: kinds.dmaFree,
-  dma_map_page_attrs: kinds.dmaMap,
-  dma_unmap_page_attrs: kinds.dmaUnmap,
-};
+export const probedFunctions: ReadonlyMap<string, number> = new Map([
+  ['dma_alloc_attrs', kinds.dmaAlloc],
+  ['dma_free_attrs', kinds.dmaFree],
+  ['dma_map_page_attrs', kinds.dmaMap],
+  ['dma_unmap_page_attrs', kinds.dmaUnmap],
+]);
 
 /** Directions as enum dma_data_direction numbers them. */
-export const directions = ['BIDIRECTIONAL', 'TO_DEVICE', 'FROM_DEVICE', 'NONE'] as const;
+export const directions: readonly string[] = ['BIDIRECTIONAL', 'TO_DEVICE', 'FROM_DEVICE', 'NONE'];
 
 /** Names, devices, areas and flags of one recording, each stored once. */
 export class Names {
@@ -109,22 +109,17 @@ export class Names {
   readonly areas = new Interner(4_096);
   readonly words = new Interner(16_384);
   /** Kind per id of `events`. */
-  readonly kindOf: number[] = [];
-  /** Kind per id of `words`, for the functions probes stand on. */
-  readonly probes = new Map<number, number>();
+  readonly #kindOf: number[] = [];
   readonly #probeKinds: number[] = [];
 
   constructor() {
     for (const [kind, names] of Object.entries(eventNames)) {
-      for (const name of names) this.kindOf[this.events.idOf(name)] = Number(kind);
-    }
-    for (const [name, kind] of Object.entries(probedFunctions)) {
-      this.probes.set(this.words.idOf(name), kind);
+      for (const name of names) this.#kindOf[this.events.id(name)] = Number(kind);
     }
   }
 
   kind(event: number): number {
-    return this.kindOf[event] ?? kinds.other;
+    return this.#kindOf[event] ?? kinds.other;
   }
 
   /** Kind of a probe by its own name, which perf-tools and people derive from the function's. */
@@ -133,14 +128,14 @@ export class Names {
     if (known !== undefined) return known;
     const name = this.events.text(event);
     const returns = /(?:_ret|__return)$/.test(name);
-    const kind = probedFunctions[name.replace(/(?:_ret|__return)$/, '')] ?? kinds.other;
+    const kind = probedFunctions.get(name.replace(/(?:_ret|__return)$/, '')) ?? kinds.other;
     const meant = returns && kind === kinds.dmaAlloc ? kinds.probeAllocReturn : kind;
     this.#probeKinds[event] = meant;
     return meant;
   }
 }
 
-/** What a number is when the line does not give it. */
+/** Value of a number that the line does not give. */
 export const ABSENT = -1;
 
 /** One event. Addresses above 2^53 lose low bits, except `virt`, which is kept in two halves. */
@@ -186,10 +181,8 @@ export class TraceEvent {
   truncated = false;
   /** Kprobes: the line is a probe's, and what stands in its brackets up to the first space. */
   probe = ABSENT;
-  /** Position of the task's name in `bytes`; `task()` reads it. */
-  bytes: Uint8Array = new Uint8Array(0);
-  commStart = 0;
-  commEnd = 0;
+  /** The task's name; `task()` gives one to keep. */
+  comm = '';
   /** 1-based line of the input. */
   line = 0;
 
@@ -223,9 +216,8 @@ export class TraceEvent {
     this.probe = ABSENT;
   }
 
-  /** Name of the task; only during the sink's call. */
   task(): string {
-    return Buffer.from(this.bytes.subarray(this.commStart, this.commEnd)).toString('latin1');
+    return ownText(this.comm);
   }
 
   deviceName(): string {
@@ -241,7 +233,7 @@ export class TraceEvent {
   }
 }
 
-/** Whoever takes the events of a recording. */
+/** Receiver of a recording's events. */
 export interface TraceSink {
   /** `event` is valid during the call only. */
   event(event: TraceEvent): void;

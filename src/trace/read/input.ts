@@ -13,8 +13,7 @@ export class InputError extends Error {
   }
 }
 
-/** Bytes of a damaged line made fit for a message: printable, short, quoted. */
-export function excerpt(bytes: Uint8Array, start: number, end: number): string {
-  const text = Buffer.from(bytes.subarray(start, Math.min(end, start + 40))).toString('latin1');
-  return JSON.stringify(text.replace(/[^\x20-\x7e]/g, '?'));
+/** Part of a damaged line made fit for a message: printable, short, quoted. */
+export function excerpt(text: string): string {
+  return JSON.stringify(text.slice(0, 40).replace(/[^\x20-\x7e]/g, '?'));
 }

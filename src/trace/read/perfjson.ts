@@ -7,7 +7,7 @@
  */
 import { ABSENT, type Names, TraceEvent, type TraceSink } from './event.js';
 import { storeField } from './fields.js';
-import { type JsonSink, JsonWalker } from './json.js';
+import { type JsonObject, SampleScanner } from './json.js';
 import { Tally } from './tally.js';
 
 /** Fields that must be there, and the event they mean; the first row that fits wins. */
@@ -39,15 +39,12 @@ const signatures: readonly (readonly [fields: readonly string[], event: string])
   [['device'], 'attach_device_to_domain'],
 ];
 
-export class PerfJsonReader implements JsonSink {
+export class PerfJsonReader {
   readonly tally = new Tally();
   readonly #event: TraceEvent;
   readonly #sink: TraceSink;
-  readonly #walker = new JsonWalker(this);
-  readonly #fields = new Map<string, string>();
-  readonly #nameOf = new Map<string, string>();
-  #key = '';
-  #samples = 0;
+  readonly #scanner = new SampleScanner((sample) => this.#sample(sample));
+  readonly #decoder = new TextDecoder();
 
   constructor(names: Names, sink: TraceSink) {
     this.#event = new TraceEvent(names);
@@ -57,83 +54,59 @@ export class PerfJsonReader implements JsonSink {
   /** Throws JsonSyntaxError. */
   push(chunk: Uint8Array): void {
     this.tally.bytes += chunk.length;
-    this.#walker.push(chunk);
+    this.#scanner.push(this.#decoder.decode(chunk, { stream: true }));
   }
 
   end(): Tally {
-    this.tally.lines = this.#walker.line;
-    this.tally.format = this.#samples > 0 ? 'perf data convert, JSON' : 'JSON without samples';
+    this.tally.lines = this.#scanner.line;
+    this.tally.format = this.#scanner.found ? 'perf data convert, JSON' : 'JSON without samples';
     this.tally.guessedNames = this.tally.events > 0;
-    this.tally.cutOff = !this.#walker.complete;
+    this.tally.cutOff = !this.#scanner.done;
     return this.tally;
   }
 
-  wants(depth: number): boolean {
-    return depth === 1 || (this.#samples > 0 && depth === this.#samples + 1);
-  }
-
-  key(depth: number, text: string): void {
-    if (depth === 1 || depth === this.#samples + 1) this.#key = text;
-  }
-
-  value(depth: number, text: string): void {
-    // A sample's own fields; a damaged file may hold any number of them.
-    if (this.#samples > 0 && depth === this.#samples + 1 && this.#fields.size < 64) {
-      this.#fields.set(this.#key, text);
-    }
-  }
-
-  open(depth: number, bracket: string): void {
-    if (depth === 2 && bracket === '[' && this.#key === 'samples') this.#samples = depth;
-    else if (this.#samples > 0 && depth === this.#samples + 1) this.#fields.clear();
-  }
-
-  close(depth: number): void {
-    if (this.#samples > 0 && depth === this.#samples + 1) this.#sample();
-    else if (depth === this.#samples) this.#samples = -1;
-  }
-
-  #sample(): void {
-    const fields = this.#fields;
-    const signature = [...fields.keys()].join(' ');
-    let name = fields.get('event')?.replace(/^.*:/, '') ?? this.#nameOf.get(signature);
-    if (name === undefined) {
-      name = signatures.find(([needed]) => needed.every((field) => fields.has(field)))?.[1] ?? '';
-      if (this.#nameOf.size < 1_024) this.#nameOf.set(signature, name);
-    }
-    if (name === '' || !fields.has('timestamp')) {
-      this.tally.unrecognised++;
-      this.tally.firstUnrecognised ??= {
-        line: this.#walker.line,
-        column: 1,
-        text: `a sample with the fields ${signature.slice(0, 80)}`,
-      };
+  #sample(sample: JsonObject): void {
+    const name = nameOf(sample);
+    if (name !== '' && Object.hasOwn(sample, 'timestamp')) {
+      this.#emit(name, sample);
       return;
     }
-    this.#emit(name);
+    const fields = Object.keys(sample).filter((key) => typeof sample[key] !== 'object');
+    this.tally.unrecognised++;
+    this.tally.firstUnrecognised ??= {
+      line: this.#scanner.line,
+      column: 1,
+      text: `a sample with the fields ${fields.join(' ').slice(0, 80)}`,
+    };
   }
 
-  #emit(name: string): void {
+  #emit(name: string, sample: JsonObject): void {
     const event = this.#event;
     event.clear();
-    event.line = this.#walker.line;
-    event.name = event.names.events.idOf(name);
+    event.line = this.#scanner.line;
+    event.name = event.names.events.id(name);
     event.kind = event.names.kind(event.name);
-    event.time = numberOf(this.#fields, 'timestamp');
-    event.pid = numberOf(this.#fields, 'tid');
-    event.tgid = numberOf(this.#fields, 'pid');
-    event.cpu = numberOf(this.#fields, 'cpu');
-    const comm = Buffer.from(this.#fields.get('comm') ?? '', 'latin1');
-    event.bytes = comm;
-    event.commStart = 0;
-    event.commEnd = comm.length;
-    for (const [key, value] of this.#fields) storeField(event, key, value);
+    event.time = numberOf(sample.timestamp);
+    event.pid = numberOf(sample.tid);
+    event.tgid = numberOf(sample.pid);
+    event.cpu = numberOf(sample.cpu);
+    event.comm = String(sample.comm ?? '');
+    for (const [key, value] of Object.entries(sample)) {
+      if (typeof value !== 'object') storeField(event, key, String(value));
+    }
     this.tally.count(event.name, event.time);
     this.#sink.event(event);
   }
 }
 
-function numberOf(fields: ReadonlyMap<string, string>, key: string): number {
-  const value = Number(fields.get(key) ?? Number.NaN);
-  return Number.isFinite(value) ? value : ABSENT;
+function nameOf(sample: JsonObject): string {
+  if (typeof sample.event === 'string') return sample.event.replace(/^.*:/, '');
+  const fits = ([needed]: (typeof signatures)[number]) =>
+    needed.every((field) => Object.hasOwn(sample, field));
+  return signatures.find(fits)?.[1] ?? '';
+}
+
+function numberOf(value: unknown): number {
+  const number = Number(value ?? Number.NaN);
+  return Number.isFinite(number) ? number : ABSENT;
 }

@@ -10,8 +10,8 @@ import { ABSENT, type TraceEvent } from './event.js';
 import { storeField } from './fields.js';
 
 const HEAD = /^\s*(\d+\.\d+)(?: \( *[\d.]* ?(?:ms)? ?\):)? (\S.*?)\/(\d+)(?: |$)/;
-const EVENT = /(?:^| )([a-z_0-9]+):([a-z_0-9]+)\((.*)\)\s*$/;
-const ARGUMENT = /([a-z_0-9]+): (?:"([^"]*)"|([^,]*))(?:, |$)/g;
+const EVENT = /(?<![^ ])[a-z_0-9]{1,64}:([a-z_0-9]{1,64})\(/;
+const ARGUMENT = /(?<![a-z_0-9])([a-z_0-9]{1,64}): (?:"([^"]*)"|([^,]*))(?:,|$)/g;
 
 export class PerfTraceLines {
   readonly #event: TraceEvent;
@@ -35,28 +35,29 @@ export class PerfTraceLines {
 
   /** Reads one line into the event; false when it is none. */
   read(text: string): boolean {
-    if (!text.includes('(')) return false;
-    const match = EVENT.exec(text);
+    const line = text.trimEnd();
+    const match = line.endsWith(')') ? EVENT.exec(line) : null;
     if (match === null) return false;
-    if (!this.opens(text) && match.index !== 0) return false;
+    if (!this.opens(line) && match.index > 1) return false;
     const event = this.#event;
+    const name = match[1];
     event.clear();
-    event.name = event.names.events.idOf(match[2]);
+    event.name = event.names.events.id(name);
     event.kind = event.names.kind(event.name);
     event.time = this.#time;
     event.pid = this.#pid;
     event.tgid = ABSENT;
     event.cpu = ABSENT;
-    event.commStart = 0;
-    event.commEnd = 0;
-    for (const [, key, quoted, bare] of match[3].matchAll(ARGUMENT)) {
+    event.comm = '';
+    const fields = line.slice(match.index + match[0].length, -1);
+    for (const [, key, quoted, bare] of fields.matchAll(ARGUMENT)) {
       const value = quoted ?? bare ?? '';
       // perf trace prints pfn as a decimal number, the one field the kernel prints in hex.
       const isPfn = key === 'pfn' && /^\d+$/.test(value);
-      storeField(event, key!, isPfn ? `0x${Number(value).toString(16)}` : value);
+      storeField(event, key, isPfn ? `0x${Number(value).toString(16)}` : value);
     }
     // A field that is zero is left out.
-    if (match[2] === 'cma_alloc_finish' && event.errno === 1) event.errno = 0;
+    if (name === 'cma_alloc_finish' && event.errno === 1) event.errno = 0;
     return true;
   }
 }

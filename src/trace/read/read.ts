@@ -207,6 +207,6 @@ function judge(name: string, tally: Tally, head: Uint8Array): void {
   }
   if (tally.blank === tally.lines) throw new InputError(name, '', 'nothing but empty lines');
   if (tally.comments + tally.preamble + tally.lostMarkers + tally.nameless === 0) {
-    throw new InputError(name, '', `not a trace: ${excerpt(head, 0, head.length)}`);
+    throw new InputError(name, '', `not a trace: ${excerpt(Buffer.from(head).toString('latin1'))}`);
   }
 }

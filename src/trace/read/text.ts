@@ -13,10 +13,14 @@ import { type LineSink, LineSplitter } from './lines.js';
 import { PerfTraceLines } from './perftrace.js';
 import { Tally } from './tally.js';
 
-const TAB = 9;
-const SPACE = 32;
-const HASH = 35;
-const EQUALS = 61;
+/** Frames of a call graph: ftrace's ` => dma_alloc_attrs`, perf's `  ffffffff8ba9a3e5 dma+0xf5`. */
+const frame = /^(?:[ \t]*=>|[ \t]+[0-9a-f]+ [^\0- ])/;
+/** `# entries-in-buffer/entries-written: 529/1200`, `# latency: 0 us, #3088/3088,`. */
+const buffer = /^# (?:entries-in-buffer\/entries-written: |latency: [^#]*#)(\d+)\/(\d+)/;
+/** Gaps: `CPU:1 [LOST 2279 EVENTS]`, `CPU:1 [EVENTS DROPPED]`, `PERF_RECORD_LOST lost 12`. */
+const gap = /^CPU:(\d+) \[(?:LOST (\d+) EVENTS|(\d+ )?EVENTS? DROPPED|SUBBUFFER STARTED)/;
+const perfGap = /^\[?(\d{1,9})?.*PERF_RECORD_LOST(?:_SAMPLES)?:? (?:lost )?(\d+)/;
+const preamble = /^(?:cpus=\d+|version = |CPU ?\d+ is empty|trace-cmd |\[\d+ )/;
 
 /** Payloads of these are text, not fields. */
 const isText = (kind: number): boolean => kind === kinds.other || kind === kinds.marker;
@@ -40,7 +44,9 @@ export class TextReader implements LineSink {
 
   push(chunk: Uint8Array): void {
     this.tally.bytes += chunk.length;
-    this.#splitter.push(chunk);
+    this.#splitter.push(
+      Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('latin1'),
+    );
   }
 
   end(): Tally {
@@ -53,59 +59,44 @@ export class TextReader implements LineSink {
     return this.tally;
   }
 
-  line(bytes: Uint8Array, start: number, end: number): void {
+  line(text: string): void {
     const tally = this.tally;
     tally.lines++;
-    if (start === end) {
-      tally.blank++;
+    if (text.startsWith('#')) {
+      this.#comment(text);
       return;
     }
-    const c = bytes[start];
-    if (c === HASH) {
-      this.#comment(bytes, start, end);
-      return;
-    }
-    const event = this.#event;
-    const payload = c === TAB ? -1 : readHead(event, bytes, start, end);
-    if (payload < 0) {
-      if (payload === -2) tally.nameless++;
-      else this.#other(bytes, start, end);
-      return;
-    }
-    this.#take(event, bytes, payload, end);
+    const found = text.startsWith('\t') ? 'none' : readHead(this.#event, text);
+    if (found === 'event') this.#take(text);
+    else if (found === 'nameless') tally.nameless++;
+    else this.#other(text);
   }
 
-  #take(event: TraceEvent, bytes: Uint8Array, payload: number, end: number): void {
+  #take(text: string): void {
     const tally = this.tally;
+    const event = this.#event;
     event.line = tally.lines;
     event.clear();
     event.kind = event.names.kind(event.name);
-    const layout = head.layout;
-    this.#layouts[layout]++;
+    this.#layouts[head.layout]++;
     if (head.flags) this.#withFlags++;
     if (head.tgid) this.#withTgid++;
     if (head.clock !== clocks.seconds) {
       tally.clock = head.clock === clocks.ticks ? 'ticks' : 'relative';
     }
-    if (!isText(event.kind) || bytes[payload] === 40) readFields(event, bytes, payload, end);
+    if (!isText(event.kind) || text[head.payload] === '(') readFields(event, text, head.payload);
     tally.count(event.name, event.time);
     this.#sink.event(event);
   }
 
-  oversize(_length: number): void {
+  oversize(): void {
     this.tally.lines++;
     this.tally.oversize++;
   }
 
-  /**
-   * `# entries-in-buffer/entries-written: 529/1200`, `# latency: 0 us, #3088/3088,`: overwritten
-   * events.
-   */
-  #comment(bytes: Uint8Array, start: number, end: number): void {
+  #comment(text: string): void {
     this.tally.comments++;
-    if (end - start > 200 || end - start < 12) return;
-    const text = latin1(bytes, start, end);
-    const match = /^# (?:entries-in-buffer\/entries-written: |latency: .*#)(\d+)\/(\d+)/.exec(text);
+    const match = buffer.exec(text);
     if (match === null) return;
     this.tally.overwritten += Math.max(0, Number(match[2]) - Number(match[1]));
   }
@@ -113,20 +104,17 @@ export class TextReader implements LineSink {
   /**
    * A line that is no event: a gap, a stack, something around the events, perf trace, or unknown.
    */
-  #other(bytes: Uint8Array, start: number, end: number): void {
+  #other(line: string): void {
     const tally = this.tally;
-    let first = start;
-    while (first < end && (bytes[first] === SPACE || bytes[first] === TAB)) first++;
-    if (first === end) {
+    if (/^[ \t]*$/.test(line)) {
       tally.blank++;
       return;
     }
-    const arrow = bytes[first] === EQUALS && bytes[first + 1] === 62;
-    if (arrow || (first > start && isFrame(bytes, first, end))) {
+    if (frame.test(line)) {
       tally.stack++;
       return;
     }
-    const text = latin1(bytes, start, Math.min(end, start + 4_096));
+    const text = line.slice(0, 4_096);
     if (this.#perfTrace.read(text)) {
       const event = this.#event;
       event.line = tally.lines;
@@ -137,18 +125,15 @@ export class TextReader implements LineSink {
       return;
     }
     if (this.#gap(text)) return;
-    if (/^(?:cpus=\d+|version = |CPU ?\d+ is empty|trace-cmd |\[\d+ )/.test(text)) {
+    if (preamble.test(text)) {
       this.#cpusLine ||= text.startsWith('cpus=');
       tally.preamble++;
     } else if (this.#perfTrace.opens(text)) tally.preamble++;
-    else this.#unknown(bytes, start, end, first);
+    else this.#unknown(text);
   }
 
-  /** `CPU:1 [LOST 2279 EVENTS]`, `CPU:1 [EVENTS DROPPED]`, `PERF_RECORD_LOST lost 12`. */
   #gap(text: string): boolean {
-    const match =
-      /^CPU:(\d+) \[(?:LOST (\d+) EVENTS|(\d+ )?EVENTS? DROPPED|SUBBUFFER STARTED)/.exec(text) ??
-      /\[?(\d+)?\]?.*PERF_RECORD_LOST(?:_SAMPLES)?:? (?:lost )?(\d+)/.exec(text);
+    const match = gap.exec(text) ?? perfGap.exec(text);
     if (match === null) return false;
     if (text.includes('SUBBUFFER')) {
       this.tally.preamble++;
@@ -161,13 +146,14 @@ export class TextReader implements LineSink {
     return true;
   }
 
-  #unknown(bytes: Uint8Array, start: number, end: number, first: number): void {
+  #unknown(text: string): void {
     const tally = this.tally;
     tally.unrecognised++;
+    const first = text.search(/[^ \t]/);
     tally.firstUnrecognised ??= {
       line: tally.lines,
-      column: first - start + 1,
-      text: excerpt(bytes, first, end),
+      column: first + 1,
+      text: excerpt(text.slice(first)),
     };
   }
 
@@ -185,16 +171,4 @@ export class TextReader implements LineSink {
     ];
     return ['ftrace text', ...options].join(', ');
   }
-}
-
-/** perf's frame of a call graph: `ffffffff8ba9a3e5 dma_alloc_attrs+0xf5 ([kernel.kallsyms])`. */
-function isFrame(bytes: Uint8Array, first: number, end: number): boolean {
-  let i = first;
-  while (i < end && ((bytes[i] >= 48 && bytes[i] <= 57) || (bytes[i] >= 97 && bytes[i] <= 102)))
-    i++;
-  return i > first && i + 1 < end && bytes[i] === SPACE && bytes[i + 1] > SPACE;
-}
-
-function latin1(bytes: Uint8Array, start: number, end: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
 }
