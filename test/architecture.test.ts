@@ -32,26 +32,29 @@ function importsOf(file: string): string[] {
  * devices know no actor.
  */
 const model = ['mm', 'sim', 'machine', 'wire', 'devices', 'nodes'];
+/** Texts and files, for every room but the model. */
+const low = ['text', 'files'];
 const below: Readonly<Record<string, readonly string[]>> = {
   mm: [],
   sim: [],
   text: [],
+  files: ['text'],
   machine: ['mm', 'sim'],
   wire: ['mm', 'sim', 'machine'],
   devices: ['wire', 'machine', 'mm', 'sim'],
   nodes: ['devices', 'wire', 'machine', 'mm', 'sim'],
-  scenario: model,
-  trace: ['mm'],
-  boot: ['scenario', 'trace', 'text', ...model],
-  tables: ['scenario'],
+  scenario: [...low, ...model],
+  trace: ['mm', ...low],
+  boot: ['scenario', 'trace', ...low, ...model],
+  tables: ['scenario', ...low],
   // Threads are started by the URL of what they run, which lies beside src.
-  run: ['..', 'boot', 'scenario', 'text', ...model],
-  explain: ['run', 'scenario', 'text', ...model],
-  study: ['..', 'explain', 'run', 'tables', 'scenario', 'text', ...model],
-  size: ['study', 'boot', 'run', 'scenario', 'text', ...model],
-  diff: ['study', 'run', 'scenario', 'text', ...model],
-  replay: ['run', 'boot', 'trace', 'scenario', 'text', ...model],
-  export: ['replay', 'run', 'tables', 'scenario', 'text', ...model],
+  run: ['..', 'boot', 'scenario', ...low, ...model],
+  explain: ['run', 'scenario', ...low, ...model],
+  study: ['..', 'explain', 'run', 'tables', 'scenario', ...low, ...model],
+  size: ['study', 'boot', 'run', 'scenario', ...low, ...model],
+  diff: ['study', 'run', 'scenario', ...low, ...model],
+  replay: ['run', 'boot', 'trace', 'scenario', ...low, ...model],
+  export: ['replay', 'run', 'tables', 'scenario', ...low, ...model],
 };
 
 /** Parts a part may import besides itself. */
@@ -91,6 +94,20 @@ describe('the model has no clock, no chance and no files of its own', () => {
     const used = new RegExp(`(?<![.\\w])${word.replaceAll('.', '\\.')}\\b(?!\\s*:)`);
     expect(modelled.filter((file) => used.test(withoutComments(source.get(file)!)))).toEqual([]);
   });
+});
+
+test('files are opened in one room, and by those who keep a folder of their own', () => {
+  const opens = files.filter((file) => /from 'node:fs(?:\/promises)?'/.test(source.get(file)!));
+  expect(opens.filter((file) => partOf(file) !== 'files')).toEqual([
+    'cli/collect.ts', // a tree of files of which some may not be read
+    'cli/output.ts', // our own package.json
+    'cli/query.ts', // a temporary folder
+    'cli/recording.ts', // whether two paths are one place
+    'cli/runDirectory.ts', // the folder of a run
+    'study/identity.ts', // our own code
+    'study/journal.ts', // the folder of a study
+    'study/results.ts',
+  ]);
 });
 
 function withoutComments(text: string): string {

@@ -6,6 +6,7 @@
  * not compared.
  */
 
+import { emptyFile } from '../files/read.js';
 import type { KernelLog, ZoneInfo } from '../machine/import/dmesg.js';
 import type { MemRegion, Range } from '../mm/boot/memblock.js';
 import type { Arch } from '../mm/boot/reservation.js';
@@ -185,7 +186,7 @@ export function readBoots(file: string, text: string): RecordedBoot[] {
     .split('\n')
     .map((content, i) => ({ content, line: i + 1 }))
     .filter(({ content }) => content.trim() !== '');
-  if (lines.length === 0) throw new InputError(file, '1:1', 'empty, expected recorded boots');
+  if (lines.length === 0) throw emptyFile(file, 'recorded boots');
   const parse = ({ content, line }: { content: string; line: number }) =>
     parseLine(file, line, content);
   const first = parse(lines[0]);

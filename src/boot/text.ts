@@ -6,8 +6,8 @@
 import type { BootReport } from '../mm/boot/boot.js';
 import { errnoNumbers, phys } from '../mm/boot/declare.js';
 import type { Kernel } from '../mm/release.js';
-import { printable } from '../scenario/error.js';
 import { type Paint, sizeText, table } from '../text/table.js';
+import { printable } from '../text/userError.js';
 import type { MachineBoot } from './input.js';
 
 /** What was booted, for the head of a report. */

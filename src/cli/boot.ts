@@ -3,26 +3,23 @@
  * the boots of recorded kernels held against the model's.
  */
 
-import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { compareBoot } from '../boot/check.js';
 import { machineBoot, recordedBoot } from '../boot/input.js';
 import { bootOfLog, type RecordedBoot, readBoots, readCmaTotals } from '../boot/recorded.js';
 import { type Booted, bootDocument, bootText } from '../boot/text.js';
+import { exists, inputName, isDirectory, readBytes, unzipped } from '../files/read.js';
 import { readKernelLog, readZoneinfo } from '../machine/import/dmesg.js';
 import { boot } from '../mm/boot/boot.js';
-import { ConfigError } from '../mm/boot/kconfig.js';
 import { policies } from '../mm/policy.js';
 import { kernelOf } from '../mm/release.js';
 import { loadScenario, parseScenario } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { table } from '../text/table.js';
-import { InputError } from '../trace/read/input.js';
-import { unzipped } from './collect.js';
+import { UserError } from '../text/userError.js';
 import { print, printJson, stdoutPaint } from './output.js';
 import { type ChangingOptions, collectSettings, overridesOf } from './overrides.js';
-import { UsageError } from './usage.js';
 
 interface BootOptions extends Omit<ChangingOptions, 'seed'> {
   readonly json?: boolean;
@@ -51,12 +48,8 @@ export function bootCommand(): Command {
     .option('--check <file...>', 'recorded boots, operation files, or directories with dmesg.txt')
     .option('--json', 'print one document instead of tables')
     .action((files: readonly string[], options: BootOptions) => {
-      try {
-        if (options.check) checkBoots([...options.check, ...files], options);
-        else bootScenarios(files, options);
-      } catch (error) {
-        throw error instanceof ConfigError ? new UsageError(`boot: ${error.message}`) : error;
-      }
+      if (options.check) checkBoots([...options.check, ...files], options);
+      else bootScenarios(files, options);
     });
 }
 
@@ -64,7 +57,7 @@ function scenarios(files: readonly string[], options: BootOptions): Scenario[] {
   const overrides = overridesOf(options);
   if (files.length > 0) return files.flatMap((file) => loadScenario(file, { overrides }));
   if (options.machine === undefined) {
-    throw new UsageError('boot: expected a scenario, --machine NAME, or --check FILE');
+    throw new UserError(null, 'boot: expected a scenario, --machine NAME, or --check FILE');
   }
   const text = `kernel: "${recordedRelease}"\nmachine: ${JSON.stringify(options.machine)}\n`;
   return parseScenario(text, options.machine, { overrides });
@@ -86,12 +79,12 @@ function bootScenarios(files: readonly string[], options: BootOptions): void {
   else printJson({ format: 'cmasim-boot/1', runs: booted.map(bootDocument) });
 }
 
-/** A file's text, unpacked; NAME.gz stands in for NAME. Null: neither is there. */
-function readText(path: string): string | null {
-  const packed = !existsSync(path) && existsSync(`${path}.gz`);
-  const file = packed ? `${path}.gz` : path;
-  if (!existsSync(file)) return null;
-  return Buffer.from(unzipped(file, readFileSync(file))).toString('utf8');
+/** A file's text, unpacked; NAME.gz stands in for NAME. */
+function readText(path: string): string {
+  const isPacked = path !== '-' && !exists(path) && exists(`${path}.gz`);
+  const file = isPacked ? `${path}.gz` : path;
+  const bytes = readBytes(file, { expected: 'recorded boots' });
+  return Buffer.from(unzipped(inputName(file), bytes)).toString('utf8');
 }
 
 /**
@@ -100,12 +93,15 @@ function readText(path: string): string | null {
  */
 function readDirectory(directory: string): RecordedBoot {
   const file = join(directory, 'dmesg.txt');
-  const text = readText(file);
-  if (text === null) throw new InputError(directory, '', 'no dmesg.txt or dmesg.txt.gz in it');
-  const beside = (name: string) => readText(join(directory, name));
-  const log = readKernelLog(text, beside('iomem.txt') ?? '');
+  const has = (path: string) => exists(path) || exists(`${path}.gz`);
+  if (!has(file)) throw new UserError({ file: directory }, 'no dmesg.txt or dmesg.txt.gz in it');
+  const beside = (name: string) => {
+    const path = join(directory, name);
+    return has(path) ? readText(path) : null;
+  };
+  const log = readKernelLog(readText(file), beside('iomem.txt') ?? '');
   if (log.memory.length === 0 || log.online.length === 0) {
-    throw new InputError(file, '', `cannot be booted: ${log.lacks.join('; ')}`);
+    throw new UserError({ file }, `cannot be booted: ${log.lacks.join('; ')}`);
   }
   const zoneinfo = beside('zoneinfo.txt');
   const totals = beside('sys-kernel-mm-cma.txt');
@@ -118,12 +114,8 @@ function readDirectory(directory: string): RecordedBoot {
 }
 
 function readRecorded(path: string): RecordedBoot[] {
-  if (path !== '-' && existsSync(path) && statSync(path).isDirectory())
-    return [readDirectory(path)];
-  const text =
-    path === '-' ? Buffer.from(unzipped(path, readFileSync(0))).toString('utf8') : readText(path);
-  if (text === null) throw new InputError(path, '', 'no such file');
-  return readBoots(path === '-' ? 'stdin' : path, text);
+  if (isDirectory(path)) return [readDirectory(path)];
+  return readBoots(inputName(path), readText(path));
 }
 
 interface FileCheck {

@@ -5,12 +5,13 @@
  * Files of proc and sysfs say they are empty and are not, so they are read and not measured.
  * Symbolic links are not followed: sysfs is full of circles.
  */
+
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { emptyFile, inputName, isDirectory, readBytes, unzipped } from '../files/read.js';
 import type { ImportFile } from '../machine/import/recognise.js';
 import { isTar, readTar } from '../machine/import/tar.js';
-import { InputError } from '../trace/read/input.js';
+import { UserError } from '../text/userError.js';
 
 /** Text about a machine is smaller, whatever else lies in the directory. */
 const FILE_MAX = 64 << 20;
@@ -23,54 +24,29 @@ export interface Collected {
 }
 
 /**
- * Reads `path` (`-` is the standard input) and what is in it. Throws InputError when it cannot be
+ * Reads `path` (`-` is the standard input) and what is in it. Throws UserError when it cannot be
  * read.
  */
 export function collectFiles(path: string): Collected {
-  if (path !== '-' && statOf(path).isDirectory()) {
+  if (isDirectory(path)) {
     // A recording keeps the machine apart from its traces, and the state after them elsewhere.
     const inner = join(path, 'machine');
     const root = isDirectory(inner) ? inner : path;
     const files = walk(root).flatMap((file) => contentOf(file, tryRead(file)));
-    if (files.length === 0) throw new InputError(path, '', 'no readable file in it');
+    if (files.length === 0) throw new UserError({ file: path }, 'no readable file in it');
     return { files, warnings: [] };
   }
-  const name = path === '-' ? 'standard input' : path;
-  const bytes = unzipped(name, readOne(path));
+  const name = inputName(path);
+  const bytes = unzipped(name, readBytes(path));
+  if (bytes.length === 0) throw emptyFile(name, 'a description of a machine');
   if (!isTar(bytes)) {
     const files = contentOf(path, bytes);
-    if (files.length === 0) throw new InputError(name, '', 'binary data, not a description');
+    if (files.length === 0) throw new UserError({ file: name }, 'binary data, not a description');
     return { files, warnings: [] };
   }
   const { files, damage } = readTar(bytes);
   const warnings = damage === '' ? [] : [`${name}: the archive ${damage}; what is before is used`];
   return { files: files.flatMap((file) => contentOf(file.path, file.bytes)), warnings };
-}
-
-function statOf(path: string) {
-  try {
-    return statSync(path);
-  } catch (error) {
-    throw new InputError(path, '', reason(error));
-  }
-}
-
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-}
-
-function reason(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return 'no such file or directory';
-  return code === 'EACCES' ? 'permission denied' : message;
-}
-
-function readOne(path: string): Uint8Array {
-  try {
-    return readFileSync(path === '-' ? 0 : path);
-  } catch (error) {
-    throw new InputError(path === '-' ? 'standard input' : path, '', reason(error));
-  }
 }
 
 /** Bytes of a file in a directory; null when it is not for us to read, as some of sysfs is not. */
@@ -79,16 +55,6 @@ function tryRead(path: string): Uint8Array | null {
     return statSync(path).size > FILE_MAX ? null : readFileSync(path);
   } catch {
     return null;
-  }
-}
-
-/** Bytes as they are, or unpacked if they are gzipped. Throws InputError for damaged gzip data. */
-export function unzipped(name: string, bytes: Uint8Array): Uint8Array {
-  if (!(bytes[0] === 0x1f && bytes[1] === 0x8b)) return bytes;
-  try {
-    return gunzipSync(bytes, { maxOutputLength: 4 * FILE_MAX });
-  } catch (error) {
-    throw new InputError(name, '', `damaged gzip data (${(error as Error).message})`);
   }
 }
 

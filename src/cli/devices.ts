@@ -10,8 +10,8 @@ import { deviceModel, deviceModels } from '../devices/registry.js';
 import { deviceJsonSchema } from '../scenario/jsonSchema.js';
 import { didYouMean } from '../scenario/suggest.js';
 import { sizeText, table } from '../text/table.js';
+import { UserError } from '../text/userError.js';
 import { print, printJson } from './output.js';
-import { UsageError } from './usage.js';
 
 /**
  * What footprints are shown for: 4 KiB pages, 16 CPUs, CONFIG_CMA_ALIGNMENT and MAX_PAGE_ORDER by
@@ -45,7 +45,7 @@ function find(kind: string): DeviceModel {
   const model = deviceModel(kind);
   if (model) return model;
   const known = deviceModels().map((one) => one.kind);
-  throw new UsageError(`device ${kind} is not known, ${didYouMean(kind, known)}`);
+  throw new UserError(null, `device ${kind} is not known, ${didYouMean(kind, known)}`);
 }
 
 function footprint(model: DeviceModel) {

@@ -2,17 +2,16 @@
  * `cmasim diff WORKLOAD…`: one workload under two kernels, command lines, policies or machines, or
  * two runs; what moved, what fails, what got slower. Exit 1 when something got worse.
  */
+
 import { Command } from 'commander';
 import { type Diff, type DiffSide, diffRuns } from '../diff/diff.js';
 import { diffDocument, diffText } from '../diff/text.js';
-import { ConfigError } from '../mm/boot/kconfig.js';
 import type { Recording, TraceReplay } from '../replay/replayTrace.js';
 import type { WhatIf } from '../replay/server.js';
 import { type RunPlacements, runPlacements } from '../run/placements.js';
-import { BootFailed } from '../run/plan.js';
+import { UserError } from '../text/userError.js';
 import { print, printJson, stdoutPaint } from './output.js';
 import { machineInstead, recordingsOf } from './recording.js';
-import { UsageError } from './usage.js';
 import { type Change, isScenario, repeatable, sameRun } from './workload.js';
 
 export function diffCommand(): Command {
@@ -51,7 +50,7 @@ interface DiffOptions {
 }
 
 function collect(text: string, before: readonly string[] = []): readonly string[] {
-  if (!/^[^=]+\+?=/.test(text)) throw new UsageError(`diff: ${text}: expected key=value`);
+  if (!/^[^=]+\+?=/.test(text)) throw new UserError(null, `diff: ${text}: expected key=value`);
   return [...before, text];
 }
 
@@ -64,15 +63,9 @@ function changes(texts: readonly string[] = []): Change[] {
 }
 
 async function compare(paths: readonly string[], options: DiffOptions): Promise<void> {
-  let diff: Diff;
-  try {
-    diff = paths.every(isScenario)
-      ? await compareScenarios(paths, options)
-      : await compareTraces(paths, options);
-  } catch (error) {
-    const isTheirs = error instanceof ConfigError || error instanceof BootFailed;
-    throw isTheirs ? new UsageError(`diff: ${error.message}`) : error;
-  }
+  const diff = paths.every(isScenario)
+    ? await compareScenarios(paths, options)
+    : await compareTraces(paths, options);
   const report = { ...diff, workload: paths.join(' ') };
   if (options.json) printJson(diffDocument(report));
   else print(diffText(report, stdoutPaint()));
@@ -83,12 +76,15 @@ async function compareTraces(paths: readonly string[], options: DiffOptions): Pr
   const { recordings } = await recordingsOf(paths, options.machine);
   const [recording] = recordings as [Recording];
   if (recordings.length > 1) {
-    throw new UsageError('diff: several recordings, expected one and --a and --b, or two runs');
+    throw new UserError(
+      null,
+      'diff: several recordings, expected one and --a and --b, or two runs',
+    );
   }
   const a = whatIf(changes(options.a));
   const b = whatIf(changes(options.b));
   if (options.a === undefined && options.b === undefined) {
-    throw new UsageError('diff: nothing differs, expected --a or --b KEY=VALUE');
+    throw new UserError(null, 'diff: nothing differs, expected --a or --b KEY=VALUE');
   }
   const { TraceReplayer } = await import('../index.js');
   const replayer = new TraceReplayer();
@@ -113,7 +109,7 @@ function whatIf(list: readonly Change[]): WhatIf {
     else if (key.startsWith('config.')) change.config[key.slice('config.'.length)] = value;
     else {
       const known = 'kernel, policy, machine, cmdline, cmdline+ or config.SYMBOL';
-      throw new UsageError(`diff: ${key} is no key of a recording, expected ${known}`);
+      throw new UserError(null, `diff: ${key} is no key of a recording, expected ${known}`);
     }
   }
   return change;
@@ -133,10 +129,10 @@ function sideOfReplay({ site, placements, findings, notes }: TraceReplay): DiffS
 }
 
 async function compareScenarios(paths: readonly string[], options: DiffOptions): Promise<Diff> {
-  if (paths.length > 2) throw new UsageError('diff: expected one workload, or two to compare');
+  if (paths.length > 2) throw new UserError(null, 'diff: expected one workload, or two to compare');
   const [first, second = first] = paths as [string, string?];
   if (paths.length === 1 && options.a === undefined && options.b === undefined) {
-    throw new UsageError('diff: nothing differs, expected --a or --b KEY=VALUE');
+    throw new UserError(null, 'diff: nothing differs, expected --a or --b KEY=VALUE');
   }
   const a = await runSide(first, changes(options.a));
   const b = await runSide(second!, changes(options.b));

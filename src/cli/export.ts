@@ -1,8 +1,8 @@
 /**
  * `cmasim export RUN|SCENARIO|TRACE… --to FORMAT -o PATH`: a run in formats other tools read.
  */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+
+import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { exportOfReplay, exportOfRun } from '../export/exportRun.js';
 import { ftraceText } from '../export/ftrace.js';
@@ -10,12 +10,11 @@ import { kernelFiles } from '../export/kernelfs.js';
 import { perfettoLines } from '../export/perfetto.js';
 import type { ExportRun } from '../export/run.js';
 import { writeTables } from '../export/tables.js';
-import { ConfigError } from '../mm/boot/kconfig.js';
+import { expectNew, makeDirectory, writeText } from '../files/write.js';
 import { runPlacements } from '../run/placements.js';
-import { BootFailed } from '../run/plan.js';
+import { UserError } from '../text/userError.js';
 import { complain, print } from './output.js';
 import { recordingsOf } from './recording.js';
-import { UsageError } from './usage.js';
 import { isScenario, repeatable, sameRun } from './workload.js';
 
 interface ExportOptions {
@@ -31,20 +30,18 @@ const exporters = {
   perfetto: (run: ExportRun, path: string) => writeFile(path, [...perfettoLines(run)].join('')),
   kernelfs: (run: ExportRun, path: string) => {
     for (const file of kernelFiles(run)) {
-      const place = join(path, file.path);
-      mkdirSync(dirname(place), { recursive: true });
-      writeFileSync(place, file.text);
+      writeText(join(path, file.path), file.text, { force: true });
     }
   },
   parquet: async (run: ExportRun, path: string) => {
-    mkdirSync(path, { recursive: true });
+    makeDirectory(path);
     await writeTables(path, run);
   },
 };
 
 function writeFile(path: string, text: string): void {
   if (path === '-') print(text);
-  else writeFileSync(path, text);
+  else writeText(path, text, { force: true });
 }
 
 export function exportCommand(): Command {
@@ -75,18 +72,10 @@ async function exportRun(paths: readonly string[], options: ExportOptions): Prom
   const { to, output, force = false } = options;
   const isTree = to === 'kernelfs' || to === 'parquet';
   if (isTree && output === '-') {
-    throw new UsageError(`export: ${to} is several files, expected a directory as -o`);
+    throw new UserError(null, `export: ${to} is several files, expected a directory as -o`);
   }
-  if (output !== '-' && !force && existsSync(output)) {
-    throw new UsageError(`export: ${output} exists; --force writes over it`);
-  }
-  let run: ExportRun;
-  try {
-    run = paths.every(isScenario) ? await fromScenario(paths) : await fromTrace(paths, options);
-  } catch (error) {
-    const isTheirs = error instanceof ConfigError || error instanceof BootFailed;
-    throw isTheirs ? new UsageError(`export: ${error.message}`) : error;
-  }
+  if (output !== '-') expectNew(output, { force });
+  const run = paths.every(isScenario) ? await fromScenario(paths) : await fromTrace(paths, options);
   if (to === 'ftrace' && !run.release.trace.dmaEvents) {
     complain(`cmasim: kernel ${run.release.id} has no dma events: only cma events are written`);
   }
@@ -95,7 +84,7 @@ async function exportRun(paths: readonly string[], options: ExportOptions): Prom
 
 async function fromScenario(paths: readonly string[]): Promise<ExportRun> {
   const [path] = paths as [string];
-  if (paths.length > 1) throw new UsageError('export: expected one run');
+  if (paths.length > 1) throw new UserError(null, 'export: expected one run');
   const { scenario, interpreted, fingerprint } = repeatable(path);
   const run = await runPlacements(scenario, { interpreted });
   sameRun(path, fingerprint, run.fingerprint);
@@ -104,7 +93,7 @@ async function fromScenario(paths: readonly string[]): Promise<ExportRun> {
 
 async function fromTrace(paths: readonly string[], { machine }: ExportOptions): Promise<ExportRun> {
   const { recordings, instead } = await recordingsOf(paths, machine);
-  if (recordings.length > 1) throw new UsageError('export: expected one recording');
+  if (recordings.length > 1) throw new UserError(null, 'export: expected one recording');
   const { TraceReplayer } = await import('../index.js');
   const replayer = new TraceReplayer();
   try {

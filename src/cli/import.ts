@@ -3,17 +3,16 @@
  * words.
  */
 
-import { existsSync, writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { Document, isSeq } from 'yaml';
+import { writeText } from '../files/write.js';
 import { MachineError } from '../machine/check.js';
 import { type ImportedMachine, importMachine } from '../machine/import/build.js';
 import type { ImportFile } from '../machine/import/recognise.js';
 import type { MachineKeys } from '../machine/keys.js';
-import { InputError } from '../trace/read/input.js';
+import { UserError } from '../text/userError.js';
 import { collectFiles, machineName } from './collect.js';
 import { complain, print, printJson } from './output.js';
-import { UsageError } from './usage.js';
 
 interface ImportOptions {
   readonly output?: string;
@@ -44,10 +43,11 @@ export function importCommand(): Command {
 }
 
 function importPaths(paths: readonly string[], options: ImportOptions): void {
+  const { force = false } = options;
   const imported = importFrom(paths, options.name);
   for (const warning of imported.warnings) complain(`cmasim: ${warning}`);
   if (options.state !== undefined) {
-    write(options.state, `${JSON.stringify(imported.state, null, 2)}\n`, options);
+    writeText(options.state, `${JSON.stringify(imported.state, null, 2)}\n`, { force });
   }
   const yaml = machineYaml(imported);
   if (options.json) {
@@ -56,11 +56,11 @@ function importPaths(paths: readonly string[], options: ImportOptions): void {
   } else if (options.output !== '-') print(imported.description.join('\n'));
   if (options.output === '-' && !options.json) print(yaml);
   else if (options.output !== undefined && options.output !== '-') {
-    write(options.output, yaml, options);
+    writeText(options.output, yaml, { force });
   }
 }
 
-/** The machine the files at `paths` describe. Throws InputError. */
+/** The machine the files at `paths` describe. Throws UserError. */
 export function importFrom(paths: readonly string[], name?: string): ImportedMachine {
   const files: ImportFile[] = [];
   const warnings: string[] = [];
@@ -75,13 +75,8 @@ export function importFrom(paths: readonly string[], name?: string): ImportedMac
   } catch (error) {
     if (!(error instanceof MachineError)) throw error;
     const where = error.path.length > 0 ? `${error.path.join('.')}: ` : '';
-    throw new InputError(paths.join(' '), '', `${where}${error.message}`);
+    throw new UserError({ file: paths.join(' ') }, `${where}${error.message}`);
   }
-}
-
-function write(file: string, text: string, { force = false }: ImportOptions): void {
-  if (!force && existsSync(file)) throw new UsageError(`${file} exists; --force writes over it`);
-  writeFileSync(file, text);
 }
 
 /** A machine file, its description as a comment above. */

@@ -8,8 +8,8 @@ import { type Release, releases } from '../mm/release.js';
 import { kernelNames } from '../scenario/resolve.js';
 import { didYouMean } from '../scenario/suggest.js';
 import { table } from '../text/table.js';
+import { UserError } from '../text/userError.js';
 import { print, printJson } from './output.js';
-import { UsageError } from './usage.js';
 
 export function kernelsCommand(): Command {
   return new Command('kernels')
@@ -44,7 +44,7 @@ function find(id: string): { release: Release | undefined; policy: PolicyRow } {
   const release = releases.find((row) => row.id === id);
   const policy = policies.find((row) => row.id === (release?.policy ?? id));
   if (policy) return { release, policy };
-  throw new UsageError(`kernel ${id} is not known, ${didYouMean(id, kernelNames())}`);
+  throw new UserError(null, `kernel ${id} is not known, ${didYouMean(id, kernelNames())}`);
 }
 
 function one(id: string): string[] {

@@ -9,8 +9,8 @@ import { presetMachine } from '../machine/preset.js';
 import { presets } from '../machine/presets.js';
 import { didYouMean } from '../scenario/suggest.js';
 import { sizeText, table } from '../text/table.js';
+import { UserError } from '../text/userError.js';
 import { print, printJson } from './output.js';
-import { UsageError } from './usage.js';
 
 export function machinesCommand(): Command {
   return new Command('machines')
@@ -31,7 +31,7 @@ function find(name: string): Machine {
   const machine = presetMachine(name);
   if (machine) return machine;
   const known = presets.map((row) => row.name);
-  throw new UsageError(`machine ${name} is not known, ${didYouMean(name, known)}`);
+  throw new UserError(null, `machine ${name} is not known, ${didYouMean(name, known)}`);
 }
 
 function memoryOf(nodes: Machine['nodes']): number {

@@ -7,10 +7,6 @@
  */
 
 import { Command, CommanderError } from 'commander';
-import { ConfigError } from '../mm/boot/kconfig.js';
-import { BootFailed } from '../run/plan.js';
-import { ScenarioError } from '../scenario/error.js';
-import { InputError } from '../trace/read/input.js';
 import { bootCommand } from './boot.js';
 import { captureCommand } from './capture.js';
 import { demoCommand } from './demo.js';
@@ -21,6 +17,7 @@ import { importCommand } from './import.js';
 import { kernelsCommand } from './kernels.js';
 import { machinesCommand } from './machines.js';
 import { mergeCommand } from './merge.js';
+import { usersMistake } from './mistake.js';
 import { complain, ignoreClosedPipes, packageVersion } from './output.js';
 import { queryCommand } from './query.js';
 import { replayCommand } from './replay.js';
@@ -29,7 +26,6 @@ import { schemaCommand } from './schema.js';
 import { sizeCommand } from './size.js';
 import { sweepCommand } from './sweep.js';
 import { traceCommand } from './trace.js';
-import { UsageError } from './usage.js';
 import { whyCommand } from './why.js';
 import { workerCommand } from './worker.js';
 
@@ -78,14 +74,11 @@ function failure(error: unknown): number {
     // Help and version come this way too, with code 0; commander has printed what there is to say.
     return error.exitCode === 0 ? 0 : wrongInput;
   }
-  // The place comes first, so that editors and terminals find their way to it.
-  if (error instanceof ScenarioError || error instanceof InputError) {
-    complain(error.message);
-    return wrongInput;
-  }
-  if (error instanceof UsageError || error instanceof BootFailed || error instanceof ConfigError) {
-    complain(`cmasim: ${error.message}`);
-    return wrongInput;
+  const mistake = usersMistake(error);
+  if (mistake !== null) {
+    // A place comes first, so that editors and terminals find their way to it.
+    complain(mistake.place === null ? `cmasim: ${mistake.message}` : mistake.message);
+    return mistake.exitCode;
   }
   const { message = String(error), stack, seed } = error as Error & { seed?: number };
   const which = seed === undefined ? '' : ` (seed ${seed})`;

@@ -3,13 +3,13 @@
  */
 
 import { Command } from 'commander';
-import { ScenarioError } from '../scenario/error.js';
 import { Journal } from '../study/journal.js';
 import { openResults, readStudy, sameStudy } from '../study/results.js';
 import { settle } from '../study/runStudy.js';
 import type { Study } from '../study/study.js';
+import { UserError } from '../text/userError.js';
 import { complain } from './output.js';
-import { showStudy, usable } from './sweep.js';
+import { showStudy } from './sweep.js';
 
 export function mergeCommand(): Command {
   return new Command('merge')
@@ -21,9 +21,7 @@ export function mergeCommand(): Command {
     .argument('<out>', 'results directory to write')
     .argument('<dir...>', 'results directories to read')
     .option('--json', 'print one document')
-    .action((out: string, directories: string[], options: { json?: boolean }) =>
-      usable(() => merge(out, directories, options)),
-    );
+    .action(merge);
 }
 
 async function merge(
@@ -53,7 +51,7 @@ function commonStudy(directories: readonly string[]): Study {
   const odd = others.findIndex((study) => !sameStudy(study, first!));
   if (odd < 0) return first!;
   const message = `is about another study or model than ${directories[0]}`;
-  throw new ScenarioError({ file: directories[odd + 1] }, message);
+  throw new UserError({ file: directories[odd + 1] }, message);
 }
 
 /** Adds the runs of a directory that are not there yet; the directory itself is left as it is. */

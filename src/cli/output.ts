@@ -4,8 +4,8 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { oneLine } from '../scenario/error.js';
 import { type Paint, paint } from '../text/table.js';
+import { oneLine } from '../text/userError.js';
 
 /** A reader that goes away (`| head`) is no mistake: what is left is not written. */
 export function ignoreClosedPipes(): void {

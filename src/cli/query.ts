@@ -6,12 +6,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { DuckDbMissing, QueryError, type QueryResult, query } from '../study/duckdb.js';
+import { type QueryResult, query } from '../study/duckdb.js';
 import { type RunChoice, writeRequests } from '../study/requestsTable.js';
 import { readStudy } from '../study/results.js';
 import { type Cell, table } from '../text/table.js';
 import { print, printJson } from './output.js';
-import { UsageError } from './usage.js';
 
 interface QueryOptions {
   readonly requests?: readonly RunChoice[];
@@ -63,9 +62,6 @@ async function ask(sql: string, given: string[], options: QueryOptions): Promise
     if (options.json) printJson(document(result));
     else if (options.csv) print(csv(result));
     else print(text(result));
-  } catch (error) {
-    const known = [DuckDbMissing, QueryError, RangeError].some((type) => error instanceof type);
-    throw known ? new UsageError((error as Error).message) : error;
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }

@@ -2,17 +2,18 @@
  * Recorded traces as they are named on the command line: which files belong together, and where the
  * description of the server lies.
  */
-import { existsSync, realpathSync } from 'node:fs';
+
+import { realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { exists, inputName, isDirectory } from '../files/read.js';
 import { MachineError } from '../machine/check.js';
 import type { Machine } from '../machine/machine.js';
 import { type Recording, readRecording } from '../replay/replayTrace.js';
 import { type Server, serverOf, type WhatIf } from '../replay/server.js';
 import { parseScenario } from '../scenario/load.js';
-import { InputError } from '../trace/read/input.js';
-import { isDirectory, phasesOf } from '../trace/read/phases.js';
+import { UserError } from '../text/userError.js';
+import { phasesOf } from '../trace/read/phases.js';
 import { collectFiles, machineName } from './collect.js';
-import { UsageError } from './usage.js';
 
 /** Where the files of a server may lie beside its recording. */
 const beside = ['machine', '../machine', 'machine.tar.gz', '../machine.tar.gz'];
@@ -40,7 +41,10 @@ export async function recordingsOf(
 async function recordingOf(group: readonly string[], place: string | null): Promise<Recording> {
   const first = group[0];
   if (place === null) {
-    throw new InputError(first, '', 'no machine/ beside it, expected --machine DIR of its server');
+    throw new UserError(
+      { file: first },
+      'no machine/ beside it, expected --machine DIR of its server',
+    );
   }
   const files = await phasesOf(group);
   const server = readServer(place);
@@ -49,12 +53,12 @@ async function recordingOf(group: readonly string[], place: string | null): Prom
 }
 
 const machineLabel = (file: string): string =>
-  file === '-' ? 'standard input' : basename(dirname(resolve(file)));
+  file === '-' ? inputName(file) : basename(dirname(resolve(file)));
 
 function serverBeside(path: string): string | null {
   if (path === '-') return null;
   const directory = isDirectory(path) ? path : dirname(path);
-  return beside.map((name) => join(directory, name)).find((place) => existsSync(place)) ?? null;
+  return beside.map((name) => join(directory, name)).find((place) => exists(place)) ?? null;
 }
 
 /** A directory or an archive is a server's files; a preset or a YAML file is not. */
@@ -79,7 +83,7 @@ function readServer(path: string): Server {
     return serverOf(files, serverName(path));
   } catch (error) {
     if (!(error instanceof MachineError)) throw error;
-    throw new InputError(path, '', error.message);
+    throw new UserError({ file: path }, error.message);
   }
 }
 
@@ -91,12 +95,12 @@ function serverName(path: string): string {
     : machineName(path);
 }
 
-/** Another server's files, a preset, or a machine file. @throws ScenarioError, InputError */
+/** Another server's files, a preset, or a machine file. @throws UserError, UserError */
 export function machineInstead(machine: string): Machine {
   const files = filesOfServer(machine);
   if (files !== null) return readServer(files).imported.machine;
   const text = `kernel: "7.2"\nmachine: ${JSON.stringify(machine)}\n`;
   const [scenario] = parseScenario(text, machine);
-  if (scenario === undefined) throw new UsageError(`--machine ${machine}: no machine`);
+  if (scenario === undefined) throw new UserError(null, `--machine ${machine}: no machine`);
   return scenario.machine;
 }

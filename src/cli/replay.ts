@@ -3,10 +3,9 @@
  * against each other.
  */
 
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { ConfigError } from '../mm/boot/kconfig.js';
+import { isDirectory, namesIn } from '../files/read.js';
 import { releases } from '../mm/release.js';
 import type { Comparison } from '../replay/compare.js';
 import type { RecordingCheck } from '../replay/recording.js';
@@ -17,13 +16,11 @@ import {
   replayDocument,
   replayTraceText,
 } from '../replay/text.js';
-import { BootFailed } from '../run/plan.js';
 import { table } from '../text/table.js';
+import { UserError } from '../text/userError.js';
 import { isOperationFile } from '../trace/read/kind.js';
-import { isDirectory } from '../trace/read/phases.js';
 import { print, printJson, stdoutPaint } from './output.js';
 import { recordingsOf } from './recording.js';
-import { UsageError } from './usage.js';
 
 export function replayCommand(): Command {
   return new Command('replay')
@@ -62,7 +59,7 @@ async function replayFiles(paths: readonly string[], options: ReplayOptions): Pr
   );
   if (kinds.every((isOperations) => isOperations)) return replayOperations(files, options);
   if (kinds.some((isOperations) => isOperations)) {
-    throw new UsageError('replay: operation files and traces together, expected one kind');
+    throw new UserError(null, 'replay: operation files and traces together, expected one kind');
   }
   await replayTraces(files, options);
 }
@@ -72,15 +69,15 @@ const operationFile = /\.jsonl(?:\.gz)?$/;
 /** The operation files and boots in a directory; the path itself if it is none or holds a trace. */
 function operationFilesIn(path: string): string[] {
   if (!isDirectory(path)) return [path];
-  const files = readdirSync(path).filter((name) => operationFile.test(name));
-  return files.length === 0 ? [path] : files.sort().map((name) => join(path, name));
+  const files = namesIn(path).filter((name) => operationFile.test(name));
+  return files.length === 0 ? [path] : files.map((name) => join(path, name));
 }
 
 async function replayOperations(files: readonly string[], options: ReplayOptions): Promise<void> {
   for (const name of ['machine', 'policy', 'cmdline', 'closedLoop'] as const) {
     if (options[name] === undefined) continue;
     const flag = name === 'closedLoop' ? 'closed-loop' : name;
-    throw new UsageError(`replay: --${flag} is for traces, operation files bring their own`);
+    throw new UserError(null, `replay: --${flag} is for traces, operation files bring their own`);
   }
   const results = await replayAll(files, options.kernel);
   if (options.json) printJson({ format: 'cmasim-replay/1', files: results.map(document) });
@@ -104,9 +101,6 @@ async function replayTraces(paths: readonly string[], options: ReplayOptions): P
     for (const recording of recordings) {
       reports.push(reportOf(await replayer.replay(recording, { ...change, closedLoop })));
     }
-  } catch (error) {
-    const isTheirs = error instanceof ConfigError || error instanceof BootFailed;
-    throw isTheirs ? new UsageError(`replay: ${error.message}`) : error;
   } finally {
     await replayer.close();
   }
@@ -140,7 +134,10 @@ export async function replayAll(
 ): Promise<RecordingCheck[]> {
   const known = releases.map(({ id }) => id);
   if (kernel !== undefined && !known.includes(kernel)) {
-    throw new UsageError(`release ${kernel} is not known, expected one of ${known.join(', ')}`);
+    throw new UserError(
+      null,
+      `release ${kernel} is not known, expected one of ${known.join(', ')}`,
+    );
   }
   // On demand: the event core and its threads are no business of a typing error.
   const { Replayer } = await import('../index.js');

@@ -15,11 +15,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { fileError } from '../files/fileError.js';
+import { makeDirectory } from '../files/write.js';
 import { runDocument } from '../run/json.js';
 import type { RunResult } from '../run/result.js';
-import { ScenarioError } from '../scenario/error.js';
 import { scenarioYaml } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';
+import { UserError } from '../text/userError.js';
 import { packageVersion } from './output.js';
 
 export interface FinishedRun {
@@ -33,7 +35,7 @@ export class RunDirectory {
   readonly #target: string;
   readonly #temporary: string;
 
-  /** Throws ScenarioError if nothing can be written there, or something is there already. */
+  /** Throws UserError if nothing can be written there, or something is there already. */
   constructor(directory: string, { force }: { force: boolean }) {
     this.#given = directory === '' ? '--output' : directory;
     if (directory === '') throw this.#error('an empty name, expected a directory');
@@ -50,7 +52,7 @@ export class RunDirectory {
       }
     }
     this.#attempt(() => {
-      makeParents(dirname(this.#target));
+      makeDirectory(dirname(this.#target));
       mkdirSync(this.#temporary);
       rmdirSync(this.#temporary);
     });
@@ -80,20 +82,13 @@ export class RunDirectory {
       act();
     } catch (error) {
       if (existsSync(this.#temporary)) rmSync(this.#temporary, { recursive: true });
-      throw this.#error(`cannot be written (${(error as NodeJS.ErrnoException).code})`);
+      throw fileError(this.#given, error, 'write');
     }
   }
 
-  #error(message: string): ScenarioError {
-    return new ScenarioError({ file: this.#given }, message);
+  #error(message: string): UserError {
+    return new UserError({ file: this.#given }, message);
   }
-}
-
-/** mkdir -p; Node's own does not come back from file systems that refuse without saying why. */
-function makeParents(directory: string): void {
-  if (existsSync(directory)) return;
-  makeParents(dirname(directory));
-  mkdirSync(directory);
 }
 
 /** A directory of one run, of several, or of nothing. */

@@ -4,17 +4,16 @@
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { loadScenario } from '../index.js';
-import { BootFailed } from '../run/plan.js';
 import type { Scenario } from '../scenario/scenario.js';
 import type { SizeWhat } from '../size/bootString.js';
-import { type Avoid, avoidable, SizeError, size } from '../size/size.js';
+import { type Avoid, avoidable, size } from '../size/size.js';
 import { sizeAnswerText, sizeDocument } from '../size/text.js';
 import { modelVersion } from '../study/identity.js';
 import { openEngine } from '../study/runStudy.js';
+import { UserError } from '../text/userError.js';
 import { print, printJson, stdoutPaint } from './output.js';
 import { interruptedCode, overridesOf, type RunOptions } from './run.js';
-import { engineUrl, jobs, keyValue, usable } from './sweep.js';
-import { UsageError } from './usage.js';
+import { engineUrl, jobs, keyValue } from './sweep.js';
 
 interface SizeCliOptions
   extends Pick<RunOptions, 'kernel' | 'cmdline' | 'machine' | 'seed' | 'set'> {
@@ -90,9 +89,9 @@ function avoid(value: string): Avoid[] {
 async function sizeFile(file: string, options: SizeCliOptions): Promise<void> {
   const scenarios = loadScenario(file, { overrides: overridesOf(options) });
   if (scenarios.length > 1) {
-    throw new UsageError(`${file}: ${scenarios.length} documents, expected one scenario`);
+    throw new UserError({ file }, `${scenarios.length} documents, expected one scenario`);
   }
-  await usable(() => sizeScenario(scenarios[0], options));
+  await sizeScenario(scenarios[0], options);
 }
 
 async function sizeScenario(scenario: Scenario, options: SizeCliOptions): Promise<void> {
@@ -124,9 +123,6 @@ async function sizeScenario(scenario: Scenario, options: SizeCliOptions): Promis
     if (options.json) printJson(sizeDocument(scenario, answer, asked));
     else print(sizeAnswerText(scenario, answer, { ...asked, paint: stdoutPaint() }));
     if (!answer.found) process.exitCode = 1;
-  } catch (error) {
-    const known = error instanceof SizeError || error instanceof BootFailed;
-    throw known ? new UsageError(`${scenario.name}: ${error.message}`) : error;
   } finally {
     await engine.close();
     process.off('SIGINT', stop);

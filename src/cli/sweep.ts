@@ -3,18 +3,16 @@
  */
 
 import { Command, InvalidArgumentError } from 'commander';
-import { EngineError } from '../study/engine.js';
+import { StorageError } from '../files/fileError.js';
 import { loadStudy } from '../study/load.js';
 import { Ledger, type Shard } from '../study/progress.js';
 import { runStudy, type StudyRun } from '../study/runStudy.js';
 import { type Study, variantText } from '../study/study.js';
 import type { VariantSummary } from '../study/summary.js';
 import { studyDocument, studyText } from '../study/text.js';
-import { StorageError } from '../tables/durable.js';
 import { complain, print, printJson, stdoutPaint } from './output.js';
 import { interruptedCode, overridesOf } from './run.js';
 import { SweepProgress } from './sweepProgress.js';
-import { UsageError } from './usage.js';
 
 interface SweepCliOptions {
   readonly output?: string;
@@ -80,19 +78,7 @@ async function sweepFile(file: string, options: SweepCliOptions): Promise<void> 
   const study = loadStudy(file, { overrides: overridesOf({ set: options.set }) });
   if (options.list) return list(study, options);
   const directory = options.output ?? `${study.name}.sweep`;
-  await usable(() => sweepInto(directory, study, options));
-}
-
-/** What the user can mend, such as a full disk, is said in one line. */
-export async function usable(work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (error instanceof StorageError || error instanceof EngineError) {
-      throw new UsageError(error.message);
-    }
-    throw error;
-  }
+  await sweepInto(directory, study, options);
 }
 
 async function sweepInto(directory: string, study: Study, options: SweepCliOptions): Promise<void> {

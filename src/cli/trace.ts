@@ -3,9 +3,10 @@
  * before.
  */
 
-import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
+import { readJson } from '../files/read.js';
 import { type Column, sizeText, table } from '../text/table.js';
+import { UserError } from '../text/userError.js';
 import {
   type Comparison,
   compareCounts,
@@ -13,7 +14,6 @@ import {
   isCounts,
 } from '../trace/join/recorded.js';
 import { type InputSummary, summarizeTraces, type TraceSummary } from '../trace/join/summary.js';
-import { InputError } from '../trace/read/input.js';
 import { importFrom } from './import.js';
 import { print, printJson, stdoutPaint } from './output.js';
 
@@ -64,24 +64,21 @@ async function summarize(files: readonly string[], options: TraceOptions): Promi
   if (checks.some(({ different }) => different.length > 0)) process.exitCode = 1;
 }
 
+const recordedCounts = 'a summary.json or a counts.json of a recording';
+
 interface Check extends Comparison {
   readonly file: string;
 }
 
 function check(file: string, { inputs }: TraceSummary): Check {
-  let document: unknown;
-  try {
-    document = JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw new InputError(file, '', (error as Error).message);
-  }
+  const document = readJson(file, recordedCounts);
   const counts = isCounts(document);
   if (counts === null) {
-    throw new InputError(file, '', 'neither a summary.json nor a counts.json of a recording');
+    throw new UserError({ file }, `something else, expected ${recordedCounts}`);
   }
   const compare = counts ? compareCounts : compareSummary;
   const comparison = compare(document as Record<string, unknown>, inputs);
-  if (comparison.compared === 0) throw new InputError(file, '', 'names none of the recordings');
+  if (comparison.compared === 0) throw new UserError({ file }, 'names none of the recordings');
   return { file, ...comparison };
 }
 

@@ -2,16 +2,13 @@
  * `cmasim why RUN [ID]`: one request of a run, explained; without ID, the requests there are.
  */
 
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { RequestRow } from '../explain/explained.js';
 import { requestsText, whyText } from '../explain/text.js';
 import { NoSuchRequest, requestsOf, why } from '../explain/why.js';
-import { ScenarioError } from '../scenario/error.js';
-import { loadScenario } from '../scenario/load.js';
-import type { Scenario } from '../scenario/scenario.js';
+import { UserError } from '../text/userError.js';
 import { print, printJson } from './output.js';
+import { type Repeatable, repeatable, sameRun } from './workload.js';
 
 interface WhyOptions {
   readonly refused?: boolean;
@@ -48,13 +45,6 @@ function limit(text: string): number {
   throw new InvalidArgumentError(`${text}, expected a number from 1`);
 }
 
-interface Repeatable {
-  readonly scenario: Scenario;
-  readonly interpreted: boolean;
-  /** Of the run that is repeated; null: none is recorded, or it was interrupted. */
-  readonly fingerprint: string | null;
-}
-
 async function explainRequest(
   path: string,
   id: string | undefined,
@@ -64,18 +54,18 @@ async function explainRequest(
   if (id === undefined) return listRequests(path, run, options);
   try {
     const explained = await why(run.scenario, id, run.interpreted);
-    sameRun(path, run, explained.fingerprint);
+    sameRun(path, run.fingerprint, explained.fingerprint);
     if (options.json) printJson({ format: 'cmasim-why/1', ...explained });
     else print(whyText(explained));
   } catch (error) {
-    if (error instanceof NoSuchRequest) throw new ScenarioError({ file: path }, error.message);
+    if (error instanceof NoSuchRequest) throw new UserError({ file: path }, error.message);
     throw error;
   }
 }
 
 async function listRequests(path: string, run: Repeatable, options: WhyOptions): Promise<void> {
   const { requests, fingerprint } = await requestsOf(run.scenario, run.interpreted);
-  sameRun(path, run, fingerprint);
+  sameRun(path, run.fingerprint, fingerprint);
   const chosen = requests.filter(
     (one) =>
       (!options.refused || one.from === 'refused') &&
@@ -91,44 +81,3 @@ const orders: Readonly<Record<WhyOptions['by'], (a: RequestRow, b: RequestRow) =
   took: (a, b) => (b.tookNs ?? 0) - (a.tookNs ?? 0),
   size: (a, b) => b.size - a.size,
 };
-
-/** A repeated run that is not the run explains something else. */
-function sameRun(path: string, { fingerprint }: Repeatable, repeated: string): void {
-  if (fingerprint === null || fingerprint === repeated) return;
-  throw new ScenarioError(
-    { file: path },
-    `fingerprint ${fingerprint} in manifest.json, but ${repeated} now, expected the cmasim that made the run`,
-  );
-}
-
-function repeatable(path: string): Repeatable {
-  if (existsSync(path) && statSync(path).isDirectory()) return runDirectory(path);
-  const m = /^(.*)#(\d+)$/.exec(path);
-  const scenarios = loadScenario(m && !existsSync(path) ? m[1] : path);
-  const number = m && !existsSync(path) ? Number(m[2]) : 1;
-  const scenario = scenarios[number - 1];
-  if (!scenario || (scenarios.length > 1 && !m)) {
-    const expected = scenarios.map((_, i) => `#${i + 1}`).join(', ');
-    const found = scenario ? 'several documents' : `no document ${number}`;
-    throw new ScenarioError({ file: path }, `${found}, expected the file with ${expected}`);
-  }
-  return { scenario, interpreted: false, fingerprint: null };
-}
-
-function runDirectory(path: string): Repeatable {
-  const file = join(path, 'manifest.json');
-  if (!existsSync(file)) {
-    throw new ScenarioError({ file: path }, 'no manifest.json, expected a directory of run -o');
-  }
-  const manifest = JSON.parse(readFileSync(file, 'utf8')) as {
-    devices?: string;
-    interrupted?: boolean;
-    fingerprint?: string;
-  };
-  const [scenario] = loadScenario(join(path, 'scenario.yaml'));
-  return {
-    scenario: scenario!,
-    interpreted: manifest.devices === 'interpreted',
-    fingerprint: manifest.interrupted ? null : (manifest.fingerprint ?? null),
-  };
-}

@@ -5,7 +5,7 @@
 import { Command } from 'commander';
 import { modelVersion } from '../study/identity.js';
 import { complain } from './output.js';
-import { engineUrl, jobs, usable } from './sweep.js';
+import { engineUrl, jobs } from './sweep.js';
 
 interface WorkerCliOptions {
   readonly engine: string;
@@ -24,7 +24,7 @@ export function workerCommand(): Command {
     .requiredOption('--engine <url>', 'the Redis or Valkey of the sweep', engineUrl)
     .option('--jobs <count>', 'threads; as many as there are cores unless given', jobs)
     .option('--lost-after <seconds>', 'silence after which its runs go to others', seconds, 30)
-    .action((options: WorkerCliOptions) => usable(() => serve(options)));
+    .action(serve);
 }
 
 function seconds(value: string): number {

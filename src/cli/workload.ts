@@ -2,12 +2,12 @@
  * Scenarios and run directories as verbs take them that repeat a run: one document of a file, or
  * what `run -o` left behind, with what is to differ.
  */
-import { existsSync, readFileSync } from 'node:fs';
+
 import { join } from 'node:path';
-import { ScenarioError } from '../scenario/error.js';
+import { exists, isDirectory, readJson } from '../files/read.js';
 import { loadScenario, type Override } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';
-import { isDirectory } from '../trace/read/phases.js';
+import { UserError } from '../text/userError.js';
 
 /** A scenario that can be run, or a run that can be repeated. */
 export interface Repeatable {
@@ -22,15 +22,18 @@ export interface Change {
   readonly value: string;
 }
 
-const isRunDirectory = (path: string) => existsSync(join(path, 'manifest.json'));
+const isRunDirectory = (path: string) => exists(join(path, 'manifest.json'));
 
 /** True for what is a scenario or a run directory by its name; anything else is a recording. */
 export const isScenario = (path: string): boolean =>
   /\.ya?ml(?:#\d+)?$/.test(path) || isRunDirectory(path);
 
-/** @throws ScenarioError when the path is no single scenario. */
+/** @throws UserError when the path is no single scenario. */
 export function repeatable(path: string, changes: readonly Change[] = []): Repeatable {
   const isRun = isDirectory(path);
+  if (isRun && !isRunDirectory(path)) {
+    throw new UserError({ file: path }, 'no manifest.json, expected a directory of run -o');
+  }
   const file = isRun ? join(path, 'scenario.yaml') : path.replace(/#\d+$/, '');
   const scenarios = loadScenario(file, { overrides: overrides(file, changes) });
   const number = Number(/#(\d+)$/.exec(path)?.[1] ?? 1);
@@ -38,7 +41,7 @@ export function repeatable(path: string, changes: readonly Change[] = []): Repea
   if (scenario === undefined || (scenarios.length > 1 && !path.includes('#'))) {
     const expected = scenarios.map((_, i) => `#${i + 1}`).join(', ');
     const found = scenario === undefined ? `no document ${number}` : 'several documents';
-    throw new ScenarioError({ file: path }, `${found}, expected the file with ${expected}`);
+    throw new UserError({ file: path }, `${found}, expected the file with ${expected}`);
   }
   if (!isRun) return { scenario, interpreted: false, fingerprint: null };
   return { scenario, ...manifestOf(path) };
@@ -46,24 +49,22 @@ export function repeatable(path: string, changes: readonly Change[] = []): Repea
 
 function manifestOf(path: string): Pick<Repeatable, 'interpreted' | 'fingerprint'> {
   const file = join(path, 'manifest.json');
-  let manifest: { devices?: string; interrupted?: boolean; fingerprint?: string };
-  try {
-    manifest = JSON.parse(readFileSync(file, 'utf8')) as typeof manifest;
-  } catch (error) {
-    throw new ScenarioError({ file }, (error as Error).message);
-  }
-  const { devices, interrupted, fingerprint } = manifest;
+  const { devices, interrupted, fingerprint } = readJson(file, 'a manifest') as {
+    devices?: string;
+    interrupted?: boolean;
+    fingerprint?: string;
+  };
   return {
     interpreted: devices === 'interpreted',
     fingerprint: interrupted ? null : (fingerprint ?? null),
   };
 }
 
-/** A repeated run that is not the run says something about another. @throws ScenarioError */
+/** A repeated run that is not the run says something about another. @throws UserError */
 export function sameRun(path: string, expected: string | null, repeated: string): void {
   if (expected === null || expected === repeated) return;
   const found = `fingerprint ${expected} in manifest.json, but ${repeated} now`;
-  throw new ScenarioError({ file: path }, `${found}, expected the cmasim that made the run`);
+  throw new UserError({ file: path }, `${found}, expected the cmasim that made the run`);
 }
 
 /** Texts are quoted, so that `kernel=5.10` and `cmdline=a: b` stay what they are. */

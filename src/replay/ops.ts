@@ -7,6 +7,7 @@
  */
 
 import { type AreasRow, areasRow, laidOutRow, metaRow, readRow } from '../boot/recordedRows.js';
+import { emptyFile } from '../files/read.js';
 import { parseGfp } from '../mm/gfp.js';
 import type { MemoryLayout } from '../mm/layout.js';
 import {
@@ -60,7 +61,7 @@ export function readOperations(file: string, text: string): OperationFile {
     parsed.push(parseLine(file, i + 1, lines[i]));
     numbers.push(i + 1);
   }
-  if (parsed.length === 0) throw new InputError(file, '1:1', 'empty, expected operations');
+  if (parsed.length === 0) throw emptyFile(file, 'operations');
   if ((parsed[0] as { type?: unknown } | null)?.type !== 'meta') {
     throw new InputError(file, '1:1', 'no operation file, expected {"type":"meta",…}');
   }

@@ -7,6 +7,7 @@
 import { compareBoot } from '../boot/check.js';
 import { recordedBoot } from '../boot/input.js';
 import { type RecordedBoot, readBoots } from '../boot/recorded.js';
+import { inputName } from '../files/read.js';
 import { boot } from '../mm/boot/boot.js';
 import { kernelOf } from '../mm/release.js';
 import { readWhole } from '../trace/read/whole.js';
@@ -63,7 +64,7 @@ export async function checkRecording(
 ): Promise<RecordingCheck> {
   const text = await readWhole(file);
   const options = release === undefined ? {} : { release };
-  const name = file === '-' ? 'stdin' : file;
+  const name = inputName(file);
   if (!hasOperations(text)) {
     const boots = readBoots(name, text);
     const { equal, first } = checkBoots(boots, release);

@@ -19,6 +19,7 @@ import type { Plan } from '../nodes/plan.js';
 import { releaseRules } from '../nodes/rules.js';
 import type { CommandLine } from '../scenario/cmdline.js';
 import type { Scenario } from '../scenario/scenario.js';
+import { UserError } from '../text/userError.js';
 import { NoSuchArea, plannedDevices } from './devicePlan.js';
 
 export interface PlannedRun {
@@ -39,7 +40,11 @@ export interface PlanOptions {
 }
 
 /** The boot of this scenario does not come to its end: the kernel's doing, and the user's answer. */
-export class BootFailed extends Error {}
+export class BootFailed extends UserError {
+  constructor(message: string) {
+    super(null, message);
+  }
+}
 
 /** @throws BootFailed when the kernel does not survive its command line on this machine. */
 export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {

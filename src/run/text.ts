@@ -3,8 +3,8 @@
  * areas, the latencies with their class, what was found, what was expected.
  */
 
-import { printable } from '../scenario/error.js';
 import { type Cell, type Paint, percentText, sizeText, table, timeText } from '../text/table.js';
+import { printable } from '../text/userError.js';
 import type { AreaResult, DeviceResult, RunResult, StatResult } from './result.js';
 
 /** Tables longer than this have one row per declaration instead of one per device. */

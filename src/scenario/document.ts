@@ -17,7 +17,8 @@ import {
   Scalar,
 } from 'yaml';
 import { found } from '../machine/values.js';
-import { type Place, ScenarioError } from './error.js';
+import type { Place } from '../text/userError.js';
+import { ScenarioError } from './error.js';
 import { checkStructure, type Fail, inlineAliases } from './structure.js';
 
 /** One change from the command line; `option` is how an error calls it, such as `--set seed=x`. */

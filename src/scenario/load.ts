@@ -5,9 +5,9 @@
  * known, a node that the machine does not have or a size that does not parse ends the reading.
  */
 
-import { readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { stringify } from 'yaml';
+import { emptyFile, inputName, readText } from '../files/read.js';
 import { changedPreset } from '../machine/change.js';
 import { MachineError } from '../machine/check.js';
 import { customMachine } from '../machine/custom.js';
@@ -15,6 +15,7 @@ import { type MachineKeys, machineKeys } from '../machine/keys.js';
 import type { Machine } from '../machine/machine.js';
 import { presetMachine } from '../machine/preset.js';
 import { presets } from '../machine/presets.js';
+import { UserError } from '../text/userError.js';
 import { type Override, parseSources, type Source } from './document.js';
 import { ScenarioError } from './error.js';
 import { explain } from './explain.js';
@@ -40,15 +41,14 @@ export interface LoadOptions {
   readonly overrides?: readonly Override[];
 }
 
-const stdin = 0;
 /** Far more than a scenario of ten thousand devices; reading YAML takes seconds per MiB. */
 const bytesMax = 16 * 2 ** 20;
 const stopDefault = '10ms';
 
-/** Reads a file, `-` being standard input. Throws ScenarioError. */
+/** Reads a file, `-` being standard input. Throws UserError. */
 export function loadScenario(file: string, options: LoadOptions = {}): Scenario[] {
-  const name = file === '-' ? 'stdin' : file;
-  return parseScenario(readText(name, file), name, options);
+  const text = readText(file, { expected: 'a scenario', bytesMax });
+  return parseScenario(text, inputName(file), options);
 }
 
 /**
@@ -145,9 +145,9 @@ function machineFile(source: Source, path: string): { machine: Machine; document
   const file = resolve(given.line === undefined ? '.' : dirname(given.file), path);
   let text: string;
   try {
-    text = readText(path, file);
+    text = readText(file, { name: path, expected: 'a machine', bytesMax });
   } catch (error) {
-    if (!(error instanceof ScenarioError)) throw error;
+    if (!(error instanceof UserError)) throw error;
     throw source.error(['machine'], error.message);
   }
   const [own] = parseSources(path, text);
@@ -169,42 +169,10 @@ function buildMachine(source: Source, root: readonly string[], keys: MachineKeys
   }
 }
 
-function readText(name: string, file: string): string {
-  let bytes: Buffer;
-  try {
-    const size = file === '-' ? 0 : statSync(file).size;
-    if (size > bytesMax) throw new ScenarioError({ file: name }, tooLarge(size));
-    bytes = readFileSync(file === '-' ? stdin : file);
-  } catch (error) {
-    if (error instanceof ScenarioError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    const reasons: Readonly<Record<string, string>> = {
-      ENOENT: 'no such file',
-      EISDIR: 'a directory, expected a file',
-      EACCES: 'permission denied',
-    };
-    throw new ScenarioError({ file: name }, reasons[code ?? ''] ?? `cannot be read (${code})`);
-  }
-  const place = { file: name, line: 1, col: 1 };
-  const zero = bytes.indexOf(0);
-  if (zero >= 0) {
-    throw new ScenarioError(place, `a binary file (a zero at byte ${zero}), expected YAML text`);
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new ScenarioError(place, 'a binary file (no UTF-8), expected YAML text');
-  }
-}
-
-function tooLarge(size: number): string {
-  return `${Math.ceil(size / 2 ** 20)} MiB, expected a scenario of at most ${bytesMax / 2 ** 20} MiB`;
-}
-
 /** Files of other kinds that come near: the parser's own complaint would not help. */
 function checkKind(text: string, file: string): void {
   const place = { file, line: 1, col: 1 };
-  if (text.trim() === '') throw new ScenarioError(place, 'an empty file, expected a scenario');
+  if (text.trim() === '') throw emptyFile(file, 'a scenario');
   const [first = '', second = ''] = text.trimStart().split('\n', 2);
   if (/^\{.*\}\s*$/.test(first) && /^[{[]/.test(second)) {
     throw new ScenarioError(

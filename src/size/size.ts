@@ -25,6 +25,7 @@ import {
   proportionInterval,
 } from '../study/intervals.js';
 import { lookupOf, parseRecord, type RunRecord } from '../study/record.js';
+import { UserError } from '../text/userError.js';
 import {
   type AreaKey,
   type BootString,
@@ -115,11 +116,6 @@ export type SizeAnswer =
       readonly made: number;
     };
 
-/** The run of a seed could not be made: our bug, or a scenario that does not boot. */
-export class SizeError extends Error {
-  override readonly name = 'SizeError';
-}
-
 const together = 16;
 /** Seeds that say what one step less costs: often it is one seed in a hundred. */
 const nextDownRuns = 300;
@@ -145,7 +141,10 @@ class Sizer {
     this.modules = digestsOf(scenario.modules);
     this.naming = new Naming({ model: modelVersion(), warmupNs: 0, modules: this.modules });
     if (this.of.keys.length === 0) {
-      throw new SizeError(`kernel ${scenario.kernel} as configured takes no size for nodes`);
+      throw new UserError(
+        { file: scenario.name },
+        `kernel ${scenario.kernel} as configured takes no size for nodes`,
+      );
     }
     const { risk, confidence } = options;
     const count = options.runs ?? seedsFor(Math.max(1, this.of.keys.length), risk, confidence);
@@ -305,7 +304,12 @@ class Sizer {
     const { engine, signal, onRun } = this.options;
     signal?.throwIfAborted();
     const made = await engine.run(job);
-    if ('error' in made) throw new SizeError(`seed ${job.seed}: ${made.error}`);
+    if ('error' in made) {
+      const what = `seed ${job.seed}: ${made.error}`;
+      throw made.kind === 'bug'
+        ? new Error(what)
+        : new UserError({ file: this.of.scenario.name }, what);
+    }
     onRun?.(this.records.size);
     return light(parseRecord(made.record, job.run));
   }

@@ -4,22 +4,10 @@
  * DuckDB is an optional peer: a native library of tens of megabytes that nothing else needs.
  */
 
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { ScenarioError } from '../scenario/error.js';
+import { exists } from '../files/read.js';
+import { UserError } from '../text/userError.js';
 import { runsTable, summaryTable } from './results.js';
-
-export class DuckDbMissing extends Error {
-  constructor() {
-    super('DuckDB is not installed: npm install @duckdb/node-api');
-    this.name = 'DuckDbMissing';
-  }
-}
-
-/** DuckDB does not take the statement; the message is its own. */
-export class QueryError extends Error {
-  override readonly name = 'QueryError';
-}
 
 export interface QueryResult {
   readonly columns: readonly string[];
@@ -53,8 +41,8 @@ export async function query(
     const reader = await connection.runAndReadAll(sql);
     return { columns: reader.columnNames(), rows: reader.getRowsJson() };
   } catch (error) {
-    if (error instanceof ScenarioError) throw error;
-    throw new QueryError((error as Error).message.split('\n').slice(0, 4).join('\n'));
+    if (error instanceof UserError) throw error;
+    throw new UserError(null, (error as Error).message.split('\n').slice(0, 4).join('\n'));
   } finally {
     connection.closeSync();
     instance.closeSync();
@@ -63,17 +51,17 @@ export async function query(
 
 function tableFile(directory: string, file: string): string {
   const path = join(directory, file);
-  if (existsSync(path)) return path;
-  const what = existsSync(join(directory, 'study.json'))
+  if (exists(path)) return path;
+  const what = exists(join(directory, 'study.json'))
     ? 'the study is not finished: run the same sweep again'
     : 'no results directory';
-  throw new ScenarioError({ file: directory }, what);
+  throw new UserError({ file: directory }, what);
 }
 
 async function load(): Promise<typeof import('@duckdb/node-api')> {
   try {
     return await import('@duckdb/node-api');
   } catch {
-    throw new DuckDbMissing();
+    throw new UserError(null, 'DuckDB is not installed: npm install @duckdb/node-api');
   }
 }

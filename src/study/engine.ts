@@ -45,13 +45,8 @@ export interface Engine {
   /** Runs to have under way at least, so that nothing idles. */
   readonly width: number;
   readonly state: EngineState;
-  /** Rejects only when the engine itself cannot go on. */
+  /** Rejects only when the engine itself cannot go on: the user's to mend. */
   run(job: RunJob): Promise<Made>;
   /** Ends at once; what is under way is lost, and its run() may reject. */
   close(): Promise<void>;
-}
-
-/** The engine cannot be reached or has broken down: the user's to mend. */
-export class EngineError extends Error {
-  override readonly name = 'EngineError';
 }

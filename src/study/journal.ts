@@ -8,11 +8,12 @@
  * in runs.jsonl, in the study's order; journal/ is then empty.
  */
 
-import { mkdirSync, readdirSync } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { replaceFile, storageError, syncFolder, writeAll } from '../tables/durable.js';
+import { fileError } from '../files/fileError.js';
+import { namesIn } from '../files/read.js';
+import { makeDirectory, replaceFile, syncFolder, writeAll } from '../files/write.js';
 import { parseRecord, type RunRecord } from './record.js';
 
 const finished = 'runs.jsonl';
@@ -52,14 +53,10 @@ export class Journal {
 
   /** Opens a directory, made if it is not there, and reads what it holds. */
   static async open(directory: string): Promise<Journal> {
-    try {
-      mkdirSync(join(directory, folder), { recursive: true });
-    } catch (error) {
-      throw storageError(directory, error);
-    }
+    makeDirectory(join(directory, folder));
     const journal = new Journal(directory);
-    const names = readdirSync(join(directory, folder)).filter((name) => name.endsWith('.jsonl'));
-    const files = names.sort().map((name) => join(directory, folder, name));
+    const names = namesIn(join(directory, folder)).filter((name) => name.endsWith('.jsonl'));
+    const files = names.map((name) => join(directory, folder, name));
     for (const file of files) journal.segments.add(file);
     for (const file of [join(directory, finished), ...files]) await journal.scan(file);
     return journal;
@@ -152,7 +149,7 @@ export class Journal {
         await this.append(batch);
         for (const { done } of batch) done();
       } catch (error) {
-        const failure = storageError(this.own?.path ?? this.directory, error);
+        const failure = fileError(this.own?.path ?? this.directory, error, 'write');
         for (const { fail } of batch) fail(failure);
       }
     }
@@ -190,7 +187,7 @@ export class Journal {
       file = await open(path, 'r');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-      throw storageError(path, error);
+      throw fileError(path, error, 'read');
     }
     try {
       for await (const { offset, bytes } of lines(file)) {

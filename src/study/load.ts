@@ -5,15 +5,15 @@
  * of studies, axes whose values depend on other axes (`where` and `zip` stand in for them).
  */
 
-import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { type Document, isNode, parseDocument } from 'yaml';
+import { emptyFile, exists, inputName, readText } from '../files/read.js';
 import { type Override, parseSources, type Source } from '../scenario/document.js';
-import { placeText, ScenarioError } from '../scenario/error.js';
 import { explain } from '../scenario/explain.js';
 import { parseScenario } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { didYouMean } from '../scenario/suggest.js';
+import { placeText, UserError } from '../text/userError.js';
 import { type Axis, type Combination, combine, readAxes, takenNames } from './axes.js';
 import { type Digests, digestsOf, modelVersion, placedDocument } from './identity.js';
 import { parseRule, type Rule, RuleError } from './rule.js';
@@ -27,19 +27,16 @@ export interface LoadStudyOptions {
   readonly model?: string;
 }
 
-/** Reads a study file, `-` being standard input. Throws ScenarioError. */
+/** Reads a study file, `-` being standard input. Throws UserError. */
 export function loadStudy(file: string, options: LoadStudyOptions = {}): Study {
-  const name = file === '-' ? 'stdin' : file;
-  return parseStudy(readText(name, file), name, options);
+  return parseStudy(readText(file, { expected: 'a study' }), inputName(file), options);
 }
 
 export function parseStudy(text: string, file: string, options: LoadStudyOptions = {}): Study {
-  if (text.trim() === '') {
-    throw new ScenarioError({ file, line: 1, col: 1 }, 'an empty file, expected a study');
-  }
+  if (text.trim() === '') throw emptyFile(file, 'a study');
   const sources = parseSources(file, text);
   if (sources.length > 1) {
-    throw new ScenarioError({ file }, `${sources.length} documents, expected one study`);
+    throw new UserError({ file }, `${sources.length} documents, expected one study`);
   }
   const source = sources[0];
   const data = source.data();
@@ -72,18 +69,6 @@ export function parseStudy(text: string, file: string, options: LoadStudyOptions
   };
 }
 
-const stdin = 0;
-
-function readText(name: string, file: string): string {
-  try {
-    return readFileSync(file === '-' ? stdin : file, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const what = code === 'ENOENT' ? 'no such file' : `cannot be read (${code})`;
-    throw new ScenarioError({ file: name }, what);
-  }
-}
-
 /** Text of the scenario and the name that errors and relative paths go by. */
 interface BaseScenario {
   readonly text: string;
@@ -98,10 +83,10 @@ function baseScenario(
   if (typeof scenario === 'string') {
     const file = resolve(dirname(source.file), scenario);
     try {
-      return { text: readFileSync(file, 'utf8'), file };
+      return { text: readText(file, { name: scenario, expected: 'a scenario' }), file };
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      throw source.error(['scenario'], `${scenario} cannot be read (${code})`);
+      if (!(error instanceof UserError)) throw error;
+      throw source.error(['scenario'], error.message);
     }
   }
   const node = document.get('scenario', true);
@@ -162,7 +147,7 @@ function changesOf(
 function located(source: Source, path: string, yaml: string): string {
   if (path !== 'machine') return yaml;
   const file = resolve(dirname(source.file), yaml.replaceAll('"', ''));
-  return /[/\\.]/.test(yaml) && existsSync(file) ? JSON.stringify(file) : yaml;
+  return /[/\\.]/.test(yaml) && exists(file) ? JSON.stringify(file) : yaml;
 }
 
 /** The YAML of a value of `set` with `{axis}` replaced. */

@@ -4,9 +4,9 @@
  */
 
 import { BootFailed } from '../run/plan.js';
-import { ScenarioError } from '../scenario/error.js';
 import { parseScenario } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';
+import { UserError } from '../text/userError.js';
 import type { Made, RunJob, RunOne } from './engine.js';
 import { digestOf } from './identity.js';
 import { failedRecord, recordOf } from './record.js';
@@ -30,7 +30,7 @@ export class Maker {
       return { record, wallMs: performance.now() - begun };
     } catch (error) {
       const { message, stack } = error as Error;
-      const kind = error instanceof ScenarioError ? 'input' : 'bug';
+      const kind = error instanceof UserError ? 'input' : 'bug';
       const where = process.env.CMASIM_DEBUG ? `\n${stack}` : '';
       return { error: `${message ?? String(error)}${where}`, kind };
     }
@@ -73,8 +73,8 @@ function checkModule(path: string, digest: string): void {
   try {
     found = digestOf(path);
   } catch {
-    throw new ScenarioError({ file: path }, 'no such file where the run is made');
+    throw new UserError({ file: path }, 'no such file where the run is made');
   }
   if (found === digest) return;
-  throw new ScenarioError({ file: path }, 'is another file where the run is made');
+  throw new UserError({ file: path }, 'is another file where the run is made');
 }

@@ -10,7 +10,8 @@
 
 import { type Job, Queue, QueueEvents } from 'bullmq';
 import { Redis } from 'ioredis';
-import { type Engine, EngineError, type EngineState, type Made, type RunJob } from './engine.js';
+import { UserError } from '../text/userError.js';
+import type { Engine, EngineState, Made, RunJob } from './engine.js';
 
 /** Runs in the queue or under way; more than any number of workers is likely to have threads. */
 const widthDefault = 512;
@@ -33,7 +34,7 @@ export function redisUrl(engine: string): string {
 
 /**
  * A client that waits while Redis is away, for ever; the first contact must succeed. Throws
- * EngineError.
+ * UserError.
  */
 export async function connect(engine: string): Promise<Redis> {
   const url = redisUrl(engine);
@@ -57,7 +58,7 @@ export async function connect(engine: string): Promise<Redis> {
     return client;
   } catch (error) {
     client.disconnect();
-    throw new EngineError(`${engine}: ${reason || (error as Error).message}`);
+    throw new UserError({ file: engine }, reason || (error as Error).message);
   } finally {
     first.disconnect();
   }
@@ -102,7 +103,7 @@ export class RedisQueue implements Engine {
     this.timer = setInterval(() => void this.look({ all: false }), lookMs);
   }
 
-  /** Throws EngineError if there is no Redis. */
+  /** Throws UserError if there is no Redis. */
   static async connect(
     engine: string,
     { model, width = widthDefault }: { model: string; width?: number },

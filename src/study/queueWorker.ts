@@ -18,7 +18,7 @@ export interface WorkerOptions extends ThreadsOptions {
   readonly onRun?: (run: string, wallMs: number | null) => void;
 }
 
-/** Serves until the signal. Rejects with EngineError if there is no Redis to begin with. */
+/** Serves until the signal. Rejects with UserError if there is no Redis to begin with. */
 export async function serveQueue(engine: string, options: WorkerOptions): Promise<void> {
   const { model, lostAfterMs, signal, onRun } = options;
   const client = await connect(engine);

@@ -7,6 +7,7 @@ import type { RequestRow } from '../explain/explained.js';
 import { requestsOf } from '../explain/why.js';
 import { parseScenario } from '../scenario/load.js';
 import { type TableColumn, writeTable } from '../tables/parquet.js';
+import { UserError } from '../text/userError.js';
 import { variantColumns } from './runsTable.js';
 import { type PlannedRun, type Study, StudyRuns } from './study.js';
 
@@ -32,7 +33,7 @@ export async function writeRequests(
     const found = study.variants[variant];
     const last = study.variants.length - 1;
     if (!found)
-      throw new RangeError(`variant ${variant} is not in the study, expected 0 to ${last}`);
+      throw new UserError(null, `variant ${variant} is not in the study, expected 0 to ${last}`);
     return names.at(found, replication);
   });
   await writeTable(path, columns(study), rows(planned));

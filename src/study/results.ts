@@ -10,12 +10,12 @@
  * A directory may be handed another study: runs both need are there already.
  */
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ScenarioError } from '../scenario/error.js';
-import { replaceFile } from '../tables/durable.js';
+import { exists, namesIn, readBytes, readJson } from '../files/read.js';
+import { replaceFile } from '../files/write.js';
 import { writeTable } from '../tables/parquet.js';
+import { UserError } from '../text/userError.js';
 import { canonical } from './identity.js';
 import { Journal } from './journal.js';
 import type { Ledger } from './progress.js';
@@ -29,20 +29,20 @@ export const runsTable = 'runs.parquet';
 export const summaryTable = 'summary.parquet';
 
 /**
- * Opens a directory for a study, made if need be. Throws ScenarioError if something else is in it.
+ * Opens a directory for a study, made if need be. Throws UserError if something else is in it.
  */
 export async function openResults(directory: string, study: Study): Promise<Journal> {
-  const names = existsSync(directory) ? readdirSync(directory) : [];
+  const names = exists(directory) ? namesIn(directory) : [];
   // What a process left that died while it wrote is nobody's.
   const ours = names.filter((name) => name.endsWith('.tmp') || name === 'journal');
   const before = names.includes(studyFile);
   if (names.length > ours.length && !before) {
-    throw new ScenarioError({ file: directory }, 'holds something else, expected a new directory');
+    throw new UserError({ file: directory }, 'holds something else, expected a new directory');
   }
   const journal = await Journal.open(directory);
   const text = `${JSON.stringify({ format, ...study }, null, 2)}\n`;
   const path = join(directory, studyFile);
-  if (before && readFileSync(path, 'utf8') === text) return journal;
+  if (before && readBytes(path).toString() === text) return journal;
   // Tables of another study would be taken for this one's.
   for (const name of [runsTable, summaryTable]) await rm(join(directory, name), { force: true });
   await replaceFile(path, async (file) => {
@@ -51,22 +51,15 @@ export async function openResults(directory: string, study: Study): Promise<Jour
   return journal;
 }
 
-/** The study a directory is about. Throws ScenarioError. */
+/** The study a directory is about. Throws UserError. */
 export function readStudy(directory: string): Study {
   const path = join(directory, studyFile);
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch {
-    throw new ScenarioError({ file: directory }, 'no study.json, expected a results directory');
+  if (!exists(path)) {
+    throw new UserError({ file: directory }, 'no study.json, expected a results directory');
   }
-  try {
-    const { format: found, ...study } = JSON.parse(text) as Study & { format: string };
-    if (found === format) return study;
-  } catch {
-    // Said below: a file that is no JSON is no study either.
-  }
-  throw new ScenarioError({ file: path }, `not of format ${format}`);
+  const { format: found, ...study } = readJson(path, 'a study') as Study & { format: string };
+  if (found === format) return study;
+  throw new UserError({ file: path }, `not of format ${format}`);
 }
 
 /** Whether two studies ask the same. */
@@ -98,7 +91,7 @@ export async function summarize(
   return summaries;
 }
 
-/** Writes the tables of a study whose runs are all there. Throws StorageError. */
+/** Writes the tables of a study whose runs are all there. Throws UserError. */
 export async function finishResults(
   directory: string,
   study: Study,
@@ -111,7 +104,7 @@ export async function finishResults(
   const rows = summaryRows(study, summaries);
   await writeTable(join(directory, summaryTable), summaryColumns(study), rows);
   await journal.compact(runs.map(({ run }) => run));
-  for (const name of readdirSync(directory)) {
+  for (const name of namesIn(directory)) {
     if (name.endsWith('.tmp')) await rm(join(directory, name), { force: true });
   }
   return summaries;

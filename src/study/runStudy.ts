@@ -40,8 +40,8 @@ export interface StudyRun extends StudyResults, Omit<SweepOutcome, 'ledger'> {
 
 /**
  * Makes the runs of a study that `directory` lacks. Stopped in any way and called again, it goes on
- * where it was. Rejects with StorageError, EngineError, or ScenarioError if the directory holds
- * something else.
+ * where it was. Rejects with UserError when the disk or the engine does not, or the directory
+ * holds something else.
  */
 export async function runStudy(
   study: Study,

@@ -49,7 +49,7 @@ export interface SweepOutcome {
   readonly state: SweepState;
 }
 
-/** Runs until nothing is lacking, or the signal. Rejects with StorageError or EngineError. */
+/** Runs until nothing is lacking, or the signal. Rejects with UserError. */
 export async function sweep(options: SweepOptions): Promise<SweepOutcome> {
   const conductor = new Conductor(options);
   return conductor.run();

@@ -4,7 +4,7 @@
  * The same rows give the same bytes. Left out: nested columns, other codecs than Snappy.
  */
 
-import { replaceFile, writeAll } from './durable.js';
+import { replaceFile, writeAll } from '../files/write.js';
 
 export type Cell = string | number | boolean | null;
 

@@ -139,7 +139,7 @@ describe('-o is tried before anything is simulated', () => {
   test.each([
     ['', [], '--output: an empty name, expected a directory'],
     [foreign, ['--force'], `${foreign}: not written by a run, expected a new directory`],
-    [join(main, 'x'), [], `${join(main, 'x')}: cannot be written (ENOTDIR)`],
+    [join(main, 'x'), [], `${main}: exists, and is no directory`],
   ])('%j %j', (target, more, message) => {
     const { code, out, err } = cmasim(['run', '-', '-o', target, ...more], small);
     expect([code, out, err]).toEqual([2, '', `${message}\n`]);

@@ -45,11 +45,11 @@ describe('replay', () => {
     expect(out).toMatch(/ {4}kernel {2}\S+\n {4}model {3}\S+/);
   });
   test.each([
-    [['replay', 'none.trace'], 'none.trace: no such file or directory\n'],
+    [['replay', 'none.trace'], 'none.trace: no such file\n'],
     [['replay', operations, trace], 'cmasim: replay: operation files and traces together'],
     [['replay', operations, '--cmdline', 'cma=1M'], 'cmasim: replay: --cmdline is for traces'],
     [['replay', 'test/kernel/README.md'], 'test/kernel/README.md:3:1: not a trace: '],
-    [['replay', trace, '--kernel', '9.9'], 'cmasim: replay: kernel 9.9: expected one of'],
+    [['replay', trace, '--kernel', '9.9'], 'cmasim: kernel 9.9: expected one of'],
   ])('2: %j', (args, message) => {
     const { code, out, err } = cmasim(args);
     expect([code, out]).toEqual([2, '']);

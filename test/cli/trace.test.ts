@@ -60,11 +60,11 @@ describe('trace', () => {
 
   test.each([
     ['no file', ['trace', 'none.trace'], '', 'none.trace: no such file\n'],
-    ['nothing', ['trace', '-'], '', 'standard input: empty\n'],
-    ['text', ['trace', '-'], 'hello\n', /^standard input:1:1: not a trace: "hello" is no line/],
-    ['bytes', ['trace', '-'], '\u0001\u0000\u0002', /^standard input: not a trace: binary data/],
+    ['nothing', ['trace', '-'], '', 'stdin:1:1: an empty file, expected a recording\n'],
+    ['text', ['trace', '-'], 'hello\n', /^stdin:1:1: not a trace: "hello" is no line/],
+    ['bytes', ['trace', '-'], '\u0001\u0000\u0002', /^stdin: not a trace: binary data/],
     ['a directory', ['import', 'src/sim'], '', 'src/sim: no NUMA node found in it\n'],
-    ['no server', ['import', 'none'], '', 'none: no such file or directory\n'],
+    ['no server', ['import', 'none'], '', 'none: no such file\n'],
   ])('%s: one line of error, exit 2', (_what, args, input, message) => {
     const { code, out, err } = cmasim(args, input);
     expect([code, out]).toEqual([2, '']);

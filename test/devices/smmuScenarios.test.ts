@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { simulate } from '#cmasim/run/simulate.js';
-import { ScenarioError } from '#cmasim/scenario/error.js';
 import { loadScenario } from '#cmasim/scenario/load.js';
+import { UserError } from '#cmasim/text/userError.js';
 
 const file = (name: string) => new URL(`../../scenarios/${name}.yaml`, import.meta.url).pathname;
 
@@ -49,6 +49,6 @@ test('MSI and SEV take what was published, from the numbers of CMD_SYNC', async 
 });
 
 test('more CPUs than the machine has are a mistake of the scenario', () => {
-  expect(() => contention(97)).toThrow(ScenarioError);
+  expect(() => contention(97)).toThrow(UserError);
   expect(() => contention(97)).toThrow('97, expected at most 96: the machine has no more');
 });

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { Replayer } from '#cmasim/index.js';
 import { compareReplay } from '#cmasim/replay/compare.js';
 import { readOperations } from '#cmasim/replay/ops.js';
-import { InputError } from '#cmasim/trace/read/input.js';
+import { UserError } from '#cmasim/text/userError.js';
 import { readWhole } from '#cmasim/trace/read/whole.js';
 import { operationText, replayInline } from '../nodes/harness.js';
 
@@ -72,7 +72,7 @@ test('the comparison says where the first difference is, with both sides', async
 describe('what is no operation file is one line with its place', () => {
   const good = operationText(1, [{ name: 'pernuma0', nid: 0, count: 512 }], []);
   test.each([
-    ['', /^f:1:1: empty/],
+    ['', /^f:1:1: an empty file, expected operations$/],
     ['{"a":1}\n', /^f:1:1: no operation file/],
     [good.split('\n')[0], /^f:1:1: ends before/],
     [`${good}\n["alloc",0,"m",1,8192,"KERNEL"`, /^f:4:\d+: not JSON/],
@@ -94,7 +94,7 @@ describe('what is no operation file is one line with its place', () => {
     [`${good}\n["cpu",7,0]`, /^f:4:1: cpu 7 is not among the cpus/],
     [`${good}\n{"alloc":1}`, /^f:4:1: not an operation, expected an array/],
   ])('%#', (text, message) => {
-    expect(() => readOperations('f', text)).toThrow(InputError);
+    expect(() => readOperations('f', text)).toThrow(UserError);
     expect(() => readOperations('f', text)).toThrow(message);
   });
 });

@@ -5,8 +5,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ScenarioError } from '#cmasim/scenario/error.js';
 import { loadScenario, type Override, parseScenario } from '#cmasim/scenario/load.js';
+import { UserError } from '#cmasim/text/userError.js';
 
 /** The line a user sees; `none` if the text is accepted. */
 function complaint(text: string, overrides: readonly Override[] = []): string {
@@ -17,7 +17,7 @@ function complaintOf(read: () => unknown): string {
   try {
     read();
   } catch (error) {
-    if (error instanceof ScenarioError) return error.message;
+    if (error instanceof UserError) return error.message;
     throw error;
   }
   return 'none';
@@ -62,10 +62,10 @@ describe('a file that is no scenario', () => {
     const directory = mkdtempSync(join(tmpdir(), 'cmasim-'));
     const file = join(directory, 'x.yaml');
     writeFileSync(file, Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0x00]));
-    const binary = `${file}:1:1: a binary file (a zero at byte 4), expected YAML text`;
+    const binary = `${file}:1:1: a binary file (a zero at byte 4), expected a scenario`;
     expect(complaintOf(() => loadScenario(file))).toBe(binary);
     writeFileSync(file, Buffer.from([0xff, 0xfe, 0x41]));
-    const noText = `${file}:1:1: a binary file (no UTF-8), expected YAML text`;
+    const noText = `${file}:1:1: a binary file (no UTF-8), expected a scenario`;
     expect(complaintOf(() => loadScenario(file))).toBe(noText);
     expect(complaintOf(() => loadScenario(directory))).toBe(
       `${directory}: a directory, expected a file`,

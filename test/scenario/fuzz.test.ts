@@ -7,8 +7,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { BootFailed, planRun } from '#cmasim/run/plan.js';
-import { ScenarioError } from '#cmasim/scenario/error.js';
 import { parseScenario } from '#cmasim/scenario/load.js';
+import { UserError } from '#cmasim/text/userError.js';
 
 const folder = new URL('../../scenarios/', import.meta.url);
 const texts = readdirSync(folder)
@@ -31,7 +31,7 @@ function digest(text: string): void {
     }
   } catch (error) {
     if (error instanceof BootFailed) return;
-    if (!(error instanceof ScenarioError)) throw error;
+    if (!(error instanceof UserError)) throw error;
     expect(error.message).toMatch(oneLine);
   }
 }

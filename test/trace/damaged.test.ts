@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readBoots } from '#cmasim/boot/recorded.js';
 import { readOperations } from '#cmasim/replay/ops.js';
-import { InputError } from '#cmasim/trace/read/input.js';
+import { UserError } from '#cmasim/text/userError.js';
 import { replayInline } from '../nodes/harness.js';
 
 const rowsOf = (name: string, from: number, count: number) =>
@@ -27,7 +27,7 @@ function refusal(read: () => unknown): string | null {
     read();
     return null;
   } catch (error) {
-    if (!(error instanceof InputError)) throw error;
+    if (!(error instanceof UserError)) throw error;
     expect(error.message).toMatch(/^f:[1-9]\d*:[1-9]\d*: [^\n]+$/);
     return error.message;
   }

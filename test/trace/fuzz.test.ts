@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { UserError } from '#cmasim/text/userError.js';
 import { Reconstruction } from '#cmasim/trace/join/reconstruct.js';
 import { summarize, summarizeInput } from '#cmasim/trace/join/summary.js';
 import { Names } from '#cmasim/trace/read/event.js';
-import { InputError } from '#cmasim/trace/read/input.js';
 import { LineSplitter } from '#cmasim/trace/read/lines.js';
 import { readChunks } from '#cmasim/trace/read/read.js';
 import { TextReader } from '#cmasim/trace/read/text.js';
@@ -30,8 +30,8 @@ async function digest(...chunks: Uint8Array[]): Promise<string> {
     const input = summarizeInput('input', tally, reconstruction.nextPhase(), names);
     return JSON.stringify(summarize(reconstruction, [input]));
   } catch (error) {
-    expect(error).toBeInstanceOf(InputError);
-    const { message } = error as InputError;
+    expect(error).toBeInstanceOf(UserError);
+    const { message } = error as UserError;
     expect(message).toMatch(/^input(?::\d+(?::\d+)?)?: [^\n]+$/);
     return message;
   }

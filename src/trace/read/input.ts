@@ -1,15 +1,16 @@
 /**
- * Wrong input: one line with the place, the only error the readers of recordings and machines
- * throw.
+ * The mistake of a recording or a machine's files, as one line with its place.
  */
-export class InputError extends Error {
-  readonly file: string;
+
+import { UserError } from '../../text/userError.js';
+
+export class InputError extends UserError {
+  override readonly name = 'InputError';
 
   /** `place` is `line` or `line:column`, 1-based; empty when the whole file is meant. */
   constructor(file: string, place: string, message: string) {
-    super(place === '' ? `${file}: ${message}` : `${file}:${place}: ${message}`);
-    this.name = 'InputError';
-    this.file = file;
+    const [line, col] = place === '' ? [] : place.split(':').map(Number);
+    super({ file, ...(line && { line }), ...(col && { col }) }, message);
   }
 }
 

@@ -1,31 +1,22 @@
 /**
  * Whether an input is an operation file or a recorded trace, told from how it begins.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
 import { constants, gunzipSync } from 'node:zlib';
-import { InputError } from './input.js';
+import { chunksOf, emptyFile, inputName } from '../../files/read.js';
 
 const HEAD = 1 << 16;
 
 /** Operation files are JSON Lines; the one other text that begins with a brace is perf's JSON. */
 export async function isOperationFile(file: string): Promise<boolean> {
-  const head = plainText(file === '-' ? await headOfStdin() : headOf(file));
+  const bytes = await (file === '-' ? headOfStdin() : headOf(file));
+  if (bytes.length === 0) throw emptyFile(inputName(file), 'a recording');
+  const head = plainText(bytes);
   return /^\s*\{/.test(head) && !head.includes('linux-perf-json-version');
 }
 
-function headOf(file: string): Uint8Array {
-  const bytes = Buffer.alloc(HEAD);
-  let handle: number | null = null;
-  try {
-    handle = openSync(file, 'r');
-    return bytes.subarray(0, readSync(handle, bytes));
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'no such file or directory' : message;
-    throw new InputError(file, '', code === 'EACCES' ? 'permission denied' : why);
-  } finally {
-    if (handle !== null) closeSync(handle);
-  }
+async function headOf(file: string): Promise<Uint8Array> {
+  for await (const chunk of chunksOf(file)) return chunk;
+  return new Uint8Array(0);
 }
 
 /** The first bytes, put back for whoever reads the input. */

@@ -4,11 +4,12 @@
  * A directory stands for its phases; what was recorded beside them (other tracer options, the page
  * allocator, lost events) is another recording. Order is that of the first event, not of the names.
  */
-import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { chunksOf, isDirectory, namesIn } from '../../files/read.js';
+import { UserError } from '../../text/userError.js';
 import { Names } from './event.js';
 import { InputError } from './input.js';
-import { chunksOf, plain, readChunks } from './read.js';
+import { plain, readChunks } from './read.js';
 
 const phaseFile = /\.trace(?:\.gz)?$/;
 const besides = /^(?:opt-|kmem-|lost-|stacktrace)/;
@@ -24,13 +25,9 @@ export async function phasesOf(paths: readonly string[]): Promise<string[]> {
     .map(({ file }) => file);
 }
 
-export function isDirectory(path: string): boolean {
-  return path !== '-' && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-}
-
 function phasesIn(directory: string): string[] {
-  const names = readdirSync(directory).filter((name) => phaseFile.test(name));
-  const phases = names.filter((name) => !besides.test(name)).sort();
+  const names = namesIn(directory).filter((name) => phaseFile.test(name));
+  const phases = names.filter((name) => !besides.test(name));
   if (phases.length > 0) return phases.map((name) => join(directory, name));
   throw new InputError(directory, '', 'no recording in it, expected files named PHASE.trace');
 }
@@ -49,7 +46,7 @@ async function firstTime(file: string): Promise<number> {
   try {
     await readChunks(file, head(file), new Names(), sink);
   } catch (error) {
-    if (!(error instanceof InputError)) throw error;
+    if (!(error instanceof UserError)) throw error;
   }
   return first;
 }

@@ -5,8 +5,9 @@
  * recording ends in an InputError of one line; what is one in part is read in part, and the tally
  * says what was not.
  */
-import { createReadStream } from 'node:fs';
 import { createGunzip } from 'node:zlib';
+import { chunksOf, emptyFile, inputName } from '../../files/read.js';
+import { UserError } from '../../text/userError.js';
 import type { Names, TraceSink } from './event.js';
 import { excerpt, InputError } from './input.js';
 import { JsonSyntaxError } from './json.js';
@@ -14,7 +15,6 @@ import { PerfJsonReader } from './perfjson.js';
 import type { Tally } from './tally.js';
 import { TextReader } from './text.js';
 
-const CHUNK = 1 << 20;
 /** Without an event in so many bytes nobody will find one behind them. */
 const GIVE_UP = 64 << 20;
 
@@ -35,31 +35,6 @@ const binaries: readonly (readonly [magic: readonly number[], what: string])[] =
   [[0x50, 0x4b, 0x03, 0x04], 'a zip archive: unpack it first'],
   [[0x7f, 0x45, 0x4c, 0x46], 'an ELF file, not a trace'],
 ];
-
-/**
- * Byte chunks of the file, or of the standard input for `-`. Throws InputError when it cannot be
- * opened.
- */
-export async function* chunksOf(file: string): AsyncGenerator<Uint8Array> {
-  const stream = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: CHUNK });
-  try {
-    for await (const chunk of stream) yield chunk as Uint8Array;
-  } catch (error) {
-    throw new InputError(nameOf(file), '', reason(error));
-  }
-}
-
-function nameOf(file: string): string {
-  return file === '-' ? 'standard input' : file;
-}
-
-function reason(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return 'no such file';
-  if (code === 'EISDIR') return 'a directory, not a trace';
-  if (code === 'EACCES') return 'permission denied';
-  return message;
-}
 
 /** Undoes gzip when the first bytes say so; a stream that breaks off gives what came before. */
 export async function* plain(
@@ -123,7 +98,7 @@ async function* gunzip(
     for await (const chunk of stream) yield chunk as Uint8Array;
     await feed;
   } catch (error) {
-    if (error instanceof InputError) throw error;
+    if (error instanceof UserError) throw error;
     broken((error as Error).message);
   }
 }
@@ -134,7 +109,7 @@ async function* gunzip(
  * all.
  */
 export async function readTrace(file: string, names: Names, sink: TraceSink): Promise<Tally> {
-  return await readChunks(nameOf(file), chunksOf(file), names, sink);
+  return await readChunks(inputName(file), chunksOf(file), names, sink);
 }
 
 /** The same for bytes from anywhere; `name` stands in messages. */
@@ -169,7 +144,8 @@ export async function readChunks(
     }
     throw error;
   }
-  if (reader === null) throw new InputError(name, '', broken === '' ? 'empty' : damaged(broken));
+  if (reader === null && broken === '') throw emptyFile(name, 'a recording');
+  if (reader === null) throw new InputError(name, '', damaged(broken));
   const tally = reader.end();
   if (broken !== '') tally.cutOff = true;
   judge(name, tally, head);

@@ -3,14 +3,13 @@
  * standard output how many runs it has made; exits with 0, 130 interrupted, 2 storage or engine.
  */
 
-import { EngineError } from '../../../dist/src/study/engine.js';
 import { loadStudy } from '../../../dist/src/study/load.js';
 import { Ledger } from '../../../dist/src/study/progress.js';
 import { RedisQueue } from '../../../dist/src/study/queue.js';
 import { finishResults, openResults, takeIn } from '../../../dist/src/study/results.js';
 import { sweep } from '../../../dist/src/study/sweep.js';
 import { Threads } from '../../../dist/src/study/threads.js';
-import { StorageError } from '../../../dist/src/tables/durable.js';
+import { UserError } from '../../../dist/src/text/userError.js';
 
 const [file, directory, url] = process.argv.slice(2);
 const model = 'test';
@@ -49,6 +48,6 @@ main().then(
   (code) => process.exit(code),
   (error) => {
     console.error(error.message);
-    process.exit(error instanceof StorageError || error instanceof EngineError ? 2 : 3);
+    process.exit(error instanceof UserError ? 2 : 3);
   },
 );
