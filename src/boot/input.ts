@@ -10,11 +10,12 @@
 import type { Machine } from '../machine/machine.js';
 import type { BootInput } from '../mm/boot/boot.js';
 import { type Kconfig, kconfigOf } from '../mm/boot/kconfig.js';
-import { Memblock, type MemRegion, NUMA_NO_NODE, type Range } from '../mm/boot/memblock.js';
+import { Memblock, type MemRegion, type Range } from '../mm/boot/memblock.js';
 import type { Region } from '../mm/boot/regions.js';
 import type { Arch } from '../mm/boot/reservation.js';
 import { memparse } from '../mm/memparse.js';
 import type { Kernel } from '../mm/release.js';
+import { NUMA_NO_NODE } from '../mm/units.js';
 import { type CommandLine, parseCmdline } from '../scenario/cmdline.js';
 import type { Scenario } from '../scenario/scenario.js';
 import type { RecordedBoot } from './recorded.js';
@@ -60,7 +61,7 @@ function withRoom(machine: Machine, overrides: Readonly<Record<string, unknown>>
   return { config: { ...config, NODES_SHIFT: needed }, notes: [note] };
 }
 
-/** A node of /reserved-memory that says which memory node it may lie on does so by its addresses. */
+/** A node of /reserved-memory says by its addresses which memory node it may lie on. */
 function regionOf(
   name: string,
   keys: Scenario['reserved_memory'][string],

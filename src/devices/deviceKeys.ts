@@ -27,7 +27,8 @@ export const deviceKeys = z.object({
     )
     .optional()
     .describe(
-      'Node it is plugged into; a list, or `all` (that have CPUs), makes one on each. 0 unless given.',
+      'Node it is plugged into; a list, or `all` (that have CPUs), makes one on each. ' +
+        '0 unless given.',
     ),
   count: unlessGiven(wholeNumber('1 to 100000 devices', 1, 100_000), 1).describe(
     'Devices per node; 1 unless given.',
@@ -44,7 +45,8 @@ export const deviceKeys = z.object({
   iommu: oneWord('direct', 'passthrough', 'translated')
     .optional()
     .describe(
-      'What stands between it and memory; with an SMMU on its node translated, unless the command line says iommu.passthrough=1, otherwise direct.',
+      'What stands between it and memory; with an SMMU on its node translated, unless the ' +
+        'command line says iommu.passthrough=1, otherwise direct.',
     ),
   mask: unlessGiven(wholeNumber('24 to 64 bits', 24, 64), 64).describe(
     'Bits of its coherent DMA mask; 64 unless given.',

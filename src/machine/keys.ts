@@ -1,5 +1,5 @@
 /**
- * Keys of a machine, in a scenario or in a file of its own: each with a sentence, which is its help.
+ * Keys of a machine, in a scenario or in a file of its own, each with a sentence, its help.
  */
 
 import { z } from 'zod';

@@ -7,6 +7,8 @@
  * hold and whose source has room wins. What reserves the areas is in reservation.ts.
  */
 
+import { sizeUnits } from './units.js';
+
 /** Where an attempt looks for pages. */
 export const allocSources = [
   'device', // dev->cma_area
@@ -232,8 +234,6 @@ export class PolicyError extends Error {
     this.step = step;
   }
 }
-
-const sizeUnits: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 
 /** `size > 1 page`, `size <= 64K` -> inclusive bounds in bytes; null if the text is no size test. */
 function sizeBounds(text: string, pageSize: number): readonly [number, number] | null {

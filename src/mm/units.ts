@@ -19,7 +19,7 @@ export type Pages = Unit<'Pages'>;
 export type Pfn = Unit<'Pfn'>;
 /** Whole nanoseconds; exact for 104 days. */
 export type Ns = Unit<'Ns'>;
-/** A NUMA node's number, or NUMA_NO_NODE (-1). */
+/** A NUMA node's number, or NUMA_NO_NODE. */
 export type Nid = Unit<'Nid'>;
 
 /** Numbers get their unit where they enter: `Bytes(4096)`. What is computed is given one anew. */
@@ -28,6 +28,8 @@ export const Pages = (count: number): Pages => count as Pages;
 export const Pfn = (number: number): Pfn => number as Pfn;
 export const Ns = (time: number): Ns => time as Ns;
 export const Nid = (node: number): Nid => node as Nid;
+
+export const NUMA_NO_NODE = Nid(-1);
 
 export const sizeUnits: Readonly<Record<string, number>> = {
   K: 2 ** 10,
@@ -55,4 +57,14 @@ export function parseTime(text: string): number | undefined {
   if (!found) return undefined;
   const ns = Math.round(Number(found[1]) * timeUnits[found[2]]);
   return Number.isSafeInteger(ns) ? ns : undefined;
+}
+
+/** In the largest unit that leaves a whole number, as parseSize() and the kernel read it: `64M`. */
+export const sizeWord = (bytes: number): string => word(bytes, sizeUnits);
+/** Likewise, as parseTime() reads it: `3ms`. */
+export const timeWord = (ns: number): string => word(ns, timeUnits);
+
+function word(value: number, units: Readonly<Record<string, number>>): string {
+  const whole = Object.entries(units).findLast(([, factor]) => value % factor === 0);
+  return whole === undefined || value === 0 ? String(value) : `${value / whole[1]}${whole[0]}`;
 }

@@ -40,8 +40,8 @@ function ownArea(
 }
 
 /**
- * An SMMU of its node (on x86 what intel_iommu= switches on) translates, unless the command line says
- * otherwise.
+ * An SMMU of its node (on x86 what intel_iommu= switches on) translates, unless the command line
+ * says otherwise.
  */
 function iommuOf(
   device: PlannedDevice,

@@ -1,6 +1,6 @@
 /**
- * From a scenario to what its shards are given: the kernel boots on the machine, devices and timeline become
- * rows of the plan.
+ * Plan of a run, made of a scenario: the kernel boots on the machine, devices find their areas, and
+ * every shard gets the same.
  */
 
 import { type MachineBoot, machineBoot } from '../boot/input.js';
@@ -39,7 +39,7 @@ export interface PlanOptions {
   readonly keepsZones?: boolean;
 }
 
-/** The boot of this scenario does not come to its end: the kernel's doing, and the user's answer. */
+/** The boot does not come to its end: the kernel's doing, and the user's answer. */
 export class BootFailed extends UserError {
   constructor(message: string) {
     super(null, message);

@@ -79,7 +79,11 @@ function wanted(issue: Issue): string {
     case 'invalid_type':
       return article(issue.expected);
     case 'too_small':
-      return `${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}${issue.origin === 'array' ? ' entry' : ''}`;
+      return [
+        issue.inclusive ? 'at least' : 'more than',
+        issue.minimum,
+        ...(issue.origin === 'array' ? ['entry'] : []),
+      ].join(' ');
     case 'too_big':
       return `${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}`;
     case 'invalid_value':

@@ -11,6 +11,7 @@ import { machineBoot } from '../boot/input.js';
 import { boot } from '../mm/boot/boot.js';
 import { areaSlots } from '../mm/boot/kconfig.js';
 import { type Kernel, kernelOf } from '../mm/release.js';
+import { sizeWord } from '../mm/units.js';
 import { BootFailed } from '../run/plan.js';
 import type { Scenario } from '../scenario/scenario.js';
 
@@ -122,31 +123,19 @@ export function bootString(of: Sizable, sizes: Sizes): BootString {
 function parametersFor({ keys, symbol, kernel }: Sizable, sizes: Sizes): string[] {
   const { everyParameter, byNodeParameter } = kernel.reservation;
   const list: string[] = [];
-  if (keys.includes('default')) list.push(`cma=${sizeText(sizes.get('default') ?? 0)}`);
+  if (keys.includes('default')) list.push(`cma=${sizeWord(sizes.get('default') ?? 0)}`);
   if (keys.includes('every')) {
-    const every = sizeText(sizes.get('every') ?? 0);
+    const every = sizeWord(sizes.get('every') ?? 0);
     return symbol === null ? [...list, `${everyParameter}=${every}`] : list;
   }
   const nodes = keys.filter((key): key is number => typeof key === 'number');
   const some = nodes.filter((nid) => (sizes.get(nid) ?? 0) > 0);
   if (some.length > 0) {
-    const each = some.map((nid) => `${nid}:${sizeText(sizes.get(nid)!)}`);
+    const each = some.map((nid) => `${nid}:${sizeWord(sizes.get(nid)!)}`);
     list.push(`${byNodeParameter}=${each.join(',')}`);
   } else if (nodes.length > 0 && everyParameter !== null) {
     // Said, so that no default of the configuration steps in.
     list.push(`${everyParameter}=0`);
   }
   return list;
-}
-
-/** As memparse() reads it, in the largest unit that leaves a whole number. */
-export function sizeText(bytes: number): string {
-  const units = ['', 'K', 'M', 'G', 'T'];
-  let value = bytes;
-  let unit = 0;
-  while (value > 0 && value % 1024 === 0 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${value}${units[unit]}`;
 }

@@ -3,7 +3,7 @@
  */
 
 import { type Document, isScalar, isSeq } from 'yaml';
-import { parseSize, parseTime } from '../mm/units.js';
+import { parseSize, parseTime, sizeWord, timeWord } from '../mm/units.js';
 import type { Source } from '../scenario/document.js';
 import { ExpressionError, judge, parseExpression } from '../scenario/expect.js';
 import { didYouMean } from '../scenario/suggest.js';
@@ -95,28 +95,10 @@ function quantity(written: AxisValue): Quantity | undefined {
   return ns === undefined ? undefined : { value: ns, unit: 'time' };
 }
 
-const scales: Readonly<Record<Quantity['unit'], readonly (readonly [string, number])[]>> = {
-  number: [['', 1]],
-  size: [
-    ['G', 2 ** 30],
-    ['M', 2 ** 20],
-    ['K', 2 ** 10],
-    ['', 1],
-  ],
-  time: [
-    ['s', 1e9],
-    ['ms', 1e6],
-    ['us', 1e3],
-    ['ns', 1],
-  ],
-};
-
 /** A value in the largest unit that leaves a whole number. */
 function written({ value, unit }: Quantity): AxisPoint {
   if (unit === 'number') return { value, yaml: String(value) };
-  const whole = Math.round(value);
-  const [suffix, factor] = scales[unit].find(([, factor]) => whole % factor === 0)!;
-  const text = `${whole / factor}${suffix}`;
+  const text = (unit === 'size' ? sizeWord : timeWord)(Math.round(value));
   return { value: text, yaml: text };
 }
 

@@ -2,7 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Memblock, NUMA_NO_NODE, type Range, type Search } from '#cmasim/mm/boot/memblock.js';
+import { Memblock, type Range, type Search } from '#cmasim/mm/boot/memblock.js';
+import { NUMA_NO_NODE } from '#cmasim/mm/units.js';
 
 const page = 4096;
 const pagesMax = 48;

@@ -8,6 +8,7 @@
 import { allowBlocking, GFP_DMA, GFP_DMA32 } from '../gfp.js';
 import type { MemoryLayout } from '../layout.js';
 import { allocSources, conditions, freeOwners, type Policy, type Steps } from '../policy.js';
+import { NUMA_NO_NODE } from '../units.js';
 
 export const ALLOC_DEVICE = allocSources.indexOf('device');
 export const ALLOC_PERNUMA = allocSources.indexOf('pernuma');
@@ -24,7 +25,6 @@ const FREE_NUMA = freeOwners.indexOf('numa of page');
 const FREE_DEFAULT = freeOwners.indexOf('default');
 
 export const NO_AREA = -1;
-export const NUMA_NO_NODE = -1;
 
 /** What boot fixed for good: the arrays of contiguous.c, and where each area lies. */
 export interface AreaDirectory {

@@ -6,10 +6,10 @@
  */
 
 import type { AreaLayout } from '../layout.js';
+import { NUMA_NO_NODE } from '../units.js';
 import { addSentence, bytes } from './areaRequest.js';
 import type { Boot } from './boot.js';
 import { type Activation, activation, sectionSize, type ZoneLimits, zoneOf } from './freearea.js';
-import { NUMA_NO_NODE } from './memblock.js';
 
 export interface Activated {
   /** Indices in cma_areas[] of areas with a count of 0. */

@@ -6,6 +6,7 @@
  * applied.
  */
 
+import { NUMA_NO_NODE } from '../units.js';
 import type { Boot } from './boot.js';
 import {
   anywhereOn,
@@ -15,7 +16,6 @@ import {
   errnoNumbers,
 } from './declare.js';
 import type { HugetlbTurn } from './hugetlbcma.js';
-import { NUMA_NO_NODE } from './memblock.js';
 
 export interface AreaRequest {
   /** Name the area has or would have had. */

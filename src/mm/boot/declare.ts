@@ -8,9 +8,10 @@
  */
 
 import type { Release } from '../release.js';
+import { NUMA_NO_NODE } from '../units.js';
 import { fill } from '../wording.js';
 import type { PageGeometry } from './kconfig.js';
-import { type Memblock, NUMA_NO_NODE, type Range } from './memblock.js';
+import type { Memblock, Range } from './memblock.js';
 
 export type DeclareErrno = 'EINVAL' | 'EBUSY' | 'ENOMEM' | 'ENOSPC';
 

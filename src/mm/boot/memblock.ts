@@ -6,8 +6,7 @@
  * and hot-pluggable ranges), the growth of the region arrays.
  */
 
-/** NUMA_NO_NODE: any node; of a region, that nodes are not known yet. */
-export const NUMA_NO_NODE = -1;
+import { NUMA_NO_NODE } from '../units.js';
 
 export interface MemRegion {
   readonly base: number;

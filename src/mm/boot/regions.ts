@@ -7,9 +7,10 @@
  * line has cma=. Left out: no-map regions, alloc-ranges of more than one node.
  */
 
+import { NUMA_NO_NODE } from '../units.js';
 import { bytes, instead } from './areaRequest.js';
 import type { Boot } from './boot.js';
-import { NUMA_NO_NODE, type Range } from './memblock.js';
+import type { Range } from './memblock.js';
 
 export interface Region {
   readonly name: string;

@@ -5,11 +5,11 @@
  * kernel/dma/contiguous.c; which of them runs, and when, is a row of reservation.ts.
  */
 
+import { NUMA_NO_NODE } from '../units.js';
 import { type AreaRequest, bytes, instead, passedOver, requestOf } from './areaRequest.js';
 import type { Boot } from './boot.js';
 import { anywhereOn, cmaDeclareContiguousNid, type Declaration, errnoNumbers } from './declare.js';
 import type { Kconfig } from './kconfig.js';
-import { NUMA_NO_NODE } from './memblock.js';
 import type { NodeArea, Reservation } from './reservation.js';
 
 const MiB = 2 ** 20;
