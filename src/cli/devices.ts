@@ -4,8 +4,8 @@
 
 import { Command } from 'commander';
 import { mermaid } from '../devices/chart/mermaid.js';
-import { memoryOf } from '../devices/memory.js';
-import type { DeviceEnvironment, DeviceModel } from '../devices/model.js';
+import { type DeviceEnvironment, memoryOf } from '../devices/memory.js';
+import type { DeviceModel } from '../devices/model.js';
 import { deviceModel, deviceModels } from '../devices/registry.js';
 import { deviceJsonSchema } from '../scenario/jsonSchema.js';
 import { didYouMean } from '../scenario/suggest.js';

@@ -7,6 +7,7 @@
 import { setup } from 'xstate';
 import { z } from 'zod';
 import { counter, histogram } from '../sim/statistics.js';
+import { mustBeInterpreted } from './chart/check.js';
 import { type DeviceModel, defineDevice, number, words } from './model.js';
 import * as keys from './parts/keys.js';
 import * as life from './parts/life.js';
@@ -36,23 +37,38 @@ const made = new Map<string, readonly DeviceModel[]>();
 
 /**
  * Registers what a module gives in this thread.
- * @throws Error in one line if it gives no models, or one of a kind that is taken.
+ * @throws Error in one line if it gives no models, one of a kind that is taken, or one whose chart no
+ * device can have, whoever finds fault with it.
  */
 export function registerModule(url: string, module: { readonly default?: unknown }): void {
   if (made.has(url)) return;
-  const { default: make } = module;
-  if (typeof make !== 'function') {
-    throw new Error('no default export that is a function, expected one of a device kit');
-  }
-  const given = (make as (kit: Kit) => unknown)(kit);
-  const models = (Array.isArray(given) ? given : [given]) as DeviceModel[];
+  const models = inOneLine('', () => modelsOf(module.default));
   for (const model of models) {
     const missing = parts.find(
       (part) => (model as Partial<DeviceModel> | null)?.[part] === undefined,
     );
     if (missing) throw new Error(`a model without ${missing}, expected what defineDevice() takes`);
     if (deviceModel(model.kind)) throw new Error(`device ${model.kind} is there already`);
+    inOneLine(`device ${model.kind}: `, () => mustBeInterpreted(model));
   }
   for (const model of models) registerDevice(model);
   made.set(url, models);
+}
+
+function modelsOf(make: unknown): DeviceModel[] {
+  if (typeof make !== 'function') {
+    throw new Error('no default export that is a function, expected one of a device kit');
+  }
+  const given = (make as (kit: Kit) => unknown)(kit);
+  return (Array.isArray(given) ? given : [given]) as DeviceModel[];
+}
+
+/** What `from` gives; an error of a library may take several lines to say what is wrong. */
+function inOneLine<T>(before: string, from: () => T): T {
+  try {
+    return from();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(before + reason.trim().replaceAll(/\s*\n\s*/g, ' '));
+  }
 }

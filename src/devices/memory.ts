@@ -4,7 +4,19 @@
  * The list numbers the handles, says how each is asked for, and is the device's footprint. An entry
  * of no bytes keeps handles in reserve, for what is asked for only after a change or a refusal.
  */
-import type { DeviceEnvironment } from './model.js';
+
+/** What of the machine and the kernel decides how much memory a device asks for. */
+export interface DeviceEnvironment {
+  /** Bytes. */
+  readonly pageSize: number;
+  readonly maxPageOrder: number;
+  /** CONFIG_CMA_ALIGNMENT. */
+  readonly cmaAlignment: number;
+  /** CONFIG_DMA_CMA. */
+  readonly dmaCma: boolean;
+  /** CPUs that are online. */
+  readonly cpus: number;
+}
 
 /** Allocations alike, one handle each. */
 export interface Allocation {

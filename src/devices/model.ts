@@ -11,7 +11,7 @@ import type { z } from 'zod';
 import type { Statistic } from '../sim/statistics.js';
 import type { DeviceKeys } from './deviceKeys.js';
 import type { DmaApi } from './dmaApi.js';
-import type { MemoryList } from './memory.js';
+import type { DeviceEnvironment, MemoryList } from './memory.js';
 
 /**
  * One device's row, by the names of its fields. Valid during the call only: the next device reuses
@@ -63,19 +63,6 @@ export const number = {
   /** A line that was in the cache has been recalled, or one that was waited for has changed. */
   lost: { line: 0 },
 } as const;
-
-/** What of the machine and the kernel decides how much memory a device asks for. */
-export interface DeviceEnvironment {
-  /** Bytes. */
-  readonly pageSize: number;
-  readonly maxPageOrder: number;
-  /** CONFIG_CMA_ALIGNMENT. */
-  readonly cmaAlignment: number;
-  /** CONFIG_DMA_CMA. */
-  readonly dmaCma: boolean;
-  /** CPUs that are online. */
-  readonly cpus: number;
-}
 
 /** One number a device's times rest on, with where it comes from. */
 export interface DeviceParameter {

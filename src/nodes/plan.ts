@@ -2,7 +2,8 @@
  * What a run is made of, as every shard gets it: plain data, sent once. The wiring is derived from it.
  */
 
-import type { DeviceEnvironment, PlannedDevice } from '../devices/model.js';
+import type { DeviceEnvironment } from '../devices/memory.js';
+import type { PlannedDevice } from '../devices/model.js';
 import { LatencyTable } from '../machine/latency.js';
 import type { Machine } from '../machine/machine.js';
 import { areaDirectory, type DmaLimits } from '../mm/alloc/contiguous.js';

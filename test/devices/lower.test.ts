@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { assign, enqueueActions, raise, sendTo, spawnChild, stateIn } from 'xstate';
-import { LoweringError } from '#cmasim/devices/chart/refuse.js';
+import { LoweringError } from '#cmasim/devices/chart/loweringError.js';
 import { devices } from '#cmasim/devices/registry.js';
 import { firstDifference, loweredBench, type Step, tablesOf } from './harness.js';
 import { chart, charts, events, everything, fields, vocabulary } from './machines.js';

@@ -63,6 +63,20 @@ test('traffic stops with the device and waits for what is under way', () => {
   expect(asked.slice(last + 1).every((line) => line.includes('free'))).toBe(true);
 });
 
+test('a NIC whose rings are exchanged forgets the batches it had planned before', () => {
+  const resized = run(
+    {
+      devices: [{ kind: 'igb', config: { queues: 1, traffic: 'steady', interval: '10us' } }],
+      timeline: [200_000, 400_000].map((at) => ({ at, event: 'RESIZE', numbers: [512] })),
+    },
+    1_000_000,
+  );
+  const batches = resized.asked.filter((line) => line.includes('access'));
+  // One batch in 10 us; each stream that cancel() left behind would go on beside the others.
+  expect(batches.length).toBeGreaterThan(90);
+  expect(batches.length).toBeLessThan(100);
+});
+
 const withTraffic = devices.filter(
   ({ config }) => config.safeParse({ traffic: 'closed', cpus: 2, interval: '3us' }).success,
 );

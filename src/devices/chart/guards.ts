@@ -6,7 +6,7 @@
  * XState does, because a guard may draw a random number.
  */
 import { type AnyStateMachine, and, not, or, stateIn } from 'xstate';
-import { LoweringError, nameOf } from './refuse.js';
+import { LoweringError, nameOf } from './loweringError.js';
 
 export const NOT = 0;
 export const AND = 1;

@@ -5,13 +5,12 @@
  * every candidate the full list of what it does: exits, its actions, entries, timers, and the leaf
  * it ends in. That is static where one leaf is active at a time. Supported: compound and final
  * states, entry, exit and initial actions, reenter, internal and forbidden transitions, wildcards,
- * and/or/not, always, after, onDone, raise of a fixed event. Refused with the state's id: parallel,
- * history, invoke, stateIn, inline functions, params, and the actions that need an actor (assign,
- * sendTo, spawnChild, enqueueActions…).
+ * and/or/not, always, after, onDone, raise of a fixed event. The rest is refused (refuse.ts).
  */
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { Guards } from './guards.js';
-import { actionsOf, listOf, nameOf, refuseUnsupported } from './refuse.js';
+import { nameOf } from './loweringError.js';
+import { actionsOf, listOf, type Names, refusals } from './refuse.js';
 import {
   activeStates,
   candidates,
@@ -57,14 +56,6 @@ export interface Tables {
   readonly timerNamed: Int32Array;
 }
 
-/** The names a machine may use, and the events that may reach it from outside. */
-export interface Names {
-  readonly actions: readonly string[];
-  readonly guards: readonly string[];
-  readonly delays: readonly string[];
-  readonly events: readonly string[];
-}
-
 interface Timer {
   readonly node: AnyStateNode;
   readonly event: string;
@@ -73,6 +64,7 @@ interface Timer {
 
 /** @throws LoweringError that names the state and what of it cannot be lowered. */
 export function lower(machine: AnyStateMachine, names: Names): Tables {
+  for (const refusal of refusals(machine, names)) throw refusal;
   return new Lowering(machine, names).tables();
 }
 
@@ -94,7 +86,6 @@ class Lowering {
     this.#names = names;
     this.#collect(machine.root);
     this.#leaves = this.#nodes.filter((node) => node.type === 'atomic' || node.type === 'final');
-    for (const node of this.#nodes) refuseUnsupported(node, names);
     for (const node of this.#nodes) this.#collectTimers(node);
     this.#events = this.#alphabet();
     this.#guards = new Guards(machine, names.guards);

@@ -1,30 +1,49 @@
 /**
- * What of a chart cannot be lowered, refused by the state's id and the feature's name.
+ * What of a chart cannot be lowered, by the state's id and the feature's name.
  *
- * A machine that needs one of these runs with `--devices interpreted`, if XState itself can do
- * without an actor system around it, or is written differently: a device's context is its row.
+ * A chart of states that are parallel or remembered runs through XState itself. What would need an
+ * actor system, or would be called without a row, is refused: a device's context is its row.
  */
-import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
-import type { Names } from './lower.js';
+import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
+import { Guards } from './guards.js';
+import { LoweringError, nameOf } from './loweringError.js';
 
-export class LoweringError extends Error {
-  override readonly name = 'LoweringError';
-  readonly stateId: string;
-  readonly feature: string;
+/** The names a machine may use, and the events that may reach it from outside. */
+export interface Names {
+  readonly actions: readonly string[];
+  readonly guards: readonly string[];
+  readonly delays: readonly string[];
+  readonly events: readonly string[];
+}
 
-  constructor(stateId: string, feature: string) {
-    super(`${stateId}: ${feature} cannot be lowered`);
-    this.stateId = stateId;
-    this.feature = feature;
-  }
+/** Everything in a chart that cannot be lowered, state by state. */
+export function refusals(machine: AnyStateMachine, names: Names): LoweringError[] {
+  const found: LoweringError[] = [];
+  const attempt = (check: () => void): void => {
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof LoweringError)) throw error;
+      found.push(error);
+    }
+  };
+  const guards = new Guards(machine, names.guards);
+  const visit = (node: AnyStateNode): void => {
+    attempt(() => refuseShape(node));
+    attempt(() => refuseTimers(node, names));
+    for (const transition of transitionsOf(node)) {
+      attempt(() => refuseTransition(node, transition));
+      attempt(() => guards.lower(node.id, transition.guard));
+    }
+    for (const action of actionsOf(node)) attempt(() => refuseAction(node, action, names));
+    for (const child of Object.values(node.states)) visit(child);
+  };
+  visit(machine.root);
+  return found;
 }
 
 export function listOf(actions: unknown): readonly unknown[] {
   return actions === undefined ? [] : Array.isArray(actions) ? actions : [actions];
-}
-
-export function nameOf(action: unknown): string {
-  return typeof action === 'string' ? action : String((action as { type?: unknown }).type);
 }
 
 function transitionsOf(node: AnyStateNode): readonly AnyTransitionDefinition[] {
@@ -41,40 +60,32 @@ export function actionsOf(node: AnyStateNode): readonly unknown[] {
   ];
 }
 
-/** @throws LoweringError for the first thing of this state that cannot be lowered. */
-export function refuseUnsupported(node: AnyStateNode, names: Names): void {
-  refuseShape(node);
-  refuseTimers(node, names);
-  for (const transition of transitionsOf(node)) refuseTransition(node, transition);
-  for (const action of actionsOf(node)) refuseAction(node, action, names);
-}
-
 function refuseShape(node: AnyStateNode): void {
   const refuse = (feature: string): never => {
     throw new LoweringError(node.id, feature);
   };
-  if (node.type === 'parallel') refuse('a parallel state');
-  if (node.type === 'history') refuse('a history state');
   if (node.type === 'final' && !node.parent) refuse('a root that is final');
   if (node.config.invoke !== undefined) refuse('invoke');
-  if (node.output !== undefined) refuse('output of a final state');
   if ((node.config as { route?: unknown }).route !== undefined) refuse('route');
   const context = node.parent ? undefined : (node.config as { context?: unknown }).context;
   if (typeof context === 'function' || Object.keys(context ?? {}).length > 0) {
     refuse('context (a device keeps its numbers in its row)');
   }
+  if (node.type === 'parallel') refuse('a parallel state');
+  if (node.type === 'history') refuse('a history state');
+  if (node.output !== undefined) refuse('output of a final state');
 }
 
 function refuseTimers(node: AnyStateNode, names: Names): void {
   const keys = Object.keys(node.config.after ?? {});
   const numbers = keys.filter((key) => !Number.isNaN(Number(key))).map(Number);
-  if (new Set(numbers).size < numbers.length) {
-    throw new LoweringError(node.id, 'after with the same delay twice');
-  }
   for (const key of keys) {
     if (Number.isNaN(Number(key)) && !names.delays.includes(key)) {
       throw new LoweringError(node.id, `after with an unknown delay '${key}'`);
     }
+  }
+  if (new Set(numbers).size < numbers.length) {
+    throw new LoweringError(node.id, 'after with the same delay twice');
   }
   // A transition to the root enters it without leaving it: XState then keeps its old timers too.
   if (keys.length > 0 && !node.parent) throw new LoweringError(node.id, 'after on the root');

@@ -5,8 +5,8 @@
  * from its keys.
  */
 import { z } from 'zod';
-import type { DeviceMemory } from '../memory.js';
-import type { DeviceEnvironment, DeviceModel, Row } from '../model.js';
+import type { DeviceEnvironment, DeviceMemory } from '../memory.js';
+import type { DeviceModel, Row } from '../model.js';
 
 /** A window on one row. Setting `base` moves it to another device. */
 export type RowView = Row & { rows: Float64Array; base: number };

@@ -5,14 +5,16 @@
  * nothing else.
  */
 
+import { mustBeInterpreted, namesOf } from '../chart/check.js';
 import { InterpretedMachine } from '../chart/interpreted.js';
-import { lower, type Names } from '../chart/lower.js';
+import { lower, type Tables } from '../chart/lower.js';
 import { LoweredMachine } from '../chart/lowered.js';
-import { LoweringError } from '../chart/refuse.js';
+import { LoweringError } from '../chart/loweringError.js';
+import type { Names } from '../chart/refuse.js';
 import { type RowView, rowView } from '../chart/row.js';
 import { header, type Machine } from '../chart/runner.js';
 import type { DmaApi } from '../dmaApi.js';
-import { type DeviceModel, hostEvents } from '../model.js';
+import type { DeviceModel } from '../model.js';
 
 /** Positions of the host's events, the first in every machine's list. */
 export const START = 0;
@@ -33,15 +35,6 @@ export interface KindOptions {
   setTimer(delay: number, token: number): void;
 }
 
-export function namesOf(model: DeviceModel): Names {
-  return {
-    actions: Object.keys(model.actions),
-    guards: Object.keys(model.guards),
-    delays: Object.keys(model.delays),
-    events: [...hostEvents, ...Object.keys(model.timeline), ...(model.own ?? [])],
-  };
-}
-
 export class Kind {
   readonly model: DeviceModel;
   readonly machine: Machine;
@@ -51,11 +44,11 @@ export class Kind {
   readonly stride: number;
   readonly eventIndex: ReadonlyMap<string, number>;
 
-  /** @throws LoweringError if the machine cannot be lowered and is not to be interpreted. */
+  /** What lower() refuses runs through XState. @throws LoweringError if that cannot run it either. */
   constructor({ model, count, dma, interpreted, setTimer }: KindOptions) {
     this.model = model;
     const names = namesOf(model);
-    const tables = interpreted ? undefined : lowerOrExplain(model, names);
+    const tables = interpreted ? undefined : lowered(model, names);
     const timers = tables?.timerEvent.length ?? 0;
     const first = header.timers + timers;
     this.stride = first + model.fields.length;
@@ -75,12 +68,12 @@ export class Kind {
   }
 }
 
-function lowerOrExplain(model: DeviceModel, names: Names) {
+/** Tables of the chart, or none if only XState runs it. */
+function lowered(model: DeviceModel, names: Names): Tables | undefined {
   try {
     return lower(model.machine, names);
   } catch (error) {
-    if (!(error instanceof LoweringError)) throw error;
-    error.message = `device ${model.kind}: ${error.message}; --devices interpreted may run it`;
+    if (error instanceof LoweringError && mustBeInterpreted(model)) return undefined;
     throw error;
   }
 }

@@ -11,7 +11,8 @@ import type { Streams } from '../../sim/random.js';
 import { counter, histogram, type Recorder, type Statistic } from '../../sim/statistics.js';
 import * as dma from '../../wire/dma.js';
 import { configureRow } from '../chart/row.js';
-import type { DeviceEnvironment, DeviceModel, PlannedDevice } from '../model.js';
+import type { DeviceEnvironment } from '../memory.js';
+import type { DeviceModel, PlannedDevice } from '../model.js';
 import { number } from '../model.js';
 import {
   accessElapsed,

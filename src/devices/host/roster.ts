@@ -5,9 +5,10 @@
  * and handles.
  */
 import { MODE_CMA } from '../../wire/dma.js';
-import { type DeviceMemory, memoryOf } from '../memory.js';
-import type { DeviceEnvironment, DeviceModel, PlannedDevice } from '../model.js';
-import { type Kind, namesOf } from './fleet.js';
+import { namesOf } from '../chart/check.js';
+import { type DeviceEnvironment, type DeviceMemory, memoryOf } from '../memory.js';
+import type { DeviceModel, PlannedDevice } from '../model.js';
+import type { Kind } from './fleet.js';
 import { EMPTY, Handles, HELD } from './handles.js';
 
 export class Roster {

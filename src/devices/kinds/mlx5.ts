@@ -10,8 +10,8 @@
 import { setup } from 'xstate';
 import { z } from 'zod';
 import type { DmaApi } from '../dmaApi.js';
-import type { MemoryList } from '../memory.js';
-import { type DeviceEnvironment, defineDevice, type Field, type Row, words } from '../model.js';
+import type { DeviceEnvironment, MemoryList } from '../memory.js';
+import { defineDevice, type Field, type Row, words } from '../model.js';
 import { flag, size, whole } from '../parts/keys.js';
 import {
   lifeActions,

@@ -10,15 +10,8 @@ import { setup } from 'xstate';
 import { z } from 'zod';
 import { counter, histogram } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
-import type { MemoryList } from '../memory.js';
-import {
-  type DeviceEnvironment,
-  defineDevice,
-  type Field,
-  type Numbers,
-  type Row,
-  words,
-} from '../model.js';
+import type { DeviceEnvironment, MemoryList } from '../memory.js';
+import { defineDevice, type Field, type Numbers, type Row, words } from '../model.js';
 import { flag, oneOf, whole } from '../parts/keys.js';
 import {
   askFrom,

@@ -9,8 +9,8 @@
 import { setup } from 'xstate';
 import { z } from 'zod';
 import type { DmaApi } from '../dmaApi.js';
-import type { Allocation, MemoryList } from '../memory.js';
-import { type DeviceEnvironment, defineDevice, type Field, type Row, words } from '../model.js';
+import type { Allocation, DeviceEnvironment, MemoryList } from '../memory.js';
+import { defineDevice, type Field, type Row, words } from '../model.js';
 import { flag, oneOf, whole } from '../parts/keys.js';
 import {
   lifeActions,

@@ -9,8 +9,8 @@
  */
 import { setup } from 'xstate';
 import { z } from 'zod';
-import type { MemoryList } from '../memory.js';
-import { type DeviceEnvironment, type DeviceModel, defineDevice, words } from '../model.js';
+import type { DeviceEnvironment, MemoryList } from '../memory.js';
+import { type DeviceModel, defineDevice, words } from '../model.js';
 import { flag, whole } from './keys.js';
 import { KEPT, type Netdev, type RingState, ringState, vocabulary } from './rings.js';
 import { asking, freeing } from './sequence.js';

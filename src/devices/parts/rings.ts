@@ -7,8 +7,8 @@
  */
 import type { z } from 'zod';
 import type { DmaApi } from '../dmaApi.js';
-import type { Allocation } from '../memory.js';
-import type { DeviceEnvironment, Numbers, Row } from '../model.js';
+import type { Allocation, DeviceEnvironment } from '../memory.js';
+import type { Numbers, Row } from '../model.js';
 import { askFrom, freeDown, sequenceActions, sequenceGuards, sequenceState } from './sequence.js';
 import {
   beginsBatch,

@@ -5,8 +5,8 @@
  * descriptors, and how many commands __arm_smmu_tlb_inv_range() issues. Left out: page tables.
  */
 import { z } from 'zod';
-import type { MemoryList } from '../../memory.js';
-import type { DeviceEnvironment, DeviceParameter } from '../../model.js';
+import type { DeviceEnvironment, MemoryList } from '../../memory.js';
+import type { DeviceParameter } from '../../model.js';
 import { flag, oneOf, time, whole } from '../../parts/keys.js';
 
 export const CMD_BYTES = 16;
