@@ -5,9 +5,7 @@
 /** Explains one request of a scenario; the run is repeated and watched. */
 export { why } from './explain/why.js';
 /** Replays one operation file and holds every result against what the recorded kernel did. */
-export { type Replay, Replayer, type ReplayOptions, replay } from './replay/replay.js';
-/** Replays recorded traces, on the server they were made on or on another kernel or machine. */
-export { type TraceReplay, TraceReplayer } from './replay/replayTrace.js';
+export { type Replay, type ReplayOptions, replay } from './replay/replay.js';
 export type { RunResult } from './run/result.js';
 /** Runs one scenario to its end. The same scenario and seed give the same result on any number of shards. */
 export { type SimulateOptions, simulate } from './run/simulate.js';

@@ -1,25 +1,23 @@
 /**
- * A recorded boot against the boot of the model: the first thing in which they differ, with both
- * sides.
+ * Recorded boots held against the boot of the model: the first thing in which they differ, with
+ * both sides.
  *
  * Compares what the recording holds: messages, areas and their order, the default area, memblock
  * afterwards, nodes online, the static columns of zones, atomic pools, page counts per area.
  */
 
-import type { BootReport } from '../mm/boot/boot.js';
+import { type BootReport, boot } from '../mm/boot/boot.js';
 import { Memblock } from '../mm/boot/memblock.js';
-import type { BootOutcome, RecordedArea, RecordedZone } from './recorded.js';
+import { kernelOf } from '../mm/release.js';
+import { type Compared, Comparing } from './compared.js';
+import { recordedBoot } from './input.js';
+import type { BootOutcome, RecordedArea, RecordedBoot, RecordedZone } from './recorded.js';
 
+/** A value of the boot, by name, in which model and recording differ. */
 export interface BootDifference {
   readonly what: string;
   readonly expected: unknown;
   readonly actual: unknown;
-}
-
-export interface BootComparison {
-  /** Single values compared. */
-  readonly compared: number;
-  readonly first: BootDifference | null;
 }
 
 /** The report in the words of a recording. */
@@ -44,8 +42,6 @@ function outcomeOf(report: BootReport): BootOutcome {
   };
 }
 
-const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
-
 /** Ranges that touch are one, as memblock_add_range() leaves them or not. */
 function joined(outcome: BootOutcome): BootOutcome {
   const { reserved, totals } = outcome;
@@ -57,28 +53,62 @@ function joined(outcome: BootOutcome): BootOutcome {
   };
 }
 
+const lists = ['log', 'areas', 'reserved', 'online', 'zones', 'atomicPools', 'totals'] as const;
+
 /** Compares everything the recording has; a list is compared entry by entry. */
-export function compareBoot(recorded: BootOutcome, report: BootReport): BootComparison {
-  const expected = joined(recorded);
-  const actual = joined(outcomeOf(report));
-  let compared = 0;
-  let first: BootDifference | null = null;
-  const check = (what: string, left: unknown, right: unknown) => {
-    compared++;
-    if (first === null && !same(left, right)) {
-      first = { what, expected: left ?? null, actual: right ?? null };
-    }
+export function compareBoot(recorded: BootOutcome, report: BootReport): Compared<BootDifference> {
+  const wanted = joined(recorded);
+  const found = joined(outcomeOf(report));
+  const comparing = new Comparing<BootDifference>();
+  const check = (what: string, expected: unknown, actual: unknown) => {
+    const isSame = JSON.stringify(expected) === JSON.stringify(actual);
+    comparing.add(isSame ? null : { what, expected: expected ?? null, actual: actual ?? null });
   };
-  check('crash', expected.crashed, actual.crashed);
-  check('default area', expected.defaultArea ?? actual.defaultArea, actual.defaultArea);
-  const lists = ['log', 'areas', 'reserved', 'online', 'zones', 'atomicPools', 'totals'] as const;
+  check('crash', wanted.crashed, found.crashed);
+  check('default area', wanted.defaultArea ?? found.defaultArea, found.defaultArea);
   for (const name of lists) {
-    const left = expected[name];
-    const right = actual[name] ?? [];
-    if (left === null) continue;
-    for (let i = 0; i < Math.max(left.length, right.length); i++) {
-      check(`${name}[${i}]`, left[i], right[i]);
-    }
+    const expected = wanted[name];
+    const actual = found[name] ?? [];
+    const length = expected === null ? 0 : Math.max(expected.length, actual.length);
+    for (let i = 0; i < length; i++) check(`${name}[${i}]`, expected?.[i], actual[i]);
   }
-  return { compared, first };
+  return { ...comparing };
+}
+
+/** Kernel of the recordings unless they say which. */
+export const recordedRelease = '6.12';
+
+/** A boot that differs, with the first thing in which it does. */
+export interface BootsDifference extends BootDifference {
+  readonly file: string;
+  readonly line: number;
+  readonly name: string;
+}
+
+/** Boots as a unit each, and what there is to know of them. */
+export interface BootsCheck extends Compared<BootsDifference> {
+  /** Single values compared. */
+  readonly values: number;
+  readonly notes: ReadonlySet<string>;
+}
+
+/** Repeats recorded boots, on `release` instead of their own if it is given. */
+export function checkBoots(
+  boots: readonly RecordedBoot[],
+  release?: string,
+  config: Readonly<Record<string, unknown>> = {},
+): BootsCheck {
+  const comparing = new Comparing<BootsDifference>();
+  const notes = new Set<string>();
+  let values = 0;
+  for (const one of boots) {
+    const { file, line, name, outcome } = one;
+    const kernel = kernelOf(release ?? one.release ?? recordedRelease);
+    const from = recordedBoot(one, kernel, config);
+    const { compared, first } = compareBoot(outcome, boot(from.input));
+    values += compared;
+    for (const note of from.notes) notes.add(note);
+    comparing.add(first === null ? null : { file, line, name, ...first });
+  }
+  return { ...comparing, values, notes };
 }

@@ -10,6 +10,7 @@ import { emptyFile } from '../files/read.js';
 import type { KernelLog, ZoneInfo } from '../machine/import/dmesg.js';
 import type { MemRegion, Range } from '../mm/boot/memblock.js';
 import type { Arch } from '../mm/boot/reservation.js';
+import type { AreaLayout, ZoneLayout } from '../mm/layout.js';
 import { releases } from '../mm/release.js';
 import { InputError } from '../trace/read/input.js';
 import {
@@ -19,25 +20,20 @@ import {
   type BootRow,
   bootedRow,
   bootRow,
+  linesOf,
+  type RecordedLine,
   readRow,
 } from './recordedRows.js';
 
-export interface RecordedArea {
-  readonly name: string;
-  readonly basePfn: number;
-  readonly count: number;
-  readonly nid: number;
-  readonly zone: string;
-  readonly orderPerBit: number;
-}
+export type RecordedArea = Pick<
+  AreaLayout,
+  'name' | 'basePfn' | 'count' | 'nid' | 'zone' | 'orderPerBit'
+>;
 
 /** Columns of a zone that do not change after boot. */
-export interface RecordedZone {
+export interface RecordedZone
+  extends Pick<ZoneLayout, 'name' | 'startPfn' | 'spanned' | 'present'> {
   readonly nid: number;
-  readonly name: string;
-  readonly startPfn: number;
-  readonly spanned: number;
-  readonly present: number;
 }
 
 /** What came of a boot; null: the recording does not say. */
@@ -95,28 +91,30 @@ const recordedKernels: Readonly<Record<string, Readonly<Record<string, unknown>>
 
 const range = ([base, size]: readonly [number, number, ...unknown[]]): Range => [base, base + size];
 
-function outcomeOf(boot: BootRow, areas: AreasRow | null, crashed: boolean): BootOutcome {
-  const zones = areas?.nodes.flatMap(({ nid, zones }) =>
+/** What a recording says nothing of. */
+const notRecorded = {
+  areas: null,
+  defaultArea: null,
+  reserved: null,
+  online: null,
+  zones: null,
+  atomicPools: null,
+  totals: null,
+};
+
+/** What the row with areas says of them and of the nodes; nothing where there is no such row. */
+const areasOf = ({ areas, nodes, ...row }: AreasRow) => ({
+  areas: areas.map(({ name, base_pfn, count, nid, zone, order_per_bit }): RecordedArea => {
+    return { name, basePfn: base_pfn, count, nid, zone, orderPerBit: order_per_bit };
+  }),
+  defaultArea: row.default,
+  online: nodes.filter(({ online }) => online === 1).map(({ nid }) => nid),
+  zones: nodes.flatMap(({ nid, zones }) =>
     zones.map(({ name, start_pfn, spanned, present }): RecordedZone => {
       return { nid, name, startPfn: start_pfn, spanned, present };
     }),
-  );
-  return {
-    crashed,
-    log: boot.log,
-    areas:
-      areas?.areas.map((a): RecordedArea => {
-        const { name, count, nid, zone } = a;
-        return { name, basePfn: a.base_pfn, count, nid, zone, orderPerBit: a.order_per_bit };
-      }) ?? null,
-    defaultArea: areas?.default ?? null,
-    reserved: boot.post.reserved.map(range),
-    online: areas?.nodes.filter((n) => n.online === 1).map((n) => n.nid) ?? null,
-    zones: zones ?? null,
-    atomicPools: null,
-    totals: null,
-  };
-}
+  ),
+});
 
 /** Configuration from what a row says of it, and from the kernel it names. */
 function configOf(meta: BootedRow, areas: AreasRow | null, pageSize: number) {
@@ -160,16 +158,14 @@ function jsonlBoot(
     limit: pre.max_pfn_mapped * pageSize,
     bottomUp: pre.bottom_up === 1,
     isAfterNumaInit: true,
-    outcome: outcomeOf(boot, areas, meta.crash === true),
+    outcome: {
+      ...notRecorded,
+      crashed: meta.crash === true,
+      log: boot.log,
+      reserved: boot.post.reserved.map(range),
+      ...(areas === null ? {} : areasOf(areas)),
+    },
   };
-}
-
-function parseLine(file: string, line: number, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new InputError(file, `${line}:1`, 'not JSON, expected one JSON value per line');
-  }
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -182,46 +178,34 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
  * @throws InputError with file and line where the text is neither.
  */
 export function readBoots(file: string, text: string): RecordedBoot[] {
-  const lines = text
-    .split('\n')
-    .map((content, i) => ({ content, line: i + 1 }))
-    .filter(({ content }) => content.trim() !== '');
-  if (lines.length === 0) throw emptyFile(file, 'recorded boots');
-  const parse = ({ content, line }: { content: string; line: number }) =>
-    parseLine(file, line, content);
-  const first = parse(lines[0]);
-  if (isObject(first) && first.type === 'meta')
-    return [operationBoot(file, first, lines.slice(1, 3), parse)];
-  return lines.map((one, i) => {
-    const { line } = one;
-    const row = i === 0 ? first : parse(one);
-    if (!isObject(row) || !('boot' in row)) {
+  const [first] = linesOf(file, text, 1);
+  if (first === undefined) throw emptyFile(file, 'recorded boots');
+  if (isObject(first.value) && first.value.type === 'meta') {
+    return [operationBoot(file, linesOf(file, text, 3))];
+  }
+  return linesOf(file, text).map(({ line, value }) => {
+    if (!isObject(value) || !('boot' in value)) {
       throw new InputError(file, `${line}:1`, 'expected a recorded boot (boot, cmdline, areas)');
     }
-    const meta = readRow(bootedRow, row, { file, line });
-    const boot = readRow(bootRow, row.boot, { file, line, root: 'boot' });
-    const areas =
-      row.areas == null ? null : readRow(areasRow, row.areas, { file, line, root: 'areas' });
+    const meta = readRow(bootedRow, value, { file, line });
+    const boot = readRow(bootRow, value.boot, { file, line, root: 'boot' });
+    const hasAreas = value.areas !== undefined && value.areas !== null;
+    const areas = hasAreas ? readRow(areasRow, value.areas, { file, line, root: 'areas' }) : null;
     return jsonlBoot({ file, line }, meta, { boot, areas });
   });
 }
 
-type Line = { readonly content: string; readonly line: number };
-
-/** The boot of an operation file: its second and third line. */
-function operationBoot(
-  file: string,
-  first: unknown,
-  [second, third]: readonly Line[],
-  parse: (line: Line) => unknown,
-): RecordedBoot {
-  if (!second || !third) {
+/** The boot of an operation file: its first three lines. */
+function operationBoot(file: string, lines: readonly RecordedLine[]): RecordedBoot {
+  const [first, second, third] = lines;
+  if (third === undefined) {
     throw new InputError(file, '1:1', 'ends before the lines with memblock and areas');
   }
-  const meta = readRow(bootedRow, first, { file, line: 1 });
-  const boot = readRow(bootRow, parse(second), { file, line: second.line });
-  const areas = readRow(areasRow, parse(third), { file, line: third.line });
-  return jsonlBoot({ file, line: second.line }, meta, { boot, areas });
+  const { line } = second;
+  const meta = readRow(bootedRow, first.value, { file, line: first.line });
+  const boot = readRow(bootRow, second.value, { file, line });
+  const areas = readRow(areasRow, third.value, { file, line: third.line });
+  return jsonlBoot({ file, line }, meta, { boot, areas });
 }
 
 /** The newest release that is not newer than `version`; release candidates are never meant. */
@@ -251,15 +235,9 @@ export function bootOfLog(
   rest: { zones: readonly ZoneInfo[] | null; totals: readonly [string, number][] | null },
 ): RecordedBoot {
   const unknown = log.unknownParameters.some((p) => /^(?:cma_pernuma|numa_cma)\b/.test(p));
-  const zones = rest.zones?.map(
-    ({ nid, zone, startPfn, spanned, present }): RecordedZone => ({
-      nid,
-      name: zone,
-      startPfn,
-      spanned,
-      present,
-    }),
-  );
+  const zones = rest.zones?.map(({ nid, zone: name, startPfn, spanned, present }): RecordedZone => {
+    return { nid, name, startPfn, spanned, present };
+  });
   return {
     ...at,
     line: 1,
@@ -281,12 +259,9 @@ export function bootOfLog(
     bottomUp: false,
     isAfterNumaInit: false,
     outcome: {
+      ...notRecorded,
       crashed: false,
       log: log.cma,
-      areas: null,
-      defaultArea: null,
-      reserved: null,
-      online: null,
       zones: zones ?? null,
       atomicPools: log.atomicPools,
       totals: rest.totals,

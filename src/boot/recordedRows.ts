@@ -108,7 +108,7 @@ export const bootedRow = z.looseObject({
 });
 export type BootedRow = z.output<typeof bootedRow>;
 
-/** @throws InputError with file, line, the path into the row, what is there and what was expected. */
+/** @throws InputError with file, line, the path into the row, what is there, what was expected. */
 export function readRow<T>(
   schema: z.ZodType<T>,
   value: unknown,
@@ -124,4 +124,34 @@ export function readRow<T>(
   const wanted = message.replace(/^.*?\bexpected\b/, 'expected').replace(/, received .*/, '');
   const text = `${found(there)}, ${wanted[0].toLowerCase()}${wanted.slice(1)}`;
   throw new InputError(file, `${line}:1`, name === '' ? text : `${name}: ${text}`);
+}
+
+/** One JSON value of a recording, with the line it stands on. */
+export interface RecordedLine {
+  readonly line: number;
+  readonly value: unknown;
+}
+
+/** Values of a JSON Lines text, or its first `most`. @throws InputError with line and column. */
+export function linesOf(
+  file: string,
+  text: string,
+  most = Number.POSITIVE_INFINITY,
+): RecordedLine[] {
+  const lines: RecordedLine[] = [];
+  for (const [i, content] of text.split('\n').entries()) {
+    if (lines.length === most) break;
+    if (content.trim() !== '') lines.push({ line: i + 1, value: parseLine(file, i + 1, content) });
+  }
+  return lines;
+}
+
+function parseLine(file: string, line: number, content: string): unknown {
+  try {
+    return JSON.parse(content);
+  } catch (error) {
+    const at = /position (\d+)/.exec(String(error));
+    const column = at === null ? 1 : Number(at[1]) + 1;
+    throw new InputError(file, `${line}:${column}`, 'not JSON, expected one JSON value per line');
+  }
 }

@@ -5,8 +5,14 @@
 
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { compareBoot } from '../boot/check.js';
-import { machineBoot, recordedBoot } from '../boot/input.js';
+import {
+  type BootsCheck,
+  type BootsDifference,
+  checkBoots,
+  recordedRelease,
+} from '../boot/check.js';
+import { Comparing } from '../boot/compared.js';
+import { machineBoot } from '../boot/input.js';
 import { bootOfLog, type RecordedBoot, readBoots, readCmaTotals } from '../boot/recorded.js';
 import { type Booted, bootDocument, bootText } from '../boot/text.js';
 import { exists, inputName, isDirectory, readBytes, unzipped } from '../files/read.js';
@@ -25,9 +31,6 @@ interface BootOptions extends Omit<ChangingOptions, 'seed'> {
   readonly json?: boolean;
   readonly check?: readonly string[];
 }
-
-/** Kernel of the recordings unless they say which. */
-const recordedRelease = '6.12';
 
 export function bootCommand(): Command {
   return new Command('boot')
@@ -48,7 +51,7 @@ export function bootCommand(): Command {
     .option('--check <file...>', 'recorded boots, operation files, or directories with dmesg.txt')
     .option('--json', 'print one document instead of tables')
     .action((files: readonly string[], options: BootOptions) => {
-      if (options.check) checkBoots([...options.check, ...files], options);
+      if (options.check) checkFiles([...options.check, ...files], options);
       else bootScenarios(files, options);
     });
 }
@@ -118,63 +121,35 @@ function readRecorded(path: string): RecordedBoot[] {
   return readBoots(inputName(path), readText(path));
 }
 
-interface FileCheck {
+interface FileCheck extends BootsCheck {
   readonly file: string;
-  readonly boots: number;
-  readonly equal: number;
-  readonly compared: number;
-  readonly notes: ReadonlySet<string>;
 }
 
-interface FirstDifference {
-  readonly file: string;
-  readonly line: number;
-  readonly name: string;
-  readonly what: string;
-  readonly expected: unknown;
-  readonly actual: unknown;
-}
-
-function checkBoots(paths: readonly string[], options: BootOptions): void {
+function checkFiles(paths: readonly string[], options: BootOptions): void {
   const given = Object.fromEntries(
     overridesOf({ set: options.set ?? [] }).map(({ path, value }) => [
       path.replace(/^config\./, ''),
       value,
     ]),
   );
-  let first: FirstDifference | null = null;
-  const files = paths.map((path): FileCheck => {
-    let equal = 0;
-    let compared = 0;
-    const notes = new Set<string>();
-    const recorded = readRecorded(path);
-    for (const one of recorded) {
-      const kernel = kernelOf(options.kernel ?? one.release ?? recordedRelease);
-      const from = recordedBoot(one, kernel, given);
-      const result = compareBoot(one.outcome, boot(from.input));
-      compared += result.compared;
-      for (const note of from.notes) notes.add(note);
-      const { file, line, name } = one;
-      if (result.first === null) equal++;
-      else first ??= { file, line, name, ...result.first };
-    }
-    return { file: path, boots: recorded.length, equal, compared, notes };
+  const all = new Comparing<BootsDifference>();
+  const files = paths.map((file): FileCheck => {
+    const checked = checkBoots(readRecorded(file), options.kernel, given);
+    all.addAll(checked);
+    return { file, ...checked };
   });
-  const sum = (of: (f: FileCheck) => number) => files.reduce((total, f) => total + of(f), 0);
-  const boots = sum((f) => f.boots);
-  const equal = sum((f) => f.equal);
-  const document = { format: 'cmasim-boot/1', boots, equal, different: boots - equal, first };
-  if (options.json) printJson(document);
+  const { compared: boots, equal, different, first } = all;
+  if (options.json) printJson({ format: 'cmasim-boot/1', boots, equal, different, first });
   else print(checkText(files, first));
-  if (equal !== boots) process.exitCode = 1;
+  if (different > 0) process.exitCode = 1;
 }
 
-function checkText(files: readonly FileCheck[], first: FirstDifference | null): string {
+function checkText(files: readonly FileCheck[], first: BootsDifference | null): string {
   const right = true;
   const titles = ['boots', 'equal', 'different', 'values compared'];
   const lines = table(
     [{ title: 'recording' }, ...titles.map((title) => ({ title, right }))],
-    files.map((f) => [f.file, f.boots, f.equal, f.boots - f.equal, f.compared]),
+    files.map((f) => [f.file, f.compared, f.equal, f.different, f.values]),
   );
   if (first !== null) {
     lines.push(

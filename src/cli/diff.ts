@@ -6,8 +6,8 @@
 import { Command } from 'commander';
 import { type Diff, type DiffSide, diffRuns } from '../diff/diff.js';
 import { diffDocument, diffText } from '../diff/text.js';
-import type { Recording, TraceReplay } from '../replay/replayTrace.js';
-import type { WhatIf } from '../replay/server.js';
+import type { WhatIf } from '../replay/recordedServer.js';
+import type { Recording, TraceReplay } from '../replay/traceReplay.js';
 import { type RunPlacements, runPlacements } from '../run/placements.js';
 import { UserError } from '../text/userError.js';
 import { print, printJson, stdoutPaint } from './output.js';
@@ -86,15 +86,16 @@ async function compareTraces(paths: readonly string[], options: DiffOptions): Pr
   if (options.a === undefined && options.b === undefined) {
     throw new UserError(null, 'diff: nothing differs, expected --a or --b KEY=VALUE');
   }
-  const { TraceReplayer } = await import('../index.js');
-  const replayer = new TraceReplayer();
+  const { ReplayThreads } = await import('../replay/threads.js');
+  const { replayTrace } = await import('../replay/traceReplay.js');
+  const threads = new ReplayThreads();
   const closedLoop = options.closedLoop ?? false;
   try {
-    const first = await replayer.replay(recording, { ...a, closedLoop });
-    const second = await replayer.replay(recording, { ...b, closedLoop });
+    const first = await replayTrace(threads, recording, { ...a, closedLoop });
+    const second = await replayTrace(threads, recording, { ...b, closedLoop });
     return diffRuns(sideOfReplay(first), sideOfReplay(second));
   } finally {
-    await replayer.close();
+    await threads.close();
   }
 }
 

@@ -94,11 +94,12 @@ async function fromScenario(paths: readonly string[]): Promise<ExportRun> {
 async function fromTrace(paths: readonly string[], { machine }: ExportOptions): Promise<ExportRun> {
   const { recordings, instead } = await recordingsOf(paths, machine);
   if (recordings.length > 1) throw new UserError(null, 'export: expected one recording');
-  const { TraceReplayer } = await import('../index.js');
-  const replayer = new TraceReplayer();
+  const { ReplayThreads } = await import('../replay/threads.js');
+  const { replayTrace } = await import('../replay/traceReplay.js');
+  const threads = new ReplayThreads();
   try {
-    return exportOfReplay(await replayer.replay(recordings[0], instead));
+    return exportOfReplay(await replayTrace(threads, recordings[0], instead));
   } finally {
-    await replayer.close();
+    await threads.close();
   }
 }

@@ -8,8 +8,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { exists, inputName, isDirectory } from '../files/read.js';
 import { MachineError } from '../machine/check.js';
 import type { Machine } from '../machine/machine.js';
-import { type Recording, readRecording } from '../replay/replayTrace.js';
-import { type Server, serverOf, type WhatIf } from '../replay/server.js';
+import { type RecordedServer, serverOf, type WhatIf } from '../replay/recordedServer.js';
+import { type Recording, readRecording } from '../replay/traceReplay.js';
 import { parseScenario } from '../scenario/load.js';
 import { UserError } from '../text/userError.js';
 import { phasesOf } from '../trace/read/phases.js';
@@ -77,7 +77,7 @@ function samePlace(a: string, b: string): boolean {
   return inner(a) === inner(b);
 }
 
-function readServer(path: string): Server {
+function readServer(path: string): RecordedServer {
   const { files } = collectFiles(path);
   try {
     return serverOf(files, serverName(path));

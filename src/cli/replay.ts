@@ -7,15 +7,14 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { isDirectory, namesIn } from '../files/read.js';
 import { releases } from '../mm/release.js';
-import type { Comparison } from '../replay/compare.js';
-import type { RecordingCheck } from '../replay/recording.js';
-import type { TraceReplay } from '../replay/replayTrace.js';
+import type { RecordingCheck } from '../replay/checkRecording.js';
 import {
   countedAgainst,
   type ReplayReport,
   replayDocument,
   replayTraceText,
 } from '../replay/text.js';
+import type { TraceReplay } from '../replay/traceReplay.js';
 import { table } from '../text/table.js';
 import { UserError } from '../text/userError.js';
 import { isOperationFile } from '../trace/read/kind.js';
@@ -87,8 +86,9 @@ async function replayOperations(files: readonly string[], options: ReplayOptions
 
 async function replayTraces(paths: readonly string[], options: ReplayOptions): Promise<void> {
   const { recordings, instead } = await recordingsOf(paths, options.machine);
-  const { TraceReplayer } = await import('../index.js');
-  const replayer = new TraceReplayer();
+  const { ReplayThreads } = await import('../replay/threads.js');
+  const { replayTrace } = await import('../replay/traceReplay.js');
+  const threads = new ReplayThreads();
   const reports: ReplayReport[] = [];
   const { kernel, policy, cmdline, closedLoop = false } = options;
   const change = {
@@ -99,10 +99,10 @@ async function replayTraces(paths: readonly string[], options: ReplayOptions): P
   };
   try {
     for (const recording of recordings) {
-      reports.push(reportOf(await replayer.replay(recording, { ...change, closedLoop })));
+      reports.push(reportOf(await replayTrace(threads, recording, { ...change, closedLoop })));
     }
   } finally {
-    await replayer.close();
+    await threads.close();
   }
   const documents = reports.map(replayDocument);
   if (options.json) printJson({ format: 'cmasim-replay/1', recordings: documents });
@@ -140,19 +140,19 @@ export async function replayAll(
     );
   }
   // On demand: the event core and its threads are no business of a typing error.
-  const { Replayer } = await import('../index.js');
-  const replayer = new Replayer();
-  const { checkRecording } = await import('../replay/recording.js');
+  const { ReplayThreads } = await import('../replay/threads.js');
+  const threads = new ReplayThreads();
+  const { checkRecording } = await import('../replay/checkRecording.js');
   const results: RecordingCheck[] = [];
   try {
-    for (const file of files) results.push(await checkRecording(file, replayer, kernel));
+    for (const file of files) results.push(await checkRecording(file, threads, kernel));
   } finally {
-    await replayer.close();
+    await threads.close();
   }
   return results;
 }
 
-function document({ file, operations, compared, equal, different, first }: Comparison) {
+function document({ file, operations, compared, equal, different, first }: RecordingCheck) {
   return { file, operations, compared, equal, different, first };
 }
 

@@ -2,7 +2,7 @@
  * Runs and replays as exporters take them.
  */
 import { kernelOf } from '../mm/release.js';
-import type { TraceReplay } from '../replay/replayTrace.js';
+import type { TraceReplay } from '../replay/traceReplay.js';
 import type { RunPlacements } from '../run/placements.js';
 import type { ExportRun } from './run.js';
 

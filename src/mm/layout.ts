@@ -1,7 +1,7 @@
 /**
  * What a kernel knows about its memory once it has booted: areas, zones, zonelists.
  *
- * Plain data. Boot (boot.ts) makes it from a machine and a command line; a recording (replay/ops.ts) brings
+ * Plain data. Boot (boot.ts) makes it from a machine and a command line; a recording (replay/operationFile.ts) brings
  * its own. The actors are built from it and from nothing else, so a run and a replay share every line.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Looks at areas and zones for somebody outside the model, and pins pages for them: replays and timelines.
+ * A look at areas and zones for somebody outside the model, and pages pinned for them.
  */
 
 import * as cma from '../mm/alloc/cma.js';

@@ -1,63 +1,115 @@
 /**
- * Operations of a replay as columns: what a recorded kernel was asked to do, in order.
+ * Operations of a replay as columns: what a kernel was asked, when and after what, and what came.
  *
- * replay/ops.ts fills them from a file; replayer.ts issues them one after the other; what came of each is
- * written to columns of the same length. Names follow the rows of the recordings.
+ * replay/ fills them: each row of an operation file is after the one before, each of a trace has
+ * its time. replayer.ts issues them, and writes what came of each to columns of the same length.
  */
 
 export const operation = {
   code: 0,
-  /** The recording's name for what an allocation returned. */
-  id: 1,
+  /** Mode of the DMA API in which memory is asked for or given back. */
+  mode: 1,
+  /** Row whose pages are given back; -1 for none. */
+  target: 2,
+  /** When it is issued, ns; 0: as soon as it may be. */
+  time: 3,
+  /** Rows that must have settled before; -1 for none. */
+  after: 4,
+  afterToo: 5,
+  /** Node of the CPU that runs the call. */
+  cpuNode: 6,
   /** Index into the run's policies. */
-  policy: 2,
-  /** dev_to_node(), -1 for none. For CPU rows: node whose memory that CPU allocates from. */
-  devNode: 3,
-  /** Bytes; pages for raw cma operations and busy rows. 0 in a free: all of it. */
-  size: 4,
-  gfp: 5,
-  /** Index of dev->cma_area, or of the area of a raw operation; -1 for none. */
-  area: 6,
-  /** Page offset into the allocation, or into the area for busy rows. */
-  offset: 7,
+  policy: 7,
+  /** dev_to_node(), -1 for none. */
+  devNode: 8,
+  /** Index of dev->cma_area, or of the area of a raw cma_alloc(); -1 for none. */
+  area: 9,
+  /** 0 where pages are given back: all of them. */
+  bytes: 10,
+  gfp: 11,
+  /** Page offset into what is given back, or into the area whose pages are pinned. */
+  offset: 12,
   /** Alignment order of a raw cma_alloc(). */
-  align: 8,
+  align: 13,
   /** Bits of the coherent mask. */
-  mask: 9,
+  mask: 14,
 } as const;
-export const OPERATION_WIDTH = 10;
+const OPERATION_WIDTH = 15;
 
+/** One row by its columns; a column that is left out is 0, or -1 where that means none. */
+export type Operation = Partial<Record<keyof typeof operation, number>>;
+
+/** Nothing: the driver goes to another CPU. */
+export const OP_NONE = 0;
 export const OP_ALLOC = 1;
 export const OP_FREE = 2;
-export const OP_CMA_ALLOC = 3;
-export const OP_CMA_RELEASE = 4;
-export const OP_BUSY = 5;
-export const OP_UNBUSY = 6;
-export const OP_STATE = 7;
-export const OP_ZONES = 8;
-export const OP_CPU = 9;
-export const OP_COHERENT = 10;
-export const OP_COHERENT_FREE = 11;
+/** Pages of an area leave the buddy without the bitmap knowing, or come back to it. */
+export const OP_BUSY = 3;
+export const OP_UNBUSY = 4;
+/** The state of every area, or of every zone, is written down. */
+export const OP_STATE = 5;
+export const OP_ZONES = 6;
 
-/** What came of an operation. */
 export const outcome = {
   verdict: 0,
-  pfn: 1,
-  pages: 2,
-  /** Area, BUDDY, or LEAKED with the area that lost its pages in `from`. */
-  source: 3,
-  nid: 4,
-  zone: 5,
-  from: 6,
-  /** When it settled, ns. */
-  time: 7,
+  /** Area, BUDDY, or LEAKED. */
+  source: 1,
+  nid: 2,
+  zone: 3,
+  pfn: 4,
+  pages: 5,
+  /** When its CPU made the call and when it returned there, ns. */
+  issued: 6,
+  settled: 7,
+  /** Positive where it was refused. */
+  errno: 8,
 } as const;
-export const OUTCOME_WIDTH = 8;
+export const OUTCOME_WIDTH = 9;
 
-/** Verdicts. DONE: settled with nothing to report. SKIPPED: the id held nothing. */
+/** Verdicts; 0: the run ended before. SKIPPED: there was nothing to give back. */
 export const DONE = 1;
 export const PLACED = 2;
 export const NOTHING = 3;
 export const RETURNED = 4;
 export const SKIPPED = 5;
-export const FAILED = 6;
+
+/** Pages that are in use when the run begins, at their place. */
+export interface HeldAtStart {
+  readonly area: number;
+  readonly pfn: number;
+  readonly pages: number;
+  /** Row that frees count them under. */
+  readonly row: number;
+}
+
+/** Work of the replayer: its rows, where it begins, and what is held before the first. */
+export interface ReplayPlan {
+  readonly operations: Float64Array;
+  readonly cpuNode: number;
+  readonly held: readonly HeldAtStart[];
+}
+
+const none: Operation = { target: -1, after: -1, afterToo: -1, area: -1 };
+
+/** The columns of rows that are all known. */
+export function operationColumns(rows: readonly Operation[]): Float64Array {
+  const columns = new Float64Array(rows.length * OPERATION_WIDTH);
+  rows.forEach((row, i) => {
+    for (const [name, value] of Object.entries({ ...none, ...row })) {
+      columns[i * OPERATION_WIDTH + operation[name as keyof Operation]] = value;
+    }
+  });
+  return columns;
+}
+
+export const operationCount = (columns: Float64Array): number => columns.length / OPERATION_WIDTH;
+
+/** Value of one column of a row. */
+export const operationAt = (columns: Float64Array, row: number, field: number): number =>
+  columns[row * OPERATION_WIDTH + field];
+
+export const outcomeColumns = (rows: number): Float64Array =>
+  new Float64Array(rows * OUTCOME_WIDTH);
+
+export const outcomeAt = (columns: Float64Array, row: number, field: number): number =>
+  columns[row * OUTCOME_WIDTH + field];

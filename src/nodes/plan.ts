@@ -15,17 +15,11 @@ import { lowerPolicy, type PolicyRow } from '../mm/policy.js';
 import type { Groups } from '../sim/partition.js';
 import type { MovablePressure } from './movablePages.js';
 import type { Observe } from './observers.js';
+import type { ReplayPlan } from './operations.js';
 import type { RunRecorder } from './recorder.js';
 import type { ReleaseRules } from './rules.js';
-import type { TimedReplay } from './timed.js';
 import type { TimelineEntry } from './timeline.js';
 import type { Wiring } from './wiring.js';
-
-/** Operations that are issued when the one before has settled. */
-export interface SerialReplay {
-  readonly operations: Float64Array;
-  readonly cpuNode: number;
-}
 
 export interface Plan {
   readonly seed: number;
@@ -51,11 +45,7 @@ export interface Plan {
   readonly timeline: readonly TimelineEntry[];
   /** Movable pages of programs, at most once per node. */
   readonly pressure: readonly MovablePressure[];
-  /**
-   * Operations of a replay, one after the other (operations.ts) or each at its time (timed.ts), and
-   * the node of the CPU that begins it.
-   */
-  readonly replay: SerialReplay | TimedReplay | null;
+  readonly replay: ReplayPlan | null;
   /** Who watches, and what. */
   readonly observe: Observe;
   /** Free blocks of the buddy are wanted when the run has ended. */

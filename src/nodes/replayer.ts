@@ -1,11 +1,13 @@
 /**
- * Replays recorded operations through the actors of a run: k + 1 is issued when k has settled.
+ * The actor that does again what a kernel was recorded doing: each operation at its time, once what
+ * it waits for has settled.
  *
- * Models the driver that made the recordings: one CPU at a time, each calling dma_alloc_contiguous(),
- * cma_alloc() and their counterparts. Time runs, and is not compared.
+ * Models the tasks of the recorded machine, or the one driver that made an operation file: a task
+ * makes one call at a time, a free follows the allocation it ends. A call reaches the node of its
+ * CPU at exactly its time, so that requests meet in the order of the recording whatever the way
+ * from here; the way back is not counted either.
  */
 
-import { GFP_KERNEL } from '../mm/gfp.js';
 import type { Behaviour, Loop } from '../sim/model.js';
 import {
   ALLOC,
@@ -17,11 +19,10 @@ import {
   granted,
   ID_SPAN,
   MODE_CMA,
-  MODE_COHERENT,
-  MODE_CONTIGUOUS,
   packOrigin,
   packPlan,
   REFUSED,
+  refused,
   request,
 } from '../wire/dma.js';
 import {
@@ -32,238 +33,326 @@ import {
   OBSERVED,
   observe,
   observed,
+  TIME_HAS_COME,
   UNBUSY,
 } from '../wire/messages.js';
 import * as op from './operations.js';
 import { operation, outcome } from './operations.js';
 import { between, type Wiring } from './wiring.js';
 
-/** What an id of the recording holds. */
-interface Held {
-  readonly pfn: number;
-  readonly pages: number;
-  /** Bytes asked, or pages for cma_alloc(). */
-  readonly size: number;
-  readonly area: number;
-}
-
 export class Replayer implements Behaviour {
   readonly #wiring: Wiring;
   readonly #operations: Float64Array;
+  readonly #count: number;
   readonly outcomes: Float64Array;
-  readonly #held = new Map<number, Held>();
-  readonly #observers: readonly number[];
-  readonly #zoneOwners: readonly number[];
+  /** Row -> what it waits for: its time and rows before it; once it is issued, answers. */
+  readonly #waits: Uint16Array;
+  /** Row -> 1 while it holds pages. */
+  readonly #holds: Uint8Array;
+  /** Row -> rows that wait for it: `#waiting` from `#first[row]` to `#first[row + 1]`. */
+  readonly #first: Uint32Array;
+  readonly #waiting: Uint32Array;
+  /** Rows that wait for one thing less, the next one last. */
+  readonly #stack: number[] = [];
+  readonly #areaOwners: readonly number[];
+  readonly #nodes: readonly number[];
+  /** The longest way to a node, ns: a row is taken up so long before its time. */
+  readonly #margin: number;
   #next = 0;
-  #cpuNode: number;
-  /** Answers of OBSERVE_* still to come. */
-  #awaited = 0;
 
-  constructor(wiring: Wiring, operations: Float64Array, cpuNode: number) {
+  constructor(wiring: Wiring, { operations, held }: op.ReplayPlan, actor: number) {
     this.#wiring = wiring;
     this.#operations = operations;
-    this.outcomes = new Float64Array((operations.length / op.OPERATION_WIDTH) * op.OUTCOME_WIDTH);
-    this.#cpuNode = cpuNode;
-    this.#observers = [...new Set(wiring.areaOwner)].sort((a, b) => a - b);
-    this.#zoneOwners = [...wiring.nodeOf].filter((actor) => actor >= 0);
+    this.#count = op.operationCount(operations);
+    this.outcomes = op.outcomeColumns(this.#count);
+    this.#waits = new Uint16Array(this.#count).fill(1);
+    this.#holds = new Uint8Array(this.#count);
+    this.#first = new Uint32Array(this.#count + 1);
+    this.#waiting = this.#dependents();
+    this.#areaOwners = [...new Set(wiring.areaOwner)].sort((a, b) => a - b);
+    this.#nodes = [...wiring.nodeOf].filter((node) => node >= 0);
+    this.#margin = Math.max(0, ...this.#nodes.map((node) => between(wiring, actor, node)));
+    for (const { area, pfn, pages, row } of held) {
+      this.#set(row, outcome.source, area);
+      this.#set(row, outcome.pfn, pfn);
+      this.#set(row, outcome.pages, pages);
+      this.#placed(row);
+    }
   }
 
-  /** Issues operations until one has to be waited for. The loop's actor is the replayer. */
+  /** Counts what each row waits for, and lists who waits for it. */
+  #dependents(): Uint32Array {
+    const first = this.#first;
+    this.#eachWait((row, on) => {
+      this.#waits[row] += 1;
+      first[on + 1] += 1;
+    });
+    for (let row = 0; row < this.#count; row++) first[row + 1] += first[row];
+    const waiting = new Uint32Array(first[this.#count]);
+    const at = first.slice();
+    this.#eachWait((row, on) => {
+      waiting[at[on]] = row;
+      at[on] += 1;
+    });
+    return waiting;
+  }
+
+  #eachWait(visit: (row: number, on: number) => void): void {
+    for (let row = 0; row < this.#count; row++) {
+      for (const field of [operation.after, operation.afterToo, operation.target]) {
+        const on = this.#column(row, field);
+        if (on >= 0) visit(row, on);
+      }
+    }
+  }
+
+  /** Takes up the first rows. The loop's actor is the replayer. */
   run(loop: Loop): void {
-    const count = this.#operations.length / op.OPERATION_WIDTH;
-    while (this.#next < count && this.#issue(loop, this.#next)) this.#next++;
+    // Rows that hold pages from the start are settled and only have to be passed on.
+    for (let row = 0; row < this.#count; row++) if (this.#holds[row]) this.#settled(loop, row);
+    this.#takeUp(loop);
   }
 
   receive(loop: Loop, _actor: number, type: number, m: Float64Array, at: number): void {
-    const index = m[at] % ID_SPAN;
+    if (type === TIME_HAS_COME) return this.#takeUp(loop);
+    const row = m[at] % ID_SPAN;
+    this.#waits[row] -= 1;
+    if (this.#waits[row] > 0) return;
     switch (type) {
       case GRANTED:
-        this.#placed(index, m, at);
+        this.#granted(loop, row, m, at);
         break;
       case REFUSED:
-        this.#settle(index, op.NOTHING);
+        this.#set(row, outcome.errno, m[at + refused.errno]);
+        this.#set(row, outcome.verdict, op.NOTHING);
+        this.#set(row, outcome.settled, loop.now);
         break;
       case FREED:
-        this.#freed(index, m, at);
+        this.#freed(loop, row, m, at);
         break;
       case OBSERVED:
-        if (--this.#awaited > 0) return;
-        this.#observed(index, m[at + observed.value]);
+        this.#observed(loop, row, m[at + observed.value]);
         break;
       default:
-        throw new Error(`replayer: message type ${type} is known`);
+        throw new Error(`replayer: message type ${type}, expected an answer`);
     }
-    this.outcomes[index * op.OUTCOME_WIDTH + outcome.time] = loop.now;
-    this.#next = index + 1;
-    this.run(loop);
+    this.#settled(loop, row);
   }
 
-  #column(index: number, field: number): number {
-    return this.#operations[index * op.OPERATION_WIDTH + field];
+  #column(row: number, field: number): number {
+    return op.operationAt(this.#operations, row, field);
   }
 
-  #settle(index: number, verdict: number): void {
-    this.outcomes[index * op.OUTCOME_WIDTH + outcome.verdict] = verdict;
+  #outcome(row: number, field: number): number {
+    return op.outcomeAt(this.outcomes, row, field);
   }
 
-  /** True when the operation settled at once. */
-  #issue(loop: Loop, index: number): boolean {
-    const code = this.#column(index, operation.code);
-    switch (code) {
+  #set(row: number, field: number, value: number): void {
+    this.outcomes[row * op.OUTCOME_WIDTH + field] = value;
+  }
+
+  #placed(row: number): void {
+    this.#set(row, outcome.verdict, op.PLACED);
+    this.#holds[row] = 1;
+  }
+
+  /** Every row whose time has come loses one wait; then sleeps until the next one's. */
+  #takeUp(loop: Loop): void {
+    while (this.#next < this.#count) {
+      const early = this.#column(this.#next, operation.time) - this.#margin;
+      if (early > loop.now) {
+        loop.post(loop.actor, early - loop.now, TIME_HAS_COME);
+        return;
+      }
+      this.#stack.push(this.#next++);
+      this.#unblock(loop);
+    }
+  }
+
+  /** Those that waited for a row wait for one thing less. */
+  #settled(loop: Loop, row: number): void {
+    this.#passOn(row);
+    this.#unblock(loop);
+  }
+
+  #passOn(row: number): void {
+    for (let i = this.#first[row + 1] - 1; i >= this.#first[row]; i--) {
+      this.#stack.push(this.#waiting[i]);
+    }
+  }
+
+  /** Issues what waits for nothing more; what settles at once lets go of others. */
+  #unblock(loop: Loop): void {
+    for (let row = this.#stack.pop(); row !== undefined; row = this.#stack.pop()) {
+      this.#waits[row] -= 1;
+      if (this.#waits[row] > 0 || this.#outcome(row, outcome.verdict) !== 0) continue;
+      const answers = this.#issue(loop, row);
+      this.#waits[row] = answers;
+      if (answers === 0) this.#passOn(row);
+    }
+  }
+
+  /** Answers to wait for; 0: it has settled. */
+  #issue(loop: Loop, row: number): number {
+    switch (this.#column(row, operation.code)) {
       case op.OP_ALLOC:
-      case op.OP_COHERENT:
-      case op.OP_CMA_ALLOC:
-        return this.#alloc(loop, index, code);
+        return this.#alloc(loop, row);
       case op.OP_FREE:
-      case op.OP_COHERENT_FREE:
-      case op.OP_CMA_RELEASE:
-        return this.#free(loop, index, code);
+        return this.#free(loop, row);
       case op.OP_BUSY:
+        return this.#pin(loop, row);
       case op.OP_UNBUSY:
-        return this.#pin(loop, index, code);
+        return this.#unpin(loop, row);
       case op.OP_STATE:
-        return this.#observe(loop, index, OBSERVE_AREAS, this.#observers);
+        return this.#observe(loop, row, OBSERVE_AREAS, this.#areaOwners);
       case op.OP_ZONES:
-        return this.#observe(loop, index, OBSERVE_ZONES, this.#zoneOwners);
-      case op.OP_CPU:
-        this.#cpuNode = this.#column(index, operation.devNode);
-        this.#settle(index, op.DONE);
-        return true;
+        return this.#observe(loop, row, OBSERVE_ZONES, this.#nodes);
       default:
-        throw new Error(`replayer: operation code ${code} is known`);
+        return this.#atOnce(loop, row, op.DONE);
     }
   }
 
-  /** Posts a request to the node of the CPU that runs the driver; returns its payload's offset. */
-  #post(loop: Loop, index: number, type: number, mode: number): number {
-    const node = this.#wiring.nodeOf[this.#cpuNode];
-    const at = loop.post(node, between(this.#wiring, loop.actor, node), type);
+  #atOnce(loop: Loop, row: number, verdict: number): 0 {
+    const now = Math.max(loop.now, this.#column(row, operation.time));
+    this.#set(row, outcome.verdict, verdict);
+    this.#set(row, outcome.issued, now);
+    this.#set(row, outcome.settled, now);
+    return 0;
+  }
+
+  #alloc(loop: Loop, row: number): number {
+    const isRaw = this.#column(row, operation.mode) === MODE_CMA;
+    // A raw request to an area that this kernel does not have.
+    if (isRaw && this.#column(row, operation.area) < 0) return this.#atOnce(loop, row, op.NOTHING);
+    this.#request(loop, row, ALLOC, this.#column(row, operation.bytes));
+    return 1;
+  }
+
+  #free(loop: Loop, row: number): number {
+    const target = this.#column(row, operation.target);
+    if (!this.#mayFree(row, target)) return this.#atOnce(loop, row, op.SKIPPED);
+    const part = this.#column(row, operation.bytes);
+    if (part === 0) this.#holds[target] = 0;
+    const bytes = part === 0 ? this.#column(target, operation.bytes) : part;
+    const at = this.#request(loop, row, FREE, bytes);
+    const offset = this.#column(row, operation.offset);
+    loop.out[at + request.extra] = this.#outcome(target, outcome.pfn) + offset;
+    return 1;
+  }
+
+  /**
+   * Whether a free begins among the pages held and, in the buddy, ends there: a range of an area
+   * may run past its end, as recorded kernels let it, but no kernel lives through the rest.
+   */
+  #mayFree(row: number, target: number): boolean {
+    if (target < 0 || this.#holds[target] === 0) return false;
+    const offset = this.#column(row, operation.offset);
+    const pages = this.#column(row, operation.bytes) / this.#wiring.directory.pageSize;
+    const held = this.#outcome(target, outcome.pages);
+    if (offset >= held) return false;
+    return this.#outcome(target, outcome.source) !== BUDDY || offset + Math.ceil(pages) <= held;
+  }
+
+  /** Posts a call to the node of its CPU; returns the payload's offset. */
+  #request(loop: Loop, row: number, type: number, bytes: number): number {
+    const cpuNode = this.#column(row, operation.cpuNode);
+    const mode = this.#column(row, operation.mode);
+    const { nodeOf, directory } = this.#wiring;
+    const at = this.#post(loop, row, type, nodeOf[cpuNode]);
     const m = loop.out;
-    m[at + request.id] = loop.actor * ID_SPAN + index;
-    m[at + request.gfp] = this.#column(index, operation.gfp);
-    m[at + request.devNode] = this.#column(index, operation.devNode);
-    m[at + request.devArea] = this.#column(index, operation.area);
-    const policy = this.#column(index, operation.policy);
-    m[at + request.plan] = packPlan(policy, 0, mode, this.#column(index, operation.align));
-    m[at + request.origin] = packOrigin(this.#cpuNode, this.#column(index, operation.mask));
+    m[at + request.size] = mode === MODE_CMA ? bytes / directory.pageSize : bytes;
+    m[at + request.gfp] = this.#column(row, operation.gfp);
+    m[at + request.devNode] = this.#column(row, operation.devNode);
+    m[at + request.devArea] = this.#column(row, operation.area);
+    const policy = this.#column(row, operation.policy);
+    m[at + request.plan] = packPlan(policy, 0, mode, this.#column(row, operation.align));
+    m[at + request.origin] = packOrigin(cpuNode, this.#column(row, operation.mask));
     return at;
   }
 
-  #alloc(loop: Loop, index: number, code: number): boolean {
-    const at = this.#post(loop, index, ALLOC, modeOf(code));
-    loop.out[at + request.size] = this.#column(index, operation.size);
-    if (code === op.OP_CMA_ALLOC) loop.out[at + request.gfp] = GFP_KERNEL;
-    return false;
+  /** Posts a message that names the row and arrives at its time; returns the payload's offset. */
+  #post(loop: Loop, row: number, type: number, to: number): number {
+    const way = between(this.#wiring, loop.actor, to);
+    const delay = Math.max(way, this.#column(row, operation.time) - loop.now);
+    this.#set(row, outcome.issued, loop.now + delay);
+    const at = loop.post(to, delay, type);
+    loop.out[at + request.id] = loop.actor * ID_SPAN + row;
+    return at;
   }
 
-  #free(loop: Loop, index: number, code: number): boolean {
-    const id = this.#column(index, operation.id);
-    const held = this.#held.get(id);
-    if (!held) {
-      this.#settle(index, op.SKIPPED);
-      return true;
-    }
-    const size = this.#column(index, operation.size);
-    const offset = this.#column(index, operation.offset);
-    if (!mayFree(held, offset, size, this.#wiring.directory.pageSize)) {
-      this.#settle(index, op.SKIPPED);
-      return true;
-    }
-    if (size === 0) this.#held.delete(id);
-    const at = this.#post(loop, index, FREE, modeOf(code));
-    loop.out[at + request.size] = size === 0 ? held.size : size;
-    loop.out[at + request.extra] = held.pfn + offset;
-    return false;
+  #pin(loop: Loop, row: number): number {
+    const { basePfn, pageSize } = this.#wiring.directory;
+    const area = this.#column(row, operation.area);
+    this.#set(row, outcome.source, area);
+    this.#set(row, outcome.pfn, basePfn[area] + this.#column(row, operation.offset));
+    this.#set(row, outcome.pages, this.#column(row, operation.bytes) / pageSize);
+    return this.#pages(loop, row, BUSY, row);
   }
 
-  #placed(index: number, m: Float64Array, at: number): void {
-    const id = this.#column(index, operation.id);
-    const pfn = m[at + granted.pfn];
-    const pages = m[at + granted.pages];
-    this.#held.set(id, {
-      pfn,
-      pages,
-      size: this.#column(index, operation.size),
-      area: m[at + granted.source],
-    });
-    const o = index * op.OUTCOME_WIDTH;
-    this.outcomes[o + outcome.verdict] = op.PLACED;
-    this.outcomes[o + outcome.pfn] = pfn;
-    this.outcomes[o + outcome.pages] = pages;
-    this.outcomes[o + outcome.source] = m[at + granted.source];
-    this.outcomes[o + outcome.nid] = m[at + granted.nid];
-    this.outcomes[o + outcome.zone] = m[at + granted.zone];
+  #unpin(loop: Loop, row: number): number {
+    const target = this.#column(row, operation.target);
+    if (target < 0 || this.#holds[target] === 0) return this.#atOnce(loop, row, op.SKIPPED);
+    this.#holds[target] = 0;
+    return this.#pages(loop, row, UNBUSY, target);
   }
 
-  #freed(index: number, m: Float64Array, at: number): void {
-    const o = index * op.OUTCOME_WIDTH;
-    this.outcomes[o + outcome.verdict] = op.RETURNED;
-    this.outcomes[o + outcome.pfn] = m[at + freed.pfn];
-    this.outcomes[o + outcome.pages] = m[at + freed.pages];
-    this.outcomes[o + outcome.source] = m[at + freed.source];
-    this.outcomes[o + outcome.from] = m[at + freed.leakedFrom];
-  }
-
-  #pin(loop: Loop, index: number, code: number): boolean {
-    const id = this.#column(index, operation.id);
-    const held = this.#held.get(id);
-    if (code === op.OP_UNBUSY && !held) {
-      this.#settle(index, op.SKIPPED);
-      return true;
-    }
-    const area = held?.area ?? this.#column(index, operation.area);
-    const pfn =
-      held?.pfn ?? this.#wiring.directory.basePfn[area] + this.#column(index, operation.offset);
-    const pages = held?.pages ?? this.#column(index, operation.size);
-    if (held) this.#held.delete(id);
-    const owner = this.#wiring.areaOwner[area];
-    const type = code === op.OP_BUSY ? BUSY : UNBUSY;
-    const at = loop.post(owner, between(this.#wiring, loop.actor, owner), type);
-    loop.out[at + busy.id] = loop.actor * ID_SPAN + index;
+  /** Asks the owner of an area for pages that `held` has or is to have. */
+  #pages(loop: Loop, row: number, type: number, held: number): number {
+    const area = this.#outcome(held, outcome.source);
+    const at = this.#post(loop, row, type, this.#wiring.areaOwner[area]);
     loop.out[at + busy.area] = area;
-    loop.out[at + busy.pfn] = pfn;
-    loop.out[at + busy.pages] = pages;
+    loop.out[at + busy.pfn] = this.#outcome(held, outcome.pfn);
+    loop.out[at + busy.pages] = this.#outcome(held, outcome.pages);
     loop.out[at + busy.from] = loop.actor;
-    this.#awaited = 1;
-    return false;
+    return 1;
   }
 
-  #observe(loop: Loop, index: number, type: number, owners: readonly number[]): boolean {
-    this.#awaited = owners.length;
+  #observe(loop: Loop, row: number, type: number, owners: readonly number[]): number {
     for (const owner of owners) {
-      const at = loop.post(owner, between(this.#wiring, loop.actor, owner), type);
-      loop.out[at + observe.id] = loop.actor * ID_SPAN + index;
+      const at = this.#post(loop, row, type, owner);
       loop.out[at + observe.from] = loop.actor;
     }
-    if (owners.length > 0) return false;
-    this.#settle(index, op.DONE);
-    return true;
+    return owners.length === 0 ? this.#atOnce(loop, row, op.DONE) : owners.length;
   }
 
-  #observed(index: number, errno: number): void {
-    this.#settle(index, errno === 0 ? op.DONE : op.FAILED);
-    if (this.#column(index, operation.code) !== op.OP_BUSY || errno !== 0) return;
-    const area = this.#column(index, operation.area);
-    this.#held.set(this.#column(index, operation.id), {
-      pfn: this.#wiring.directory.basePfn[area] + this.#column(index, operation.offset),
-      pages: this.#column(index, operation.size),
-      size: this.#column(index, operation.size),
-      area,
-    });
+  #granted(loop: Loop, row: number, m: Float64Array, at: number): void {
+    this.#set(row, outcome.source, m[at + granted.source]);
+    this.#set(row, outcome.nid, m[at + granted.nid]);
+    this.#set(row, outcome.zone, m[at + granted.zone]);
+    this.#set(row, outcome.pfn, m[at + granted.pfn]);
+    this.#set(row, outcome.pages, m[at + granted.pages]);
+    this.#placed(row);
+    this.#returned(loop, row);
   }
-}
 
-/**
- * Whether a free begins among the pages held and, in the buddy, ends there: a range of an area may run past
- * its end, as recorded kernels let it, but no kernel lives through the rest.
- */
-function mayFree(held: Held, offset: number, size: number, pageSize: number): boolean {
-  if (offset >= held.pages) return false;
-  return held.area !== BUDDY || offset + Math.ceil(size / pageSize) <= held.pages;
-}
+  #freed(loop: Loop, row: number, m: Float64Array, at: number): void {
+    this.#set(row, outcome.source, m[at + freed.source]);
+    this.#set(row, outcome.nid, m[at + freed.nid]);
+    this.#set(row, outcome.pfn, m[at + freed.pfn]);
+    this.#set(row, outcome.pages, m[at + freed.pages]);
+    this.#set(row, outcome.verdict, op.RETURNED);
+    this.#returned(loop, row);
+  }
 
-function modeOf(code: number): number {
-  if (code === op.OP_CMA_ALLOC || code === op.OP_CMA_RELEASE) return MODE_CMA;
-  if (code === op.OP_COHERENT || code === op.OP_COHERENT_FREE) return MODE_COHERENT;
-  return MODE_CONTIGUOUS;
+  #observed(loop: Loop, row: number, errno: number): void {
+    this.#set(row, outcome.errno, errno);
+    this.#set(row, outcome.settled, loop.now);
+    if (errno !== 0) this.#set(row, outcome.verdict, op.NOTHING);
+    else if (this.#column(row, operation.code) === op.OP_BUSY) this.#placed(row);
+    else this.#set(row, outcome.verdict, op.DONE);
+  }
+
+  /** The call returns on its own CPU: the owner's way to there counts, not the way to here. */
+  #returned(loop: Loop, row: number): void {
+    const { areaOwner, nodeOf } = this.#wiring;
+    const source = this.#outcome(row, outcome.source);
+    const issued = this.#outcome(row, outcome.issued);
+    let settled = loop.now;
+    if (source >= BUDDY) {
+      const owner = source >= 0 ? areaOwner[source] : nodeOf[this.#outcome(row, outcome.nid)];
+      const cpu = nodeOf[this.#column(row, operation.cpuNode)];
+      settled += between(this.#wiring, owner, cpu) - between(this.#wiring, owner, loop.actor);
+    }
+    this.#set(row, outcome.settled, Math.max(issued, settled));
+  }
 }

@@ -22,7 +22,6 @@ import { RunRecorder } from './recorder.js';
 import { Replayer } from './replayer.js';
 import { RequestStatistics } from './requestStatistics.js';
 import { schedule } from './timeline.js';
-import { TraceReplayer } from './traceReplayer.js';
 import type { Wiring } from './wiring.js';
 import { type ZoneEnd, Zones } from './zones.js';
 
@@ -64,7 +63,7 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
   const stream = (name: string) => streams.stream(`area.${name}`);
   const areas = new Areas(wiring, zones, { owns, movable, controllers, stream });
   areas.reserveAtomicPools(plan.atomicPools);
-  if (plan.replay && 'held' in plan.replay) areas.hold(plan.replay.held);
+  if (plan.replay) areas.hold(plan.replay.held);
   const observer = new Observer(wiring, areas, zones);
   for (const pressure of plan.pressure) {
     if (owns(wiring.nodeOf[pressure.nid])) movable.begin(pressure);
@@ -80,7 +79,10 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
     streams,
     interpreted: plan.interpreted,
   });
-  const replayer = owns(numbers.replayer) ? replayerOf(plan, wiring, numbers.replayer) : null;
+  const replayer =
+    plan.replay && owns(numbers.replayer)
+      ? new Replayer(wiring, plan.replay, numbers.replayer)
+      : null;
   const behaviours: Behaviour[] = [];
   const bulk = new Bulk(wiring, zones, controllers);
   const parts = { areas, zones, bulk, controllers, lines, observer, movable };
@@ -115,16 +117,6 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
     progress: () => host.settled,
   };
 };
-
-function replayerOf(
-  { replay }: Plan,
-  wiring: Wiring,
-  actor: number,
-): Replayer | TraceReplayer | null {
-  if (replay === null) return null;
-  if ('held' in replay) return new TraceReplayer(wiring, replay, actor);
-  return new Replayer(wiring, replay.operations, replay.cpuNode);
-}
 
 /** Order of what one entry above the last level maps: 2 MiB with 4 KiB pages, 512 MiB with 64 KiB. */
 function iommuBlockOrder({ pageShift, maxPageOrder }: Plan['layout']): number {

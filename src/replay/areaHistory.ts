@@ -37,7 +37,7 @@ export interface Trial {
 }
 
 /** How an attempt ended, given what was held. */
-export type Verdict =
+export type FitVerdict =
   /** Whatever the order of what overlaps, it had to end like this. */
   | 'first fit'
   /** It ends like this for one order of the claims and frees that overlap it in time. */
@@ -48,7 +48,7 @@ export type Verdict =
   | 'taken';
 
 export interface Judged extends Trial {
-  readonly verdict: Verdict;
+  readonly verdict: FitVerdict;
   /** Passed over: the first window that would have done, as a pfn. */
   readonly passed: number;
 }
@@ -58,7 +58,7 @@ export class AreaHistory {
   readonly trials: readonly Trial[];
   readonly holds: Hold[];
 
-  constructor(area: AreaLayout, steps: readonly Step[], before: readonly Range[] = []) {
+  constructor(area: AreaLayout, steps: readonly Step[], before: readonly PageRange[] = []) {
     this.area = area;
     const { trials, holds } = readSteps(area.name, steps);
     const early = holds.filter(({ attempt }) => attempt === null);
@@ -91,7 +91,7 @@ export class AreaHistory {
   }
 }
 
-export type Range = readonly [pfn: number, count: number];
+export type PageRange = readonly [pfn: number, count: number];
 
 function readSteps(name: string, steps: readonly Step[]): { trials: Trial[]; holds: Hold[] } {
   const trials: Trial[] = [];
@@ -235,7 +235,7 @@ class Sweep {
     this.#gone = new Timeline(holds, ({ goneBy }) => goneBy);
   }
 
-  judge(attempt: CmaAttempt): { verdict: Verdict; passed: number } {
+  judge(attempt: CmaAttempt): { verdict: FitVerdict; passed: number } {
     const { start, end } = attempt;
     for (const hold of this.#claims.before(start)) this.#perhaps.add(hold, 1);
     for (const hold of this.#gone.before(start)) this.#perhaps.add(hold, -1);
@@ -251,7 +251,7 @@ class Sweep {
     return found;
   }
 
-  #compare(attempt: CmaAttempt): { verdict: Verdict; passed: number } {
+  #compare(attempt: CmaAttempt): { verdict: FitVerdict; passed: number } {
     const late = this.#perhaps.firstFit(attempt);
     const early = this.#sure.firstFit(attempt);
     if (attempt.pfn < 0) {

@@ -1,24 +1,17 @@
 /**
- * Replays an operation file through the actors of a run, on the machine and areas that the file describes.
+ * Replays an operation file through the actors of a run, on the machine and areas that the file
+ * describes.
  */
 
+import { recordedRelease } from '../boot/check.js';
 import type { Machine } from '../machine/machine.js';
 import { kernelOf } from '../mm/release.js';
-import { groupsOf, type Plan } from '../nodes/plan.js';
+import type { Plan } from '../nodes/plan.js';
 import { releaseRules } from '../nodes/rules.js';
-import type { ShardResult } from '../nodes/shard.js';
-import { ShardPool } from '../run/shards.js';
 import { readWhole } from '../trace/read/whole.js';
-import { type Comparison, compareReplay } from './compare.js';
-import { type OperationFile, readOperations } from './ops.js';
-
-/** Rows that the policies a recording names stand for: `m` is the release's own. */
-export interface ReplayKernel {
-  /** Id of a release; recordings without one are of 6.12. */
-  readonly release: string;
-}
-
-const DEFAULT_KERNEL: ReplayKernel = { release: '6.12' };
+import { compareRows, type RowComparison } from './compareRows.js';
+import { type OperationFile, readOperations } from './operationFile.js';
+import { onlyReplayed, type ReplayRecord, ReplayThreads, type ThreadOptions } from './threads.js';
 
 /** Zones of an x86 machine: the recordings' kernels have both small ones. Bytes, inclusive. */
 const x86Limits = { dma: 2 ** 24 - 1, dma32: 2 ** 32 - 1 };
@@ -44,96 +37,62 @@ function anyMachine(file: OperationFile): Machine {
   };
 }
 
-export function replayPlan(file: OperationFile, kernel: ReplayKernel = DEFAULT_KERNEL): Plan {
-  const { release, policy } = kernelOf(kernel.release);
-  const rows = { m: policy, v: kernelOf('v2').policy, p: kernelOf('pre').policy };
+/** The plan of an operation file, on a release that its recorded policy `m` stands for. */
+export function replayPlan(file: OperationFile, id = recordedRelease): Plan {
+  const { release, policy } = kernelOf(id);
   return {
-    seed: 1,
+    ...onlyReplayed,
     machine: anyMachine(file),
     layout: file.layout,
     limits: x86Limits,
     rules: releaseRules(release, file.layout),
-    policies: [rows.m, rows.v, rows.p],
-    cost: {},
+    // In the order of recordedPolicies.
+    policies: [policy, kernelOf('v2').policy, kernelOf('pre').policy],
     watermarks: {
       minFreeKbytesMax: release.minFreeKbytesMax,
       transparentHugepage: false,
       watermarkScaleFactor: 10,
     },
-    atomicPools: [],
     dmaCma: true,
-    devices: [],
-    declarations: [],
-    interpreted: false,
-    timeline: [],
-    pressure: [],
-    replay: { operations: file.operations, cpuNode: file.cpuNode },
-    observe: { requests: [], states: [] },
     keepsZones: false,
-    checks: false,
+    replay: { operations: file.operations, cpuNode: file.cpuNode, held: [] },
   };
 }
 
-export interface ReplayOptions extends Partial<ReplayKernel> {
-  /** Parts the machine is cut into; never changes a result. Default 1: operations come one by one. */
-  readonly shards?: number;
-  /** Run in the calling thread, which is then busy until the end. */
-  readonly inline?: boolean;
-  readonly signal?: AbortSignal;
+export interface ReplayOptions extends ThreadOptions {
+  /** Id of a release; recordings that name none are of 6.12. */
+  readonly release?: string;
 }
 
-export interface Replay extends Comparison {
-  readonly fingerprint: string;
-  readonly events: number;
-  /** Wall clock of the event loop, without start-up, in ms. */
-  readonly loopMs: number;
+export interface Replay
+  extends RowComparison,
+    Pick<ReplayRecord, 'fingerprint' | 'events' | 'loopMs'> {}
+
+/**
+ * Replays the text of an operation file and holds every result against it.
+ * @throws InputError naming file, line and column of what cannot be read.
+ */
+export async function replayText(
+  threads: ReplayThreads,
+  { name, text }: { name: string; text: string },
+  { release, ...options }: ReplayOptions,
+): Promise<Replay> {
+  const file = readOperations(name, text);
+  const record = await threads.run(replayPlan(file, release), options);
+  const { fingerprint, events, loopMs } = record;
+  return { ...compareRows(file, record), fingerprint, events, loopMs };
 }
 
-const modelModule = new URL('../nodes/shard.js', import.meta.url);
-
-/** Replays operation files one after the other on threads that stay warm. */
-export class Replayer {
-  readonly #pool = new ShardPool();
-
-  /**
-   * Replays one file (`-`: standard input; gzip is recognised) and holds every result against it.
-   * @throws InputError naming file, line and column of what cannot be read.
-   */
-  async replay(path: string, options: ReplayOptions = {}): Promise<Replay> {
-    return this.replayText(path, await readWhole(path), options);
-  }
-
-  /** The same for the text of a file that has been read. */
-  async replayText(path: string, text: string, options: ReplayOptions = {}): Promise<Replay> {
-    const file = readOperations(path, text);
-    const plan = replayPlan(file, { release: options.release ?? DEFAULT_KERNEL.release });
-    const outcome = await this.#pool.run({
-      module: modelModule,
-      plan,
-      groups: groupsOf(plan),
-      until: Number.POSITIVE_INFINITY,
-      shards: options.shards ?? 1,
-      inline: options.inline ?? false,
-      ...(options.signal ? { signal: options.signal } : {}),
-    });
-    const results = outcome.results as ShardResult[];
-    const outcomes = results.find((result) => result.outcomes !== null)!.outcomes!;
-    const observed = results.map((result) => result.observed);
-    const { fingerprint, events, loopMs } = outcome;
-    return { ...compareReplay(file, { observed, outcomes }), fingerprint, events, loopMs };
-  }
-
-  async close(): Promise<void> {
-    await this.#pool.close();
-  }
-}
-
-/** Replays one operation file and holds every result against what the recorded kernel did. */
+/**
+ * Replays one operation file (`-`: standard input; gzip is recognised) and holds every result
+ * against what the recorded kernel did.
+ * @throws InputError naming file, line and column of what cannot be read.
+ */
 export async function replay(path: string, options: ReplayOptions = {}): Promise<Replay> {
-  const replayer = new Replayer();
+  const threads = new ReplayThreads();
   try {
-    return await replayer.replay(path, options);
+    return await replayText(threads, { name: path, text: await readWhole(path) }, options);
   } finally {
-    await replayer.close();
+    await threads.close();
   }
 }

@@ -4,10 +4,10 @@
  */
 
 import { type Paint, sizeText, table } from '../text/table.js';
-import type { RequestComparison, RequestDifference } from './explain.js';
-import { excused } from './explain.js';
-import type { AreaStart } from './startState.js';
-import type { Drawing } from './window.js';
+import type { AreaStart } from './areaStart.js';
+import type { RequestComparison, RequestDifference } from './compareRequests.js';
+import { excused } from './compareRequests.js';
+import type { Drawing } from './drawing.js';
 
 export interface ReplayReport {
   readonly name: string;

@@ -5,9 +5,10 @@
 
 import { gfpNames } from '../mm/gfp.js';
 import type { MemoryLayout } from '../mm/layout.js';
+import type { Observed } from '../nodes/observers.js';
 import * as op from '../nodes/operations.js';
+import { actorNumbers, type Plan } from '../nodes/plan.js';
 import { attemptsById, type History } from '../nodes/requestHistory.js';
-import { TIMED_OUTCOME_WIDTH, timedOutcome } from '../nodes/timed.js';
 import { BUDDY, ID_SPAN } from '../wire/dma.js';
 
 /** One cma_alloc() of a request; times in ns of the run. */
@@ -97,7 +98,7 @@ export function triedById(
   };
 }
 
-/** A row of a timed replay that asked for memory. */
+/** A row of a replayed trace that asked for memory. */
 export interface AskedRow {
   readonly row: number;
   readonly device: string;
@@ -108,16 +109,19 @@ export interface AskedRow {
   readonly freeRow: number;
 }
 
-/** The requests of a timed replay, in the order of `asked`. */
+/** The requests of a replayed trace, in the order of `asked`. */
 export function replayPlacements(
-  layout: MemoryLayout,
+  plan: Plan,
   asked: readonly AskedRow[],
-  record: { outcomes: Float64Array; histories: readonly History[]; replayer: number },
+  { outcomes, observed }: { outcomes: Float64Array; observed: readonly Observed[] },
 ): Placement[] {
-  const tried = triedById(layout, record.histories);
+  const { layout } = plan;
+  const { replayer } = actorNumbers(plan);
+  const histories = observed.flatMap(({ requests }) => requests ?? []);
+  const tried = triedById(layout, histories);
   const sequences = new Map<string, number>();
-  const field = (row: number, name: keyof typeof timedOutcome): number =>
-    record.outcomes[row * TIMED_OUTCOME_WIDTH + timedOutcome[name]];
+  const field = (row: number, name: keyof typeof op.outcome): number =>
+    op.outcomeAt(outcomes, row, op.outcome[name]);
   return asked.map(({ row, device, node, size, gfp, freeRow }) => {
     const sequence = sequences.get(device) ?? 0;
     sequences.set(device, sequence + 1);
@@ -138,7 +142,7 @@ export function replayPlacements(
       issued: field(row, 'issued'),
       settled: field(row, 'verdict') === 0 ? Number.NaN : field(row, 'settled'),
       ...place,
-      attempts: tried(record.replayer * ID_SPAN + row, place),
+      attempts: tried(replayer * ID_SPAN + row, place),
       freed: isFreed ? field(freeRow, 'issued') : Number.POSITIVE_INFINITY,
     };
   });

@@ -12,7 +12,8 @@ import { perfettoLines } from '#cmasim/export/perfetto.js';
 import { areaChanges, type ExportRun } from '#cmasim/export/run.js';
 import { writeTables } from '#cmasim/export/tables.js';
 import { importMachine } from '#cmasim/machine/import/build.js';
-import { TraceReplayer } from '#cmasim/replay/replayTrace.js';
+import { ReplayThreads } from '#cmasim/replay/threads.js';
+import { replayTrace } from '#cmasim/replay/traceReplay.js';
 import { readWorkload } from '#cmasim/replay/workload.js';
 import type { Placement, Tried } from '#cmasim/run/placement.js';
 import { runPlacements } from '#cmasim/run/placements.js';
@@ -21,10 +22,10 @@ import type { CmaAttempt, DmaRequest } from '#cmasim/trace/join/request.js';
 import { recordingOf } from '../trace/servers.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cmasim-export-'));
-const replayer = new TraceReplayer();
+const threads = new ReplayThreads();
 afterAll(async () => {
   rmSync(folder, { recursive: true });
-  await replayer.close();
+  await threads.close();
 });
 
 async function readBack(run: ExportRun): Promise<DmaRequest[]> {
@@ -61,18 +62,21 @@ describe('ftrace text of a replay reads back as the same requests', () => {
   test.each(['x86-7.2-exhaust', 'x86-7.2-life', 'x86-7.2-direct', 'arm64-6.12-smmuv3-pt'])(
     '%s',
     async (name) => {
-      const run = exportOfReplay(await replayer.replay(await recordingOf(name)));
+      const run = exportOfReplay(await replayTrace(threads, await recordingOf(name)));
       const back = await readBack(run);
       expect(back.map(read).sort()).toEqual(run.placements.map(asked).sort());
     },
   );
   test('and replays as before on the same server', async () => {
     const recording = await recordingOf('x86-7.2-exhaust');
-    const run = exportOfReplay(await replayer.replay(recording));
+    const run = exportOfReplay(await replayTrace(threads, recording));
     const file = join(folder, 'again.trace');
     writeFileSync(file, ftraceText(run));
-    const { readRecording } = await import('#cmasim/replay/replayTrace.js');
-    const second = await replayer.replay(await readRecording('again', [file], recording.server));
+    const { readRecording } = await import('#cmasim/replay/traceReplay.js');
+    const second = await replayTrace(
+      threads,
+      await readRecording('again', [file], recording.server),
+    );
     expect(second.comparison.differences).toEqual([]);
     expect(second.comparison.requests).toBe(run.placements.length);
   });
@@ -108,7 +112,7 @@ test('ftrace text of any scenario reads back as the same requests', async () => 
 }, 120_000);
 
 test('kernel files say what the areas hold at the end, and import knows it again', async () => {
-  const replay = await replayer.replay(await recordingOf('x86-7.2-exhaust'));
+  const replay = await replayTrace(threads, await recordingOf('x86-7.2-exhaust'));
   const run = exportOfReplay(replay);
   const files = kernelFiles(run);
   const { state } = importMachine(files, 'again');
@@ -123,7 +127,7 @@ test('kernel files say what the areas hold at the end, and import knows it again
 });
 
 test('a Perfetto trace is JSON with a slice, a flow and a counter for what happened', async () => {
-  const run = exportOfReplay(await replayer.replay(await recordingOf('x86-7.2-exhaust')));
+  const run = exportOfReplay(await replayTrace(threads, await recordingOf('x86-7.2-exhaust')));
   const { traceEvents } = JSON.parse([...perfettoLines(run)].join('')) as {
     traceEvents: {
       ph: string;
@@ -149,7 +153,7 @@ test('a Perfetto trace is JSON with a slice, a flow and a counter for what happe
 });
 
 test('tables have a row per request and one per change of an area', async () => {
-  const run = exportOfReplay(await replayer.replay(await recordingOf('x86-7.2-life')));
+  const run = exportOfReplay(await replayTrace(threads, await recordingOf('x86-7.2-life')));
   await writeTables(folder, run);
   const rows = async (name: string) =>
     await parquetReadObjects({ file: await asyncBufferFromFile(join(folder, name)) });

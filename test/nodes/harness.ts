@@ -2,8 +2,8 @@
 
 import type { Plan } from '#cmasim/nodes/plan.js';
 import build, { type ShardResult } from '#cmasim/nodes/shard.js';
-import { type Comparison, compareReplay } from '#cmasim/replay/compare.js';
-import { type OperationFile, readOperations } from '#cmasim/replay/ops.js';
+import { compareRows, type RowComparison } from '#cmasim/replay/compareRows.js';
+import { type OperationFile, readOperations } from '#cmasim/replay/operationFile.js';
 import { replayPlan } from '#cmasim/replay/replay.js';
 import { Loop } from '#cmasim/sim/loop.js';
 
@@ -83,7 +83,7 @@ export function operationText(
 export interface Replayed {
   readonly file: OperationFile;
   readonly result: ShardResult;
-  readonly comparison: Comparison;
+  readonly comparison: RowComparison;
   readonly fingerprint: string;
   readonly loop: Loop;
 }
@@ -105,7 +105,7 @@ export async function replayInline(text: string, change: Partial<Plan> = {}): Pr
     file,
     result,
     loop,
-    comparison: compareReplay(file, record),
+    comparison: compareRows(file, record),
     fingerprint: JSON.stringify(loop.fingerprint()),
   };
 }

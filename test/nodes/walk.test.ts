@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { PolicyRow } from '#cmasim/mm/policy.js';
-import { OUTCOME_WIDTH, outcome, PLACED } from '#cmasim/nodes/operations.js';
+import { outcome, outcomeAt, PLACED } from '#cmasim/nodes/operations.js';
 import { attemptsById } from '#cmasim/nodes/requestHistory.js';
 import { operationText, type Replayed, replayInline, type TestArea } from './harness.js';
 
@@ -22,8 +22,7 @@ const alloc = (id: number, nid: number, pages: number, gfp = 'KERNEL'): unknown 
 /** Per operation: where the pages lie, as `pernuma1`, `buddy 2` or `none`. */
 function placements({ file, result }: Replayed): string[] {
   return file.rows.map((_, i) => {
-    const at = i * OUTCOME_WIDTH;
-    const value = (field: number): number => result.outcomes![at + field];
+    const value = (field: number): number => outcomeAt(result.outcomes!, i, field);
     if (value(outcome.verdict) !== PLACED) return 'none';
     const area = file.layout.areas[value(outcome.source)];
     return area ? area.name : `buddy ${value(outcome.nid)}`;

@@ -1,7 +1,7 @@
 /** Whether a placement is the first fit, is it for one order of what overlaps, or is it not. */
 import { expect, test } from 'vitest';
 import type { AreaLayout } from '#cmasim/mm/layout.js';
-import { AreaHistory, type Range } from '#cmasim/replay/areaHistory.js';
+import { AreaHistory, type PageRange } from '#cmasim/replay/areaHistory.js';
 import type { Step } from '#cmasim/replay/workload.js';
 import type { DmaRequest } from '#cmasim/trace/join/request.js';
 
@@ -34,7 +34,7 @@ function free(time: number, until: number, page: number, count = 4): Step {
   return { kind: 'free', time, until, area: 'numa0', pfn: base + page, count, ...known };
 }
 
-const verdicts = (steps: Step[], before: Range[] = []) =>
+const verdicts = (steps: Step[], before: PageRange[] = []) =>
   new AreaHistory(area, steps, before).judge().map(({ verdict }) => verdict);
 
 test('one after the other, the lowest free window is the first fit', () => {

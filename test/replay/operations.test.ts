@@ -1,9 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import { Replayer } from '#cmasim/index.js';
-import { compareReplay } from '#cmasim/replay/compare.js';
-import { readOperations } from '#cmasim/replay/ops.js';
+import { compareRows } from '#cmasim/replay/compareRows.js';
+import { readOperations } from '#cmasim/replay/operationFile.js';
+import { type ReplayOptions, replayText } from '#cmasim/replay/replay.js';
+import { ReplayThreads } from '#cmasim/replay/threads.js';
 import { UserError } from '#cmasim/text/userError.js';
 import { readWhole } from '#cmasim/trace/read/whole.js';
 import { operationText, replayInline } from '../nodes/harness.js';
@@ -12,12 +13,15 @@ const folder = new URL('../kernel/oracle/', import.meta.url);
 const recordings = readdirSync(folder).filter((name) => /^[cr]\d.*\.jsonl\.gz$/.test(name));
 const pathOf = (name: string): string => fileURLToPath(new URL(name, folder));
 
-const replayer = new Replayer();
-afterAll(() => replayer.close());
+const threads = new ReplayThreads();
+afterAll(() => threads.close());
+
+const replay = async (name: string, options: ReplayOptions = {}) =>
+  await replayText(threads, { name, text: await readWhole(pathOf(name)) }, options);
 
 describe('the model does what a 6.12 kernel was recorded doing, in every row', () => {
   test.each(recordings)('%s', async (name) => {
-    const { first, different, compared, leaks } = await replayer.replay(pathOf(name));
+    const { first, different, compared, leaks } = await replay(name);
     expect(first).toBeNull();
     expect(different).toBe(0);
     expect(compared).toBeGreaterThan(20);
@@ -28,7 +32,7 @@ describe('the model does what a 6.12 kernel was recorded doing, in every row', (
 test('a replay is the same on one, two and four shards', async () => {
   const prints = new Set<string>();
   for (const shards of [1, 2, 4]) {
-    const run = await replayer.replay(pathOf('r2k_4n_allpol.jsonl.gz'), { shards, inline: true });
+    const run = await replay('r2k_4n_allpol.jsonl.gz', { shards, inline: true });
     expect(run.different).toBe(0);
     prints.add(run.fingerprint);
   }
@@ -107,5 +111,5 @@ test('buddy pages compare by node, zone and count: their pfn is not in the recor
   const row = ['alloc', 0, 'm', 0, 4096, 'KERNEL', null, 'buddy', 12345, 0, 1, 'DMA32', []];
   const { file, result } = await replayInline(operationText(2, [], [row]));
   const record = { observed: [result.observed], outcomes: result.outcomes! };
-  expect(compareReplay(file, record).equal).toBe(1);
+  expect(compareRows(file, record).equal).toBe(1);
 });

@@ -1,17 +1,18 @@
 /** Recorded traces against the model: same areas, same pages, and a name for whatever differs. */
 import { afterAll, describe, expect, test } from 'vitest';
-import { type Recording, TraceReplayer } from '#cmasim/replay/replayTrace.js';
+import { ReplayThreads } from '#cmasim/replay/threads.js';
+import { type Recording, replayTrace } from '#cmasim/replay/traceReplay.js';
 import type { DmaRequest } from '#cmasim/trace/join/request.js';
 import { recordings } from '../trace/recordings.js';
 import { recordingOf } from '../trace/servers.js';
 
-const replayer = new TraceReplayer();
-afterAll(() => replayer.close());
+const threads = new ReplayThreads();
+afterAll(() => threads.close());
 
 describe('a recording replayed on its own server goes where the kernel went', () => {
   test.each(recordings)('%s', async (name) => {
     const recording = await recordingOf(name);
-    const { comparison } = await replayer.replay(recording);
+    const { comparison } = await replayTrace(threads, recording);
     expect(comparison.differences).toEqual([]);
     expect(comparison.areaEqual).toBe(recording.requests.length);
     expect(comparison.pfnEqual).toBe(comparison.pfnComparable);
@@ -21,7 +22,7 @@ describe('a recording replayed on its own server goes where the kernel went', ()
 
 test('where areas print their free pages, every request to one of them is compared', async () => {
   const { requests, ...recording } = await recordingOf('x86-7.2-exhaust');
-  const { comparison } = await replayer.replay({ ...recording, requests });
+  const { comparison } = await replayTrace(threads, { ...recording, requests });
   expect(comparison.pfnComparable).toBe(requests.filter(({ pfn }) => pfn >= 0).length);
   expect(comparison.pfnComparable).toBe(179);
   expect(comparison.pfnInferred).toBe(0);
@@ -31,7 +32,7 @@ test('a recording that begins in the middle is completed by what first fit passe
   const recording = await recordingOf('x86-7.2-exhaust', ['ring.trace.gz']);
   const start = recording.start.find(({ name }) => name === 'numa1')!;
   expect(start).toMatchObject({ knowledge: 'inferred', used: 512 });
-  const { comparison } = await replayer.replay(recording);
+  const { comparison } = await replayTrace(threads, recording);
   expect(comparison.differences).toEqual([]);
   expect(comparison.pfnInferred).toBeGreaterThan(0);
 });
@@ -40,7 +41,7 @@ test('a replay is the same on one, two and four shards', async () => {
   const recording = await recordingOf('x86-7.2-life');
   const prints = new Set<string>();
   for (const shards of [1, 2, 4]) {
-    prints.add((await replayer.replay(recording, { shards })).fingerprint);
+    prints.add((await replayTrace(threads, recording, { shards })).fingerprint);
   }
   expect(prints.size).toBe(1);
 }, 120_000);
@@ -60,7 +61,7 @@ function tampered(recording: Recording, change: (request: DmaRequest) => DmaRequ
 describe('a recording that was tampered with is not equal, and is not excused', () => {
   const moved = async (change: (request: DmaRequest) => DmaRequest) => {
     const recording = tampered(await recordingOf('x86-7.2-life'), change);
-    const { comparison, drawing } = await replayer.replay(recording);
+    const { comparison, drawing } = await replayTrace(threads, recording);
     return { first: comparison.differences[0], drawing };
   };
   test('another page', async () => {
@@ -92,13 +93,13 @@ describe('what is asked to be otherwise is named as the reason', () => {
     [{ policy: 'pre' }, 'other policy'],
   ])('%o', async (change, reason) => {
     const recording = await recordingOf('x86-7.2-life');
-    const { comparison } = await replayer.replay(recording, change);
+    const { comparison } = await replayTrace(threads, recording, change);
     expect(comparison.differences.length).toBeGreaterThan(0);
     expect(new Set(comparison.differences.map((one) => one.reason))).toEqual(new Set([reason]));
   });
   test('a closed loop serves everything, in an order of its own', async () => {
     const recording = await recordingOf('x86-7.2-life');
-    const { comparison, placements } = await replayer.replay(recording, { closedLoop: true });
+    const { comparison, placements } = await replayTrace(threads, recording, { closedLoop: true });
     expect(placements.every(({ role }) => role !== 'refused')).toBe(true);
     for (const { reason } of comparison.differences) expect(reason).toBe('closed loop');
   });

@@ -7,7 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readBoots } from '#cmasim/boot/recorded.js';
-import { readOperations } from '#cmasim/replay/ops.js';
+import { readOperations } from '#cmasim/replay/operationFile.js';
 import { UserError } from '#cmasim/text/userError.js';
 import { replayInline } from '../nodes/harness.js';
 

@@ -1,8 +1,8 @@
 /** Recordings of test/kernel with their servers, read as the command reads them. */
 import { existsSync } from 'node:fs';
 import { collectFiles } from '#cmasim/cli/collect.js';
-import { type Recording, readRecording } from '#cmasim/replay/replayTrace.js';
-import { serverOf } from '#cmasim/replay/server.js';
+import { serverOf } from '#cmasim/replay/recordedServer.js';
+import { type Recording, readRecording } from '#cmasim/replay/traceReplay.js';
 import { phasesOf } from '#cmasim/trace/read/phases.js';
 import { recorded } from './recordings.js';
 

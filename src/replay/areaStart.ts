@@ -8,7 +8,7 @@
 
 import { type AtomicPool, poolPlaces } from '../mm/boot/atomicpool.js';
 import type { AreaLayout, MemoryLayout } from '../mm/layout.js';
-import { AreaHistory, type Range } from './areaHistory.js';
+import { AreaHistory, type PageRange } from './areaHistory.js';
 import type { Workload } from './workload.js';
 
 /**
@@ -24,15 +24,15 @@ export interface AreaStart {
   /** Pages in use when the recording began; -1 when nothing says so. */
   readonly used: number;
   /** Those that have a place. */
-  readonly held: readonly Range[];
+  readonly held: readonly PageRange[];
   /** Where the knowledge comes from, in words. */
   readonly because: string;
 }
 
-const pagesOf = (ranges: readonly Range[]): number => ranges.reduce((sum, [, n]) => sum + n, 0);
+const pagesOf = (ranges: readonly PageRange[]): number => ranges.reduce((sum, [, n]) => sum + n, 0);
 
 /** Start of every area of the layout that is active. */
-export function startState(
+export function areaStarts(
   layout: MemoryLayout,
   pools: readonly AtomicPool[],
   workload: Workload,
@@ -45,10 +45,10 @@ export function startState(
     });
 }
 
-function startOf(area: AreaLayout, pools: readonly Range[], workload: Workload): AreaStart {
+function startOf(area: AreaLayout, pools: readonly PageRange[], workload: Workload): AreaStart {
   const history = new AreaHistory(area, workload.steps);
   const early = history.holds.filter(({ attempt }) => attempt === null);
-  const freed = early.map(({ pfn, count }): Range => [pfn, count]);
+  const freed = early.map(({ pfn, count }): PageRange => [pfn, count]);
   const used = usedAtStart(area, early, workload);
   const { index, name } = area;
   const known = { area: index, name, used };
@@ -91,7 +91,7 @@ interface Found {
   readonly area: number;
   readonly name: string;
   readonly used: number;
-  readonly held: readonly Range[];
+  readonly held: readonly PageRange[];
   readonly isRecorded: boolean;
   readonly pools: number;
 }
@@ -135,10 +135,10 @@ const WORK_MAX = 2e7;
 /** Windows passed over for no reason the recording gives, as long as pages are missing. */
 function placeMissing(
   area: AreaLayout,
-  held: readonly Range[],
+  held: readonly PageRange[],
   { missing, workload }: { missing: number; workload: Workload },
-): Range[] {
-  const placed: Range[] = [];
+): PageRange[] {
+  const placed: PageRange[] = [];
   let left = missing;
   for (let work = 0; work < WORK_MAX && left > 0; ) {
     const history = new AreaHistory(area, workload.steps, [...held, ...placed]);
@@ -157,7 +157,7 @@ function placeMissing(
 }
 
 /** The first pages of a window that the kernel hands out nowhere in the recording. */
-function neverGranted({ holds }: AreaHistory, [pfn, count]: Range): Range {
+function neverGranted({ holds }: AreaHistory, [pfn, count]: PageRange): PageRange {
   const granted = holds.filter((hold) => hold.pfn < pfn + count && hold.pfn + hold.count > pfn);
   const isGranted = (page: number) =>
     granted.some((hold) => hold.pfn <= page && page < hold.pfn + hold.count);

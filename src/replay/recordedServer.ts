@@ -16,7 +16,7 @@ import type { AreaLayout, MemoryLayout, ZoneLayout } from '../mm/layout.js';
 import { type Kernel, kernelOf } from '../mm/release.js';
 import { type Booted, bootedPlan } from '../run/plan.js';
 
-export interface Server {
+export interface RecordedServer {
   readonly imported: ImportedMachine;
   /** Null: no boot log that a boot could start from. */
   readonly recorded: RecordedBoot | null;
@@ -25,7 +25,7 @@ export interface Server {
 }
 
 /** @throws MachineError when the files do not hold a node with memory. */
-export function serverOf(files: readonly ImportFile[], name: string): Server {
+export function serverOf(files: readonly ImportFile[], name: string): RecordedServer {
   const imported = importMachine(files, name);
   const { kernel, cmdline } = imported.state;
   const log = recordedOf(files, cmdline);
@@ -81,7 +81,7 @@ const fallbackRelease = '7.2';
  *
  * @throws ConfigError for unknown kernels, policies and symbols, BootFailed.
  */
-export function siteOf(server: Server, change: WhatIf): Site {
+export function siteOf(server: RecordedServer, change: WhatIf): Site {
   const { recorded, imported } = server;
   const kernel = kernelOf(change.kernel ?? server.release ?? fallbackRelease, change.policy);
   const own = server.release === null ? null : kernelOf(server.release);
@@ -128,7 +128,7 @@ export function siteOf(server: Server, change: WhatIf): Site {
  * How the server's kernel was built, as far as it is known: another machine or release gets the
  * same. The option for areas of nodes had another name before 6.6.
  */
-function builtAs({ recorded, imported }: Server): Readonly<Record<string, unknown>> {
+function builtAs({ recorded, imported }: RecordedServer): Readonly<Record<string, unknown>> {
   const hasAreas = imported.state.areas.some(({ name }) => /^(?:per)?numa\d+$/.test(name));
   const known = recorded?.config ?? {};
   const numa = known.DMA_NUMA_CMA ?? hasAreas;
@@ -146,7 +146,7 @@ const commandNotes = (notes: readonly { readonly parameter: string; readonly tex
 /** The layout with what the server says of itself in place of what its boot would have been. */
 function asFound(
   layout: MemoryLayout,
-  server: Server,
+  server: RecordedServer,
   { unchanged, proved }: { unchanged: boolean; proved: boolean },
 ): { layout: MemoryLayout; notes: string[] } {
   const { cpuNode, state } = server.imported;
@@ -169,7 +169,7 @@ function asFound(
 }
 
 /** Free pages outside areas as zoneinfo counted them, areas idle. */
-function zoneAsFound(zone: ZoneLayout, nid: number, { imported }: Server): ZoneLayout {
+function zoneAsFound(zone: ZoneLayout, nid: number, { imported }: RecordedServer): ZoneLayout {
   const { zones } = imported.state;
   const found = zones.find((one) => one.nid === nid && one.name === zone.name);
   if (found === undefined || found.free <= 0 || found.managed <= 0) return zone;

@@ -1,5 +1,6 @@
 /**
- * The first three lines of an operation file as a memory layout: meta data, memblock, areas with zones.
+ * The memory layout of an operation file: its first three lines, which are meta data, memblock,
+ * and areas with zones.
  */
 
 import type { AreasRow, LaidOutRow, MetaRow } from '../boot/recordedRows.js';

@@ -12,17 +12,15 @@ import { allowBlocking, GFP_KERNEL, parseGfp } from '../mm/gfp.js';
 import type { AreaLayout, MemoryLayout } from '../mm/layout.js';
 import {
   type HeldAtStart,
-  TIMED_CMA,
-  TIMED_COHERENT,
-  TIMED_CONTIGUOUS,
-  TIMED_FREE,
-  TIMED_PAGES,
-  TIMED_WIDTH,
-  type TimedReplay,
-  timed,
-} from '../nodes/timed.js';
+  OP_ALLOC,
+  OP_FREE,
+  type Operation,
+  operationColumns,
+  type ReplayPlan,
+} from '../nodes/operations.js';
 import type { DmaRequest } from '../trace/join/request.js';
-import type { AreaStart } from './startState.js';
+import { MODE_CMA, MODE_COHERENT, MODE_CONTIGUOUS, MODE_PAGES } from '../wire/dma.js';
+import type { AreaStart } from './areaStart.js';
 import type { FreeStep, Step, Workload } from './workload.js';
 
 /** What a list of devices says of one. */
@@ -57,12 +55,20 @@ export interface RowOptions {
   readonly samePlaces: boolean;
 }
 
-export interface Rows extends TimedReplay {
-  /** Step -> row; -1: the step asks nothing of the model. */
-  readonly rowOf: Int32Array;
+/** A request for memory as it is replayed, with the rows that ask for it and give it back. */
+export interface TraceRow {
+  readonly row: number;
+  /** -1: nobody frees it. */
+  readonly freeRow: number;
+  readonly bytes: number;
+}
+
+export interface TraceRows extends ReplayPlan {
+  /** Per request of the recording. */
+  readonly asked: readonly TraceRow[];
+  /** What was in use before the recording began. */
+  readonly early: readonly TraceRow[];
   readonly devices: ReadonlyMap<string, ReplayedDevice>;
-  /** Rows of what was in use before. */
-  readonly early: readonly number[];
 }
 
 /** numa1, pernuma1 -> 1. */
@@ -124,9 +130,8 @@ function requestsByDevice({ steps }: Workload): Map<string, DmaRequest[]> {
 }
 
 /** Rows of a recording, in its order. */
-export function timedRows(workload: Workload, options: RowOptions): Rows {
-  const builder = new Builder(workload, options);
-  return builder.build();
+export function traceRows(workload: Workload, options: RowOptions): TraceRows {
+  return new Builder(workload, options).build();
 }
 
 const unitless = 'ticks';
@@ -135,11 +140,16 @@ class Builder {
   readonly #workload: Workload;
   readonly #options: RowOptions;
   readonly #devices: ReadonlyMap<string, ReplayedDevice>;
-  readonly #columns: number[] = [];
+  readonly #rows: Operation[] = [];
   readonly #held: HeldAtStart[] = [];
   readonly #rowOfRequest = new Map<DmaRequest, number>();
+  /** Area and pfn of what was in use before -> its row. */
+  readonly #rowOfPages = new Map<string, number>();
+  /** Row -> the row that frees it. */
+  readonly #freeOf = new Map<number, number>();
   readonly #lastOfTask = new Map<number, number>();
   readonly #lastOfDevice = new Map<string, number>();
+  readonly #pageSize: number;
   /** Least distance of two calls, ns: file order decides where time stamps do not. */
   readonly #apart: number;
   #time = 0;
@@ -148,128 +158,109 @@ class Builder {
     this.#workload = workload;
     this.#options = options;
     this.#devices = replayedDevices(workload, options);
+    this.#pageSize = 2 ** options.layout.pageShift;
     this.#apart = 1 + Math.max(0, ...new LatencyTable(options.machine).oneWayNs);
   }
 
-  build(): Rows {
-    const { steps } = this.#workload;
+  build(): TraceRows {
     this.#holdAtStart();
-    const rowOf = new Int32Array(steps.length).fill(-1);
-    steps.forEach((step, i) => {
-      rowOf[i] = step.kind === 'alloc' ? this.#alloc(step.request, step) : this.#free(step);
-    });
+    for (const step of this.#workload.steps) {
+      if (step.kind === 'alloc') this.#alloc(step.request, step);
+      else this.#free(step);
+    }
     return {
-      operations: Float64Array.from(this.#columns),
-      cpuNode: this.#options.layout.nodes.find(({ online }) => online)!.nid,
+      operations: operationColumns(this.#rows),
+      cpuNode: this.#cpuNode(-1),
       held: this.#held,
-      rowOf,
+      asked: this.#traced(this.#rowOfRequest),
+      early: this.#traced(this.#rowOfPages),
       devices: this.#devices,
-      early: [...this.#heldRows.values()],
     };
   }
 
-  get #rows(): number {
-    return this.#columns.length / TIMED_WIDTH;
+  #traced(rows: ReadonlyMap<unknown, number>): TraceRow[] {
+    return [...rows.values()].map((row): TraceRow => {
+      return { row, freeRow: this.#freeOf.get(row) ?? -1, bytes: this.#rows[row].bytes ?? 0 };
+    });
   }
 
-  /** What was in use before: at its place where the areas are the recording's own. */
+  /** Adds a row; returns its number. */
+  #push(row: Operation): number {
+    return this.#rows.push(row) - 1;
+  }
+
+  /**
+   * What was in use before stands at its place where the areas are the recording's own, for the
+   * free that ends it; on other areas it is asked for again, before anything else.
+   */
   #holdAtStart(): void {
     const { start, layout, samePlaces } = this.#options;
     for (const { area: index, name, held } of start) {
       const area = samePlaces ? index : sameArea(layout, name);
+      if (area < 0) continue;
       for (const [pfn, pages] of held) {
-        if (samePlaces)
-          this.#held.push({ area, pfn, pages, row: this.#heldRow(area, pages, pfn, name) });
-        else if (area >= 0) this.#again(area, pages, pfn, name);
+        const align = Math.min(Math.ceil(Math.log2(pages)), layout.cmaAlignment);
+        const row = this.#push({ ...this.#raw(area, pages, align), cpuNode: this.#cpuNode(-1) });
+        this.#rowOfPages.set(pageKey(name, pfn), row);
+        if (samePlaces) this.#held.push({ area, pfn, pages, row });
       }
     }
   }
 
-  readonly #heldRows = new Map<string, number>();
-
-  /** A row that is settled from the beginning, for the free that ends it. */
-  #heldRow(area: number, pages: number, pfn: number, name: string): number {
-    const row = this.#push({ code: TIMED_CMA, area, size: pages, cpuNode: this.#cpuNode(-1) });
-    this.#heldRows.set(`${name} ${pfn}`, row);
-    return row;
+  /** cma_alloc() of the kernel's own. */
+  #raw(area: number, pages: number, align: number): Operation {
+    const bytes = pages * this.#pageSize;
+    return { code: OP_ALLOC, mode: MODE_CMA, area, bytes, gfp: GFP_KERNEL, align };
   }
 
-  /** On other areas what was in use is asked for again, before anything else. */
-  #again(area: number, pages: number, pfn: number, name: string): void {
-    const { cmaAlignment } = this.#options.layout;
-    const align = Math.min(Math.ceil(Math.log2(pages)), cmaAlignment);
-    const row = this.#push({
-      code: TIMED_CMA,
-      area,
-      size: pages,
-      align,
-      cpuNode: this.#cpuNode(-1),
-    });
-    this.#heldRows.set(`${name} ${pfn}`, row);
-  }
-
-  #push(fields: Partial<Record<keyof typeof timed, number>>): number {
-    const row = new Array<number>(TIMED_WIDTH).fill(0);
-    for (const field of ['target', 'after', 'afterToo', 'area'] as const) row[timed[field]] = -1;
-    for (const [name, value] of Object.entries(fields)) {
-      row[timed[name as keyof typeof timed]] = value;
-    }
-    this.#columns.push(...row);
-    return this.#rows - 1;
-  }
-
-  #alloc(request: DmaRequest, step: Step): number {
-    const { layout } = this.#options;
-    const common = this.#call(step, request.pid, request.device, request.cpu);
-    if (request.device === '') {
-      const { area: name, count, align } = request.attempts.at(-1)!;
-      const area = sameArea(layout, name);
-      return this.#keep(request, { ...common, code: TIMED_CMA, area, size: count, align });
-    }
-    const device = this.#devices.get(request.device)!;
-    const gfp = gfpOf(request.gfp);
-    const code = codeOf(device, request, gfp);
-    const largest = 2 ** (layout.maxPageOrder + layout.pageShift);
-    const size = code === TIMED_PAGES ? Math.min(request.size, largest) : request.size;
-    const mask = code === TIMED_COHERENT ? device.mask : 0;
-    return this.#keep(request, { ...common, code, devNode: device.node, size, gfp, mask });
-  }
-
-  #keep(request: DmaRequest, fields: Partial<Record<keyof typeof timed, number>>): number {
-    const row = this.#push(fields);
+  #alloc(request: DmaRequest, step: Step): void {
+    const call = this.#call(step, request);
+    const row = this.#push({ ...this.#asked(request), ...call });
     this.#rowOfRequest.set(request, row);
-    this.#follow(request.pid, request.device, row);
-    return row;
+    this.#follow(request, row);
   }
 
-  #free(step: FreeStep): number {
+  #asked(request: DmaRequest): Operation {
+    const { layout } = this.#options;
+    const device = this.#devices.get(request.device);
+    if (device === undefined) {
+      const { area: name, count, align } = request.attempts.at(-1)!;
+      return this.#raw(sameArea(layout, name), count, align);
+    }
+    const gfp = gfpOf(request.gfp);
+    const mode = modeOf(device, request, gfp);
+    const largest = 2 ** layout.maxPageOrder * this.#pageSize;
+    const bytes = mode === MODE_PAGES ? Math.min(request.size, largest) : request.size;
+    const mask = mode === MODE_COHERENT ? device.mask : 0;
+    return { code: OP_ALLOC, mode, devNode: device.node, bytes, gfp, mask };
+  }
+
+  #free(step: FreeStep): void {
     const target =
       step.request === null
-        ? this.#heldRows.get(`${step.area} ${step.pfn}`)
+        ? this.#rowOfPages.get(pageKey(step.area, step.pfn))
         : this.#rowOfRequest.get(step.request);
-    if (target === undefined) return -1;
-    const common = this.#call(step, step.pid, step.device, step.cpu);
-    const row = this.#push({ ...common, code: TIMED_FREE, target });
-    this.#follow(step.pid, step.device, row);
-    return row;
+    if (target === undefined) return;
+    const call = this.#call(step, step);
+    const row = this.#push({ ...this.#rows[target], ...call, code: OP_FREE, target, bytes: 0 });
+    this.#freeOf.set(target, row);
+    this.#follow(step, row);
   }
 
   /** Time, CPU, and what the call waits for. */
-  #call(step: Step, pid: number, device: string, cpu: number) {
-    const { closedLoop } = this.#options;
-    const isOrderOnly = this.#workload.clock === unitless;
+  #call({ time }: Step, { pid, cpu, device }: Caller): Operation {
+    const cpuNode = this.#cpuNode(cpu);
+    if (this.#workload.clock === unitless) return { after: this.#rows.length - 1, cpuNode };
+    const after = this.#lastOfTask.get(pid) ?? -1;
+    if (this.#options.closedLoop) {
+      return { after, afterToo: this.#lastOfDevice.get(device) ?? -1, cpuNode };
+    }
     const first = this.#workload.steps[0].time;
-    const previous = this.#rows - 1;
-    let after = this.#lastOfTask.get(pid) ?? -1;
-    let afterToo = -1;
-    if (isOrderOnly) after = previous;
-    else if (closedLoop) afterToo = this.#lastOfDevice.get(device) ?? -1;
-    const isTimed = !closedLoop && !isOrderOnly;
-    if (isTimed) this.#time = Math.max(this.#time + this.#apart, Math.round(step.time - first));
-    return { time: isTimed ? this.#time : 0, after, afterToo, cpuNode: this.#cpuNode(cpu) };
+    this.#time = Math.max(this.#time + this.#apart, Math.round(time - first));
+    return { time: this.#time, after, afterToo: -1, cpuNode };
   }
 
-  #follow(pid: number, device: string, row: number): void {
+  #follow({ pid, device }: Caller, row: number): void {
     this.#lastOfTask.set(pid, row);
     if (device !== '') this.#lastOfDevice.set(device, row);
   }
@@ -281,6 +272,11 @@ class Builder {
   }
 }
 
+/** Who makes a call. */
+type Caller = Pick<FreeStep, 'pid' | 'cpu' | 'device'>;
+
+const pageKey = (area: string, pfn: number): string => `${area} ${pfn}`;
+
 /** GFP flags as printed: names, or a number the tracer did not decode, which is taken to block. */
 function gfpOf(text: string): number {
   if (text === '') return GFP_KERNEL;
@@ -290,8 +286,8 @@ function gfpOf(text: string): number {
 }
 
 /** Who serves a request: dma-direct, or dma-iommu and then with or without CMA. */
-function codeOf({ translated }: ReplayedDevice, request: DmaRequest, gfp: number): number {
-  if (!translated) return TIMED_COHERENT;
+function modeOf({ translated }: ReplayedDevice, request: DmaRequest, gfp: number): number {
+  if (!translated) return MODE_COHERENT;
   const contiguous = /^dma_alloc_pages/.test(request.api) || /FORCE_CONTIGUOUS/.test(request.attrs);
-  return contiguous || !allowBlocking(gfp) ? TIMED_CONTIGUOUS : TIMED_PAGES;
+  return contiguous || !allowBlocking(gfp) ? MODE_CONTIGUOUS : MODE_PAGES;
 }

@@ -4,8 +4,8 @@
  */
 import type { AreaLayout } from '../mm/layout.js';
 import type { Placement } from '../run/placement.js';
-import type { Range } from './areaHistory.js';
-import type { AreaStart } from './startState.js';
+import type { PageRange } from './areaHistory.js';
+import type { AreaStart } from './areaStart.js';
 import type { Workload } from './workload.js';
 
 /** One character per `scale` pages. */
@@ -27,7 +27,7 @@ export interface DrawInput {
   readonly workload: Workload;
   /** Time of the recording at which the kernel began. */
   readonly at: number;
-  readonly expected: Range | null;
+  readonly expected: PageRange | null;
   readonly placements: readonly Placement[];
   /** Position among the placements. */
   readonly index: number;
@@ -36,14 +36,14 @@ export interface DrawInput {
 export function draw(input: DrawInput): Drawing {
   const { area, placements, index, expected } = input;
   const placement = placements[index];
-  const actual: Range | null =
+  const actual: PageRange | null =
     placement.source === area.name ? [placement.pfn, placement.pages] : null;
   const { first, scale } = windowOf(area, [expected, actual]);
-  const line = (held: readonly Range[], mark: Range | null, sign: string): string => {
+  const line = (held: readonly PageRange[], mark: PageRange | null, sign: string): string => {
     const cells = new Array<string>(Math.min(WIDTH, Math.ceil((end(area) - first) / scale))).fill(
       '.',
     );
-    const fill = ([pfn, count]: Range, char: string): void => {
+    const fill = ([pfn, count]: PageRange, char: string): void => {
       const from = Math.max(0, Math.floor((pfn - first) / scale));
       const to = Math.min(cells.length, Math.ceil((pfn + count - first) / scale));
       for (let i = from; i < to; i++) cells[i] = char;
@@ -64,8 +64,8 @@ export function draw(input: DrawInput): Drawing {
 const end = ({ basePfn, count }: AreaLayout): number => basePfn + count;
 
 /** The smallest scale at which both places and a little before them are seen. */
-function windowOf(area: AreaLayout, places: readonly (Range | null)[]) {
-  const ranges = places.filter((range): range is Range => range !== null);
+function windowOf(area: AreaLayout, places: readonly (PageRange | null)[]) {
+  const ranges = places.filter((range): range is PageRange => range !== null);
   const low = Math.min(...ranges.map(([pfn]) => pfn), end(area));
   const high = Math.max(...ranges.map(([pfn, count]) => pfn + count), area.basePfn);
   let scale = 1;
@@ -78,7 +78,7 @@ function windowOf(area: AreaLayout, places: readonly (Range | null)[]) {
 }
 
 /** Held by the recorded kernel just before `at`: granted, and not yet given back. */
-function kernelHeld({ area, workload, at, start }: DrawInput): Range[] {
+function kernelHeld({ area, workload, at, start }: DrawInput): PageRange[] {
   const held = new Map<number, number>(start?.held ?? []);
   for (const step of workload.steps) {
     if (step.kind === 'alloc') {
@@ -94,13 +94,13 @@ function kernelHeld({ area, workload, at, start }: DrawInput): Range[] {
 }
 
 /** Held by the model when it took the request up. */
-function modelHeld({ area, placements, index, start, workload, at }: DrawInput): Range[] {
+function modelHeld({ area, placements, index, start, workload, at }: DrawInput): PageRange[] {
   const { issued } = placements[index];
   const before = placements.filter(
     (one, i) =>
       i !== index && one.source === area.name && one.issued <= issued && one.freed > issued,
   );
-  const ranges = before.map(({ pfn, pages }): Range => [pfn, pages]);
+  const ranges = before.map(({ pfn, pages }): PageRange => [pfn, pages]);
   const gone = new Set<number>();
   for (const step of workload.steps) {
     if (step.time > at) break;

@@ -10,8 +10,8 @@ import type { AreaLayout, MemoryLayout } from '../mm/layout.js';
 import type { Placement } from '../run/placement.js';
 import type { CmaAttempt, DmaRequest } from '../trace/join/request.js';
 import { AreaHistory, type Judged } from './areaHistory.js';
-import type { AreaStart } from './startState.js';
-import type { ReplayedDevice } from './timedRows.js';
+import type { AreaStart } from './areaStart.js';
+import type { ReplayedDevice } from './traceRows.js';
 import type { Workload } from './workload.js';
 
 /** Why a request went elsewhere; `not explained` is the only one that speaks against the model. */
