@@ -6,7 +6,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Streams } from '#cmasim/sim/random.js';
-import { binomialCdf, tQuantile } from '#cmasim/study/distributions.js';
+import { betaQuantile, binomialCdf, tQuantile } from '#cmasim/study/distributions.js';
 import {
   meanInterval,
   pairedInterval,
@@ -38,6 +38,16 @@ describe('distributions', () => {
     expect(tQuantile(0.975, 9)).toBeCloseTo(2.26216, 5);
     expect(tQuantile(0.95, 29)).toBeCloseTo(1.69913, 5);
     expect(tQuantile(0.995, 1e6)).toBeCloseTo(2.57583, 4);
+  });
+
+  test('quantiles are exact where a formula says so', () => {
+    // One degree of freedom is Cauchy's distribution; two have a closed form, too.
+    expect(tQuantile(0.9, 1)).toBeCloseTo(Math.tan(0.4 * Math.PI), 12);
+    expect(tQuantile(0.9, 2)).toBeCloseTo(0.8 * Math.sqrt(2 / (1 - 0.8 ** 2)), 12);
+    for (const p of [0.001, 0.05, 0.5, 0.975]) {
+      expect(betaQuantile(p, 7, 1)).toBeCloseTo(p ** (1 / 7), 12);
+      expect(betaQuantile(p, 1, 1000)).toBeCloseTo(1 - (1 - p) ** (1 / 1000), 12);
+    }
   });
 
   test('the binomial sums are those of its terms', () => {

@@ -6,41 +6,10 @@
  * the kernel gives it to one, here the first by id. A snapshot of a confined process lacks the
  * nodes it may not use.
  */
+import { createRequire } from 'node:module';
 import { type Facts, parseMask } from './facts.js';
 
-interface Tag {
-  readonly name: string;
-  readonly attributes: ReadonlyMap<string, string>;
-  readonly opens: boolean;
-  readonly closes: boolean;
-  /** Text up to the next tag. */
-  readonly text: string;
-}
-
-function* tags(xml: string): Generator<Tag> {
-  const pattern = /<(\/?)([A-Za-z_][\w:-]*)((?:\s+[\w:-]+\s*=\s*"[^"]*")*)\s*(\/?)>([^<]*)/g;
-  for (const [, slash, name, attributes, empty, text] of xml.matchAll(pattern)) {
-    const map = new Map<string, string>();
-    for (const [, key, value] of attributes!.matchAll(/([\w:-]+)\s*=\s*"([^"]*)"/g)) {
-      map.set(key!, unescaped(value!));
-    }
-    yield {
-      name: name!,
-      attributes: map,
-      opens: slash === '' && empty === '',
-      closes: slash !== '',
-      text: text!,
-    };
-  }
-}
-
-function unescaped(text: string): string {
-  return text
-    .replace(/&lt;/g, '<')
-    .replace(/&gt;/g, '>')
-    .replace(/&quot;/g, '"')
-    .replace(/&amp;/g, '&');
-}
+type Attributes = ReadonlyMap<string, string>;
 
 interface Distances {
   readonly use: boolean;
@@ -49,9 +18,30 @@ interface Distances {
   readonly values: number[];
 }
 
+/** A damaged file gives what stands before the damage, and a warning. */
 export function importHwloc(facts: Facts, xml: string, file: string): void {
   const reader = new HwlocReader(facts, file);
-  for (const tag of tags(xml)) reader.take(tag);
+  // Loaded on demand: most commands read no XML.
+  const sax: typeof import('sax') = createRequire(import.meta.url)('sax');
+  // Strict: of entities only XML's own five, no other file is opened.
+  const parser = sax.parser(true);
+  parser.onopentag = ({ name, attributes }) => {
+    const texts = Object.entries(attributes).map(([key, value]) => [key, String(value)] as const);
+    reader.open(name, new Map(texts));
+  };
+  parser.ontext = (text) => reader.text(text);
+  parser.onclosetag = (name) => reader.close(name);
+  parser.onerror = (error) => {
+    throw error;
+  };
+  try {
+    parser.write(xml).close();
+  } catch (error) {
+    const [what] = String(error)
+      .replace(/^Error: /, '')
+      .split('\n');
+    facts.warn(`${file}:${parser.line + 1}:${parser.column + 1}: not XML: ${what}`);
+  }
   reader.finish();
 }
 
@@ -63,24 +53,25 @@ class HwlocReader {
   readonly #local = new Map<number, Set<number>>();
   /** Nodesets of the objects around the one at hand. */
   readonly #nodesets: string[] = [];
-  #machine: ReadonlyMap<string, string> = new Map();
+  #machine: Attributes = new Map();
   #distances: Distances | null = null;
   /** Version 1: factors of `latency_base`, before the objects they are about. */
   #factors: { readonly size: number; readonly base: number; readonly values: number[] } | null =
     null;
   #memattr = '';
+  /** The element that was opened last, if it is not closed yet. */
+  #element = '';
 
   constructor(facts: Facts, file: string) {
     this.#facts = facts;
     this.#file = file;
   }
 
-  take(tag: Tag): void {
-    const { name, attributes } = tag;
+  open(name: string, attributes: Attributes): void {
+    this.#element = name;
     switch (name) {
       case 'object':
-        if (tag.closes) this.#nodesets.pop();
-        else this.#object(tag);
+        this.#object(attributes);
         break;
       case 'page_type': {
         const size = Number(attributes.get('size'));
@@ -92,14 +83,35 @@ class HwlocReader {
         this.#info(attributes);
         break;
       case 'memattr':
-        this.#memattr = tag.closes ? '' : (attributes.get('name') ?? '');
+        this.#memattr = attributes.get('name') ?? '';
         break;
       case 'memattr_value':
         this.#bandwidth(attributes);
         break;
-      default:
-        this.#matrix(tag);
+      case 'distances2':
+        this.#distances = openDistances(attributes);
+        break;
+      case 'distances': {
+        const size = Number(attributes.get('nbobjs'));
+        this.#factors = { size, base: Number(attributes.get('latency_base')), values: [] };
+        break;
+      }
+      case 'latency':
+        this.#factors?.values.push(Number(attributes.get('value')));
+        break;
     }
+  }
+
+  text(text: string): void {
+    if (this.#element === 'indexes') this.#distances?.indexes.push(...numbers(text));
+    else if (this.#element === 'u64values') this.#distances?.values.push(...numbers(text));
+  }
+
+  close(name: string): void {
+    this.#element = '';
+    if (name === 'object') this.#nodesets.pop();
+    else if (name === 'memattr') this.#memattr = '';
+    else if (name === 'distances2') this.#closeDistances();
   }
 
   /** After the last tag: what needs all nodes. */
@@ -130,7 +142,7 @@ class HwlocReader {
     this.#node(new Map([...this.#machine, ['os_index', '0']]));
   }
 
-  #object({ attributes, opens }: Tag): void {
+  #object(attributes: Attributes): void {
     const type = attributes.get('type');
     if (type === 'NUMANode') this.#node(attributes);
     else if (type === 'Machine') {
@@ -139,10 +151,10 @@ class HwlocReader {
     } else if (type === 'PCIDev' || (type === 'Bridge' && attributes.has('pci_busid'))) {
       this.#pci(attributes);
     }
-    if (opens) this.#nodesets.push(attributes.get('nodeset') ?? this.#nodesets.at(-1) ?? '');
+    this.#nodesets.push(attributes.get('nodeset') ?? this.#nodesets.at(-1) ?? '');
   }
 
-  #node(attributes: ReadonlyMap<string, string>): void {
+  #node(attributes: Attributes): void {
     const nid = Number(attributes.get('os_index'));
     const node = this.#facts.node(nid);
     if (node === null) return;
@@ -154,7 +166,7 @@ class HwlocReader {
     this.#facts.from('memory sizes', this.#file);
   }
 
-  #absentNodes(attributes: ReadonlyMap<string, string>): void {
+  #absentNodes(attributes: Attributes): void {
     const shown = parseMask(attributes.get('nodeset') ?? '');
     const absent = [...parseMask(attributes.get('complete_nodeset') ?? '')].filter(
       (nid) => !shown.has(nid),
@@ -164,7 +176,7 @@ class HwlocReader {
     this.#facts.warn(`${this.#file}: made in a cpuset without nodes ${which}: they are not in it`);
   }
 
-  #pci(attributes: ReadonlyMap<string, string>): void {
+  #pci(attributes: Attributes): void {
     const device = this.#facts.device(attributes.get('pci_busid') ?? '');
     const ids = /^([0-9a-f]{4}) \[([0-9a-f]{4}):([0-9a-f]{4})\]/.exec(
       attributes.get('pci_type') ?? '',
@@ -180,7 +192,7 @@ class HwlocReader {
     this.#facts.from('devices', this.#file);
   }
 
-  #info(attributes: ReadonlyMap<string, string>): void {
+  #info(attributes: Attributes): void {
     const facts = this.#facts;
     const value = attributes.get('value') ?? '';
     switch (attributes.get('name')) {
@@ -202,26 +214,11 @@ class HwlocReader {
     }
   }
 
-  #bandwidth(attributes: ReadonlyMap<string, string>): void {
+  #bandwidth(attributes: Attributes): void {
     if (this.#memattr !== 'Bandwidth') return;
     const nid = this.#byGp.get(Number(attributes.get('target_obj_gp_index')));
     const value = Number(attributes.get('value'));
     if (nid !== undefined && value > 0) this.#facts.bandwidth.set(nid, value / 1_000);
-  }
-
-  /** Distances: `distances2` with its indexes and values, version 1's `distances` with `latency`. */
-  #matrix({ name, attributes, opens, closes, text }: Tag): void {
-    if (name === 'distances2') {
-      if (closes) this.#closeDistances();
-      else this.#distances = openDistances(attributes);
-    } else if (name === 'indexes' && opens) this.#distances?.indexes.push(...numbers(text));
-    else if (name === 'u64values' && opens) this.#distances?.values.push(...numbers(text));
-    else if (name === 'distances' && opens) {
-      const size = Number(attributes.get('nbobjs'));
-      this.#factors = { size, base: Number(attributes.get('latency_base')), values: [] };
-    } else if (name === 'latency' && !closes) {
-      this.#factors?.values.push(Number(attributes.get('value')));
-    }
   }
 
   #closeDistances(): void {
@@ -251,7 +248,7 @@ const numbers = (text: string): number[] =>
     .filter((word) => word !== '')
     .map(Number);
 
-function openDistances(attributes: ReadonlyMap<string, string>): Distances {
+function openDistances(attributes: Attributes): Distances {
   // Kind 4: latency as the OS says it; a matrix somebody measured is another kind.
   const kind = Number(attributes.get('kind'));
   return {

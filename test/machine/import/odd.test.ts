@@ -147,6 +147,47 @@ describe('hwloc XML of version 1', () => {
   });
 });
 
+describe('hwloc XML is XML', () => {
+  const topology = (inner: string, doctype = '') =>
+    `<?xml version='1.0'?>${doctype}<topology version="2.0"><object type='Machine' nodeset="0x1">` +
+    `${inner}<object type="NUMANode" os_index='0' cpuset='0x3' local_memory="1073741824"/>` +
+    '</object></topology>';
+  const info = (value: string) => `<info name="OSRelease" value="${value}"/>`;
+
+  test('quotes of either kind, comments, CDATA, characters by number', () => {
+    const { state, machine, warnings } = from({
+      'x.xml': topology(
+        `<!-- <object type="NUMANode" os_index="7"/> --><![CDATA[<object type="PU">]]>` +
+          "<info value='6.1 \"&#97;&lt;b>\"' name='OSRelease'/>",
+      ),
+    });
+    expect(machine.nodes).toMatchObject([{ nid: 0, cpus: 2 }]);
+    expect(state.kernel).toBe('6.1 "a<b>"');
+    expect(warnings).toEqual([]);
+  });
+
+  test('entities of a document stand for nothing, and no file is opened for one', () => {
+    for (const entity of ['"&b;&b;"', 'SYSTEM "file:///etc/passwd"']) {
+      const doctype = `<!DOCTYPE topology [<!ENTITY a ${entity}><!ENTITY b "bbbb">]>`;
+      const { state, warnings, machine } = from({
+        'x.xml': topology(info('6&a;'), doctype),
+        n: numactl([{ nid: 0, cpus: '0', mb: 1024 }]),
+      });
+      expect(state.kernel).toBe('');
+      expect(machine.nodes.length).toBe(1);
+      expect(warnings).toEqual([expect.stringMatching(/^x.xml:1:\d+: not XML: Invalid char/)]);
+    }
+  });
+
+  test('a damaged file gives what stands before the damage', () => {
+    const { state, warnings, machine } = from({
+      'x.xml': topology(info('6.1')).replace('</object></topology>', '\n</object></topo'),
+    });
+    expect([state.kernel, machine.nodes.length]).toEqual(['6.1', 1]);
+    expect(warnings).toEqual([expect.stringMatching(/^x.xml:2:\d+: not XML: /)]);
+  });
+});
+
 describe('areas', () => {
   const nodes = numactl([{ nid: 0, cpus: '0', mb: 4096 }]);
 
