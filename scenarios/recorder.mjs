@@ -15,8 +15,8 @@ export default function recorder({
 }) {
   const config = traffic.checkTraffic(
     z.strictObject({
-      buffer: keys.size(2 * 2 ** 20).describe('Bytes of each of the two buffers.'),
-      block: keys.size(65_536).describe('Bytes that one batch writes.'),
+      buffer: keys.bytes(2 * 2 ** 20).describe('Bytes of each of the two buffers.'),
+      block: keys.bytes(65_536).describe('Bytes that one batch writes.'),
       ...traffic.trafficKeys(50_000),
     }),
   );

@@ -30,7 +30,8 @@ export function devicesCommand(): Command {
     .summary('list kinds of devices; with KIND, its state chart and memory')
     .description(
       'Lists the kinds a scenario may name. With KIND: its life cycle as a Mermaid diagram, the ' +
-        'memory it asks for (4 KiB pages, 16 CPUs, no keys given), its keys, and the events a timeline may send.',
+        'memory it asks for (4 KiB pages, 16 CPUs, no keys given), its keys, and the events a ' +
+        'timeline may send.',
     )
     .argument('[kind]', 'a kind')
     .option('--json', 'print one document instead of tables')

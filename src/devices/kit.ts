@@ -37,8 +37,8 @@ const made = new Map<string, readonly DeviceModel[]>();
 
 /**
  * Registers what a module gives in this thread.
- * @throws Error in one line if it gives no models, one of a kind that is taken, or one whose chart no
- * device can have, whoever finds fault with it.
+ * @throws Error in one line if it gives no models, one of a kind that is taken, or one whose chart
+ * no device can have, whoever finds fault with it.
  */
 export function registerModule(url: string, module: { readonly default?: unknown }): void {
   if (made.has(url)) return;

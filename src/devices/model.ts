@@ -17,7 +17,7 @@ import type { DeviceEnvironment, MemoryList } from './memory.js';
  * One device's row, by the names of its fields. Valid during the call only: the next device reuses
  * it.
  */
-export type Row<Field extends string = string> = { [K in Field]: number };
+export type DeviceRow<Field extends string = string> = { [K in Field]: number };
 
 /**
  * The numbers an event carries; the meaning of each slot is in `number` below. A raised event has
@@ -25,11 +25,23 @@ export type Row<Field extends string = string> = { [K in Field]: number };
  */
 export type Numbers = Float64Array;
 
-export type Action<F extends string = string> = (dma: DmaApi, row: Row<F>, n: Numbers) => void;
+export type Action<F extends string = string> = (
+  dma: DmaApi,
+  row: DeviceRow<F>,
+  n: Numbers,
+) => void;
 /** A guard asks and changes nothing. */
-export type Guard<F extends string = string> = (dma: DmaApi, row: Row<F>, n: Numbers) => boolean;
+export type Guard<F extends string = string> = (
+  dma: DmaApi,
+  row: DeviceRow<F>,
+  n: Numbers,
+) => boolean;
 /** Delay of an `after` that bears its name, in ns. */
-export type Delay<F extends string = string> = (dma: DmaApi, row: Row<F>, n: Numbers) => number;
+export type Delay<F extends string = string> = (
+  dma: DmaApi,
+  row: DeviceRow<F>,
+  n: Numbers,
+) => number;
 
 /** The functions a machine's names stand for. */
 export interface Vocabulary<F extends string = string> {
@@ -118,7 +130,11 @@ export interface DeviceDefinition<
   /** What its times rest on; the machine's own numbers are not among them. */
   parameters?(config: Config): readonly DeviceParameter[];
   /** Adds to the row what follows from the keys. */
-  configure?(row: Row<Field<Keys, State>>, config: Config, environment: DeviceEnvironment): void;
+  configure?(
+    row: DeviceRow<Field<Keys, State>>,
+    config: Config,
+    environment: DeviceEnvironment,
+  ): void;
   /** Words of its slab; none unless given. */
   slab?(config: Config, environment: DeviceEnvironment): number;
   /**

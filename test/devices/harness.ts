@@ -4,7 +4,7 @@ import { InterpretedMachine } from '#cmasim/devices/chart/interpreted.js';
 import { lower, type Tables } from '#cmasim/devices/chart/lower.js';
 import { LoweredMachine } from '#cmasim/devices/chart/lowered.js';
 import { rowView } from '#cmasim/devices/chart/row.js';
-import { header, type Machine, type Surroundings } from '#cmasim/devices/chart/runner.js';
+import { header, type RunningChart, type Surroundings } from '#cmasim/devices/chart/runner.js';
 import type { DmaApi } from '#cmasim/devices/dmaApi.js';
 import type { Vocabulary } from '#cmasim/devices/model.js';
 import { Nid } from '#cmasim/mm/units.js';
@@ -17,7 +17,7 @@ export class Bench {
   readonly log: string[] = [];
   readonly around: Surroundings;
   readonly timersMax: number;
-  machine!: Machine;
+  machine!: RunningChart;
   now = 0;
   readonly #timers: { due: number; token: number }[] = [];
 

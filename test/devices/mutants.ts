@@ -1,5 +1,5 @@
 /** Small lies in lowered tables, one at a time, in every word that a run of the machine reads. */
-import { OP_BITS, op, type Tables } from '#cmasim/devices/chart/lower.js';
+import { OP_BITS, opcode, type Tables } from '#cmasim/devices/chart/lower.js';
 
 export interface Mutant {
   readonly name: string;
@@ -103,10 +103,12 @@ function blockLies(tables: Tables, index: number, word: number): [string, number
   if (index === start + 1) return word > 0 ? [['last operation forgotten', word - 1]] : [];
   const argument = word >> OP_BITS;
   const code = word & ((1 << OP_BITS) - 1);
-  if (code === op.arm) return [['disarmed instead of armed', op.disarm | (argument << OP_BITS)]];
-  if (code === op.disarm) return [['armed instead of disarmed', op.arm | (argument << OP_BITS)]];
+  if (code === opcode.arm)
+    return [['disarmed instead of armed', opcode.disarm | (argument << OP_BITS)]];
+  if (code === opcode.disarm)
+    return [['armed instead of disarmed', opcode.arm | (argument << OP_BITS)]];
   // Another event may have the same effect, where only a wildcard hears it.
-  if (code === op.raise) return [['acts instead of raising', op.action]];
+  if (code === opcode.raise) return [['acts instead of raising', opcode.action]];
   return [['another action', code | (((argument + 1) % tables.actions.length) << OP_BITS)]];
 }
 
@@ -116,7 +118,7 @@ function* shortBlocks(tables: Tables, read: ReadonlySet<number>): Generator<Muta
     if (!read.has(start)) continue;
     const end = start + 2 + tables.blocks[start + 1];
     const actions = (at: number): boolean =>
-      (tables.blocks[at] & ((1 << OP_BITS) - 1)) === op.action;
+      (tables.blocks[at] & ((1 << OP_BITS) - 1)) === opcode.action;
     for (let at = start + 2; at + 1 < end; at++) {
       const [one, two] = [tables.blocks[at], tables.blocks[at + 1]];
       if (one === two || !actions(at) || !actions(at + 1)) continue;

@@ -6,7 +6,7 @@
 import { setup } from 'xstate';
 import { z } from 'zod';
 import type { DmaApi } from '#cmasim/devices/dmaApi.js';
-import { defineDevice, type Field, type Row, words } from '#cmasim/devices/model.js';
+import { type DeviceRow, defineDevice, type Field, words } from '#cmasim/devices/model.js';
 import { time, whole } from '#cmasim/devices/parts/keys.js';
 import { histogram } from '#cmasim/sim/statistics.js';
 
@@ -15,7 +15,7 @@ const config = z.strictObject({
   every: time(1_000).describe('Time from one frame to the next.'),
 });
 const state = ['begunNs'] as const;
-type CameraRow = Row<Field<typeof config, (typeof state)[number]>>;
+type CameraRow = DeviceRow<Field<typeof config, (typeof state)[number]>>;
 
 const frameTime = histogram('frame_ns', {
   unit: 'ns',

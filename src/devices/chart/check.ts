@@ -2,10 +2,10 @@
  * Which way a model's chart can run: lowered to tables, through XState, or not at all.
  */
 import { type DeviceModel, hostEvents } from '../model.js';
-import { type Names, refusals } from './refuse.js';
+import { type ChartNames, refusals } from './refuse.js';
 
 /** The names a model's chart may use, and the events that may reach it from outside. */
-export function namesOf(model: DeviceModel): Names {
+export function namesOf(model: DeviceModel): ChartNames {
   return {
     actions: Object.keys(model.actions),
     guards: Object.keys(model.guards),

@@ -7,7 +7,7 @@
  */
 import { type AnyActorRef, type AnyStateMachine, createActor } from 'xstate';
 import type { Vocabulary } from '../model.js';
-import { header, type Machine, type Surroundings } from './runner.js';
+import { header, type RunningChart, type Surroundings } from './runner.js';
 
 /** One device's actor and the callbacks of its timers, by token. */
 interface Running {
@@ -15,7 +15,7 @@ interface Running {
   readonly due: Map<number, () => void>;
 }
 
-export class InterpretedMachine implements Machine {
+export class InterpretedMachine implements RunningChart {
   readonly leaves: readonly string[];
   readonly events: readonly string[];
   readonly #machine: AnyStateMachine;
@@ -38,7 +38,8 @@ export class InterpretedMachine implements Machine {
 
   start(): void {
     const due = new Map<number, () => void>();
-    // XState's clock by XState's names; what it sets is a timer of our event queue, in simulated time.
+    // XState's clock by XState's names; what it sets is a timer of our event queue, in simulated
+    // time.
     const clock = {
       setTimeout: (fn: () => void, delay: number): number => {
         const token = this.#around.arm(delay);

@@ -10,7 +10,7 @@
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { Guards } from './guards.js';
 import { nameOf } from './loweringError.js';
-import { actionsOf, listOf, type Names, refusals } from './refuse.js';
+import { actionsOf, type ChartNames, listOf, refusals } from './refuse.js';
 import {
   activeStates,
   candidates,
@@ -23,7 +23,7 @@ import {
 } from './transitions.js';
 
 /** What an operation word does: the code in its low bits, the argument above them. */
-export const op = { action: 0, raise: 1, arm: 2, disarm: 3 } as const;
+export const opcode = { action: 0, raise: 1, arm: 2, disarm: 3 } as const;
 export const OP_BITS = 2;
 
 export interface Tables {
@@ -63,14 +63,14 @@ interface Timer {
 }
 
 /** @throws LoweringError that names the state and what of it cannot be lowered. */
-export function lower(machine: AnyStateMachine, names: Names): Tables {
+export function lower(machine: AnyStateMachine, names: ChartNames): Tables {
   for (const refusal of refusals(machine, names)) throw refusal;
   return new Lowering(machine, names).tables();
 }
 
 class Lowering {
   readonly #machine: AnyStateMachine;
-  readonly #names: Names;
+  readonly #names: ChartNames;
   readonly #nodes: AnyStateNode[] = [];
   readonly #leaves: AnyStateNode[];
   readonly #timers: Timer[] = [];
@@ -81,7 +81,7 @@ class Lowering {
   /** Equal blocks and lists are stored once. */
   readonly #known = new Map<string, number>();
 
-  constructor(machine: AnyStateMachine, names: Names) {
+  constructor(machine: AnyStateMachine, names: ChartNames) {
     this.#machine = machine;
     this.#names = names;
     this.#collect(machine.root);
@@ -190,7 +190,7 @@ class Lowering {
   #enter(ops: number[], entry: EntrySet, staying: readonly AnyStateNode[]): number {
     for (const node of entry.states) {
       for (const action of listOf(node.config.entry)) this.#act(ops, action);
-      this.#timersOf(node, (timer) => ops.push(op.arm | (timer << OP_BITS)));
+      this.#timersOf(node, (timer) => ops.push(opcode.arm | (timer << OP_BITS)));
       if (entry.byDefault.has(node)) {
         for (const action of node.initial.actions) this.#act(ops, action);
       }
@@ -208,7 +208,7 @@ class Lowering {
 
   #exit(ops: number[], node: AnyStateNode): void {
     for (const action of listOf(node.config.exit)) this.#act(ops, action);
-    this.#timersOf(node, (timer) => ops.push(op.disarm | (timer << OP_BITS)));
+    this.#timersOf(node, (timer) => ops.push(opcode.disarm | (timer << OP_BITS)));
   }
 
   #timersOf(node: AnyStateNode, each: (timer: number) => void): void {
@@ -218,11 +218,11 @@ class Lowering {
   #act(ops: number[], action: unknown): void {
     const raised = this.#raisedEvent(action);
     if (raised !== undefined) this.#raise(ops, raised);
-    else ops.push(op.action | (this.#names.actions.indexOf(nameOf(action)) << OP_BITS));
+    else ops.push(opcode.action | (this.#names.actions.indexOf(nameOf(action)) << OP_BITS));
   }
 
   #raise(ops: number[], event: string): void {
-    ops.push(op.raise | (this.#events.indexOf(event) << OP_BITS));
+    ops.push(opcode.raise | (this.#events.indexOf(event) << OP_BITS));
   }
 
   /** The event of raise({ type }), written in place or given to setup() under a name. */

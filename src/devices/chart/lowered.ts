@@ -9,14 +9,14 @@
 
 import type { Vocabulary } from '../model.js';
 import { AND, NOT } from './guards.js';
-import { OP_BITS, op, type Tables } from './lower.js';
-import { header, type Machine, type Surroundings } from './runner.js';
+import { OP_BITS, opcode, type Tables } from './lower.js';
+import { header, type RunningChart, type Surroundings } from './runner.js';
 
 const OP_MASK = (1 << OP_BITS) - 1;
 /** A machine that goes on this long without an event will never stop. */
 const MICROSTEPS_MAX = 10_000;
 
-export class LoweredMachine implements Machine {
+export class LoweredMachine implements RunningChart {
   readonly leaves: readonly string[];
   readonly events: readonly string[];
   readonly #tables: Tables;
@@ -152,9 +152,9 @@ export class LoweredMachine implements Machine {
       const word = blocks[at];
       const argument = word >> OP_BITS;
       const code = word & OP_MASK;
-      if (code === op.action) this.#actOrWait(argument);
-      else if (code === op.raise) this.#raised[this.#raisedEnd++] = argument;
-      else if (code === op.arm) this.#arm(argument);
+      if (code === opcode.action) this.#actOrWait(argument);
+      else if (code === opcode.raise) this.#raised[this.#raisedEnd++] = argument;
+      else if (code === opcode.arm) this.#arm(argument);
       else this.#disarm(argument);
     }
     const { rows, base } = this.#around.row;

@@ -9,7 +9,7 @@ import { Guards } from './guards.js';
 import { LoweringError, nameOf } from './loweringError.js';
 
 /** The names a machine may use, and the events that may reach it from outside. */
-export interface Names {
+export interface ChartNames {
   readonly actions: readonly string[];
   readonly guards: readonly string[];
   readonly delays: readonly string[];
@@ -17,7 +17,7 @@ export interface Names {
 }
 
 /** Everything in a chart that cannot be lowered, state by state. */
-export function refusals(machine: AnyStateMachine, names: Names): LoweringError[] {
+export function refusals(machine: AnyStateMachine, names: ChartNames): LoweringError[] {
   const found: LoweringError[] = [];
   const attempt = (check: () => void): void => {
     try {
@@ -76,7 +76,7 @@ function refuseShape(node: AnyStateNode): void {
   if (node.output !== undefined) refuse('output of a final state');
 }
 
-function refuseTimers(node: AnyStateNode, names: Names): void {
+function refuseTimers(node: AnyStateNode, names: ChartNames): void {
   const keys = Object.keys(node.config.after ?? {});
   const numbers = keys.filter((key) => !Number.isNaN(Number(key))).map(Number);
   for (const key of keys) {
@@ -97,7 +97,7 @@ function refuseTransition(node: AnyStateNode, transition: AnyTransitionDefinitio
   }
 }
 
-function refuseAction(node: AnyStateNode, action: unknown, names: Names): void {
+function refuseAction(node: AnyStateNode, action: unknown, names: ChartNames): void {
   const refuse = (feature: string): never => {
     throw new LoweringError(node.id, feature);
   };

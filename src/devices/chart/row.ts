@@ -6,10 +6,10 @@
  */
 import { z } from 'zod';
 import type { DeviceEnvironment, DeviceMemory } from '../memory.js';
-import type { DeviceModel, Row } from '../model.js';
+import type { DeviceModel, DeviceRow } from '../model.js';
 
 /** A window on one row. Setting `base` moves it to another device. */
-export type RowView = Row & { rows: Float64Array; base: number };
+export type RowView = DeviceRow & { rows: Float64Array; base: number };
 
 /** Makes the view of a kind: one accessor per field, so that actions read and write `row.field`. */
 export function rowView(fields: readonly string[], first: number): RowView {
@@ -42,7 +42,7 @@ export interface Configuration {
 }
 
 /** Writes a configuration into a row of zeros: its keys by name, then what follows from them. */
-export function configureRow(model: DeviceModel, row: Row, from: Configuration): void {
+export function configureRow(model: DeviceModel, row: DeviceRow, from: Configuration): void {
   const { memory, environment, keep } = from;
   const config = from.config as Record<string, unknown>;
   for (const field of model.fields) {

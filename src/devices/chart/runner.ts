@@ -28,7 +28,7 @@ export interface Surroundings {
 }
 
 /** The machines of one kind; every call acts for the row at `row.base`. */
-export interface Machine {
+export interface RunningChart {
   /** State ids by index. */
   readonly leaves: readonly string[];
   /** Event types by index. */

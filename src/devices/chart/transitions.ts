@@ -8,7 +8,7 @@
 import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
 
 /** What of a transition decides the states it moves between. */
-export interface Move {
+export interface ChartMove {
   readonly source: AnyStateNode;
   readonly target: AnyStateNode | undefined;
   readonly reenter: boolean;
@@ -34,7 +34,7 @@ function isDescendant(stateNode: AnyStateNode, ancestor: AnyStateNode | undefine
 
 /** The state that stays active while the transition is taken; undefined: even the root is left. */
 function transitionDomain(
-  { source, reenter }: Move,
+  { source, reenter }: ChartMove,
   target: AnyStateNode,
 ): AnyStateNode | undefined {
   if (!reenter && (target === source || isDescendant(target, source))) return source;
@@ -49,7 +49,7 @@ export function activeStates(leaf: AnyStateNode): AnyStateNode[] {
 }
 
 /** States left by `move` while `active` are active, innermost first. */
-export function exitSet(move: Move, active: readonly AnyStateNode[]): AnyStateNode[] {
+export function exitSet(move: ChartMove, active: readonly AnyStateNode[]): AnyStateNode[] {
   if (!move.target) return [];
   const domain = transitionDomain(move, move.target);
   const exits = new Set<AnyStateNode>();
@@ -70,7 +70,7 @@ export function initialChild(stateNode: AnyStateNode): AnyStateNode {
   return stateNode.initial.target[0] as AnyStateNode;
 }
 
-export function entrySet(move: Move): EntrySet {
+export function entrySet(move: ChartMove): EntrySet {
   const { source, target, reenter } = move;
   if (!target) return { states: [], byDefault: new Set() };
   const domain = transitionDomain(move, target);

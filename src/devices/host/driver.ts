@@ -162,7 +162,9 @@ export class Driver extends Peers implements DmaApi {
     return this.#roster.planned[this.device].iommu === 'translated';
   }
 
-  /** iommu_map(): the tables come from the IOMMU's node. Their time is not part of the allocation. */
+  /**
+   * iommu_map(): the tables come from the IOMMU's node. Their time is not part of the allocation.
+   */
   mapped(size: number): void {
     const { planned } = this.#roster;
     const tables = this.#tables.map(this.device, size);

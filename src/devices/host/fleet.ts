@@ -10,9 +10,9 @@ import { InterpretedMachine } from '../chart/interpreted.js';
 import { lower, type Tables } from '../chart/lower.js';
 import { LoweredMachine } from '../chart/lowered.js';
 import { LoweringError } from '../chart/loweringError.js';
-import type { Names } from '../chart/refuse.js';
+import type { ChartNames } from '../chart/refuse.js';
 import { type RowView, rowView } from '../chart/row.js';
-import { header, type Machine } from '../chart/runner.js';
+import { header, type RunningChart } from '../chart/runner.js';
 import type { DmaApi } from '../dmaApi.js';
 import type { DeviceModel } from '../model.js';
 
@@ -37,14 +37,16 @@ export interface KindOptions {
 
 export class Kind {
   readonly model: DeviceModel;
-  readonly machine: Machine;
+  readonly machine: RunningChart;
   readonly row: RowView;
   readonly numbers = new Float64Array(8);
   /** Doubles per row. */
   readonly stride: number;
   readonly eventIndex: ReadonlyMap<string, number>;
 
-  /** What lower() refuses runs through XState. @throws LoweringError if that cannot run it either. */
+  /**
+   * What lower() refuses runs through XState. @throws LoweringError if that cannot run it either.
+   */
   constructor({ model, count, dma, interpreted, setTimer }: KindOptions) {
     this.model = model;
     const names = namesOf(model);
@@ -69,7 +71,7 @@ export class Kind {
 }
 
 /** Tables of the chart, or none if only XState runs it. */
-function lowered(model: DeviceModel, names: Names): Tables | undefined {
+function lowered(model: DeviceModel, names: ChartNames): Tables | undefined {
   try {
     return lower(model.machine, names);
   } catch (error) {

@@ -1,5 +1,6 @@
 /**
- * What devices hold: one slot per handle of every device of a shard, in typed arrays, 16 bytes each.
+ * What devices hold: one slot per handle of every device of a shard, in typed arrays, 16 bytes
+ * each.
  *
  * A handle is what a driver keeps of an allocation: CPU address and dma_addr_t, here a pfn, the
  * size asked for, and where it came from.
@@ -20,7 +21,9 @@ export class Handles {
   /** Bytes, as asked for; pages of a raw cma_alloc(). */
   size: Uint32Array;
   nid: Int16Array;
-  /** While it is asked for: since when, ns. Afterwards: the first pfn; of MODE_BULK, the request. */
+  /**
+   * While it is asked for: since when, ns. Afterwards: the first pfn; of MODE_BULK, the request.
+   */
   #word: Float64Array;
   #count: number;
 

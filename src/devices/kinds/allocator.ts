@@ -1,17 +1,18 @@
 /**
  * A load generator: threads that allocate, hold and free, as a test module in the kernel does.
  *
- * Models callers of dma_alloc_coherent(), of cma_alloc() on one area (as dma_alloc_from_contiguous() asks, its
- * alignment capped by CONFIG_CMA_ALIGNMENT), and of alloc_pages(). In a closed loop every thread waits for its
- * answer, holds, frees, pauses and asks again; otherwise requests come at random and a thread takes each.
- * Left out: what the memory is used for.
+ * Models callers of dma_alloc_coherent(), of cma_alloc() on one area (as
+ * dma_alloc_from_contiguous() asks, its alignment capped by CONFIG_CMA_ALIGNMENT), and of
+ * alloc_pages(). In a closed loop every thread waits for its answer, holds, frees, pauses and asks
+ * again; otherwise requests come at random and a thread takes each. Left out: what the memory is
+ * used for.
  */
 import { setup } from 'xstate';
 import { z } from 'zod';
 import { counter } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
-import { defineDevice, type Field, type Numbers, number, type Row, words } from '../model.js';
-import { flag, oneOf, size, time, whole } from '../parts/keys.js';
+import { type DeviceRow, defineDevice, type Field, type Numbers, number, words } from '../model.js';
+import { bytes, flag, oneOf, time, whole } from '../parts/keys.js';
 
 const config = z.strictObject({
   mode: oneOf(['coherent', 'cma', 'pages'], 'coherent').describe(
@@ -19,12 +20,13 @@ const config = z.strictObject({
   ),
   threads: whole(1, 65_536, 1).describe('Threads: requests it has in hand at most.'),
   requests: whole(0, 2 ** 30, 1).describe('Requests of all threads together; 0 for no end.'),
-  size: size(65_536).describe('Bytes of a request, or of the smallest.'),
-  size_max: size(0).describe(
+  size: bytes(65_536).describe('Bytes of a request, or of the smallest.'),
+  size_max: bytes(0).describe(
     'Bytes of the largest: sizes are any number of pages between the two.',
   ),
   arrivals: oneOf(['closed', 'poisson'], 'closed').describe(
-    'closed: a thread asks again after `interval`; poisson: requests come at random, that far apart.',
+    'closed: a thread asks again after `interval`; poisson: requests come at random, that far ' +
+      'apart.',
   ),
   interval: time(0).describe(
     'Pause of a thread between two requests, or mean time between arrivals.',
@@ -40,12 +42,13 @@ const state = [
   'pagesMin',
   'pagesMax',
   'pageSize',
-  // Requests still to be made, -1 without an end; threads at work and the arrivals; the next handle.
+  // Requests still to be made, -1 without an end; threads at work and the arrivals; the next
+  // handle.
   'left',
   'active',
   'cursor',
 ] as const;
-type LoadRow = Row<Field<typeof config, (typeof state)[number]>>;
+type LoadRow = DeviceRow<Field<typeof config, (typeof state)[number]>>;
 
 const turnedAway = counter('turned_away', {
   unit: '1',
@@ -125,7 +128,7 @@ const guards = {
   finished: (_dma: DmaApi, row: LoadRow) => row.active === 0,
 };
 
-export const machine = setup(words(actions, guards)).createMachine({
+const machine = setup(words(actions, guards)).createMachine({
   id: 'allocator',
   initial: 'idle',
   states: {

@@ -1,15 +1,16 @@
 /**
- * A display controller without memory of its own: dumb buffers of the DRM GEM DMA helper, page flips.
+ * A display controller without memory of its own: dumb buffers of the DRM GEM DMA helper, page
+ * flips.
  *
- * Models drm_gem_dma_dumb_create(), one coherent allocation per buffer, and atomic commits that take
- * the new buffers before the old ones are let go of. One batch is one frame that is scanned out. Left
- * out: planes and cursors, fbdev emulation, imported buffers.
+ * Models drm_gem_dma_dumb_create(), one coherent allocation per buffer, and atomic commits that
+ * take the new buffers before the old ones are let go of. One batch is one frame that is scanned
+ * out. Left out: planes and cursors, fbdev emulation, imported buffers.
  */
 import { setup } from 'xstate';
 import { z } from 'zod';
 import { histogram } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
-import { defineDevice, type Field, type Numbers, type Row, words } from '../model.js';
+import { type DeviceRow, defineDevice, type Field, type Numbers, words } from '../model.js';
 import { flag, oneOf, whole } from '../parts/keys.js';
 import {
   askFrom,
@@ -53,7 +54,7 @@ const state = [
   ...sequenceState,
   ...trafficState,
 ] as const;
-type DisplayRow = Row<Field<typeof config, (typeof state)[number]>>;
+type DisplayRow = DeviceRow<Field<typeof config, (typeof state)[number]>>;
 
 const MODE = 1;
 const REMOVE = 2;
@@ -122,7 +123,7 @@ const guards = {
   mustStop: (_dma: DmaApi, row: DisplayRow) => row.on === 0 || wants(row, MODE),
 };
 
-export const machine = setup(words(actions, guards)).createMachine({
+const machine = setup(words(actions, guards)).createMachine({
   id: 'display',
   initial: 'unprobed',
   on: {

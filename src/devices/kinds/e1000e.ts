@@ -2,10 +2,10 @@
  * Intel e1000e: one transmit and one receive ring from ifup to ifdown.
  *
  * Models e1000e_setup_tx_resources(), e1000e_setup_rx_resources(), whose descriptors are those of a
- * packet split and take twice the room, and e1000_set_ringparam(), which takes both new rings before
- * it frees the old ones. Left out: receive buffers as fragments of larger pages.
+ * packet split and take twice the room, and e1000_set_ringparam(), which takes both new rings
+ * before it frees the old ones. Left out: receive buffers as fragments of larger pages.
  */
-import { size, whole } from '../parts/keys.js';
+import { bytes, whole } from '../parts/keys.js';
 import { defineNetdev } from '../parts/netdev.js';
 
 const TX_DESC_BYTES = 16;
@@ -29,7 +29,7 @@ export const e1000e = defineNetdev({
   keys: {
     tx_desc_num: whole(descNum.least, descNum.most, 256).describe('Descriptors of the TX ring.'),
     rx_desc_num: whole(descNum.least, descNum.most, 256).describe('Descriptors of the RX ring.'),
-    rx_buffer: size(2048).describe('Bytes a receive buffer takes; ordinary pages, mapped.'),
+    rx_buffer: bytes(2048).describe('Bytes a receive buffer takes; ordinary pages, mapped.'),
   },
   queues: () => 1,
   txNum: (c) => c.tx_desc_num,

@@ -11,7 +11,7 @@ import { setup } from 'xstate';
 import { z } from 'zod';
 import { histogram } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
-import { type DeviceModel, defineDevice, type Field, type Row, words } from '../model.js';
+import { type DeviceModel, type DeviceRow, defineDevice, type Field, words } from '../model.js';
 import { whole } from '../parts/keys.js';
 import { life, lifeActions, lifeGuards, lifeState, lifeTimeline } from '../parts/life.js';
 import {
@@ -71,7 +71,7 @@ function defineAccelerator({ kind, does, sqe, queues }: Accelerator): DeviceMode
       ...trafficKeys(),
     }),
   );
-  type QmRow = Row<Field<typeof config, (typeof state)[number]>>;
+  type QmRow = DeviceRow<Field<typeof config, (typeof state)[number]>>;
   const actions = {
     ...lifeActions,
     beginBatch: (dma: DmaApi, row: QmRow) => {

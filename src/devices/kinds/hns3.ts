@@ -3,10 +3,10 @@
  *
  * Models hclge_comm_cmd_queue_init(), hns3_init_all_ring() in hns3_client_init(), and
  * hns3_set_ringparam(), which takes new rings before it lets go of the old ones; up and down do not
- * touch them. Pages of a page pool are taken as the largest blocks that are free. Left out: tx_spare
- * buffers (translated domains of hip09), pages of order 1 for buffers over half a page.
+ * touch them. Pages of a page pool are taken as the largest blocks that are free. Left out:
+ * tx_spare buffers (translated domains of hip09), pages of order 1 for buffers over half a page.
  */
-import { size, whole } from '../parts/keys.js';
+import { bytes, whole } from '../parts/keys.js';
 import { defineNetdev } from '../parts/netdev.js';
 
 const DESC_BYTES = 32;
@@ -32,7 +32,7 @@ export const hns3 = defineNetdev({
   keys: {
     queues: whole(1, 1024, 16).describe('Queue pairs; hip08 has 16 per function.'),
     desc_num: whole(descNum.least, descNum.most, 1024).describe('Descriptors per ring.'),
-    rx_buffer: size(2048).describe(
+    rx_buffer: bytes(2048).describe(
       'Bytes of one receive buffer; rings of them come from page pools.',
     ),
   },

@@ -2,10 +2,10 @@
  * Intel ixgbe: rings from ifup to ifdown, each asked for on the node of its vector's CPU.
  *
  * Models ixgbe_setup_tx_resources() and its RX twin: set_dev_node() to the node of the queue vector
- * (cpumask_local_spread() in ixgbe_alloc_q_vector()), dma_alloc_coherent(), set_dev_node() back, and
- * where that failed once more on the device's own node. A ring is freed with the device's node, not
- * with the one it was asked for on. Left out: XDP rings, DCB and SR-IOV, in which vectors stay on the
- * device's node.
+ * (cpumask_local_spread() in ixgbe_alloc_q_vector()), dma_alloc_coherent(), set_dev_node() back,
+ * and where that failed once more on the device's own node. A ring is freed with the device's node,
+ * not with the one it was asked for on. Left out: XDP rings, DCB and SR-IOV, in which vectors stay
+ * on the device's node.
  */
 import { whole } from '../parts/keys.js';
 import { defineNetdev } from '../parts/netdev.js';

@@ -2,17 +2,17 @@
  * Mellanox mlx5: firmware pages, and queues whose buffers are single pages and never come from CMA.
  *
  * Models mlx5_satisfy_startup_pages(), which hands the firmware pages of the buddy, and
- * mlx5_frag_buf_alloc_node(): a work, completion or event queue is as many coherent allocations of a
- * page as it needs, each between two set_dev_node() (under policy v1 each takes a page of the node's
- * area). Channels come and go with the interface, one per CPU. Left out: striding receive queues,
- * doorbell pages shared by channels, XDP and further traffic classes.
+ * mlx5_frag_buf_alloc_node(): a work, completion or event queue is as many coherent allocations of
+ * a page as it needs, each between two set_dev_node() (under policy v1 each takes a page of the
+ * node's area). Channels come and go with the interface, one per CPU. Left out: striding receive
+ * queues, doorbell pages shared by channels, XDP and further traffic classes.
  */
 import { setup } from 'xstate';
 import { z } from 'zod';
 import type { DmaApi } from '../dmaApi.js';
 import type { DeviceEnvironment, MemoryList } from '../memory.js';
-import { defineDevice, type Field, type Row, words } from '../model.js';
-import { flag, size, whole } from '../parts/keys.js';
+import { type DeviceRow, defineDevice, type Field, words } from '../model.js';
+import { bytes, flag, whole } from '../parts/keys.js';
 import {
   lifeActions,
   lifeGuards,
@@ -46,7 +46,7 @@ const config = checkTraffic(
     channels: whole(0, 256, 0).describe('Channels, a queue pair each; 0 for one per CPU.'),
     tx_entries: whole(64, 8192, 1024).describe('Entries of a send queue.'),
     rx_entries: whole(64, 8192, 1024).describe('Entries of a receive queue.'),
-    fw_pages: size(64 * 2 ** 20).describe('Memory the firmware asks for; pages of the buddy.'),
+    fw_pages: bytes(64 * 2 ** 20).describe('Memory the firmware asks for; pages of the buddy.'),
     up: flag(true).describe('Whether the interface is opened once it is probed.'),
     batch: whole(1, 8192, 64).describe('Entries the NIC reads for one batch.'),
     ...trafficKeys(),
@@ -61,7 +61,7 @@ const state = [
   // The device's own node while set_dev_node() is in force, or KEPT.
   'origNode',
 ] as const;
-type MlxRow = Row<Field<typeof config, (typeof state)[number]>>;
+type MlxRow = DeviceRow<Field<typeof config, (typeof state)[number]>>;
 const KEPT = -2;
 /** Handle behind the firmware pages and the command page. */
 const EVENT_QUEUES = 2;
@@ -124,7 +124,7 @@ const actions = {
 };
 const guards = { ...lifeGuards, ...openGuards };
 
-export const machine = setup(words(actions, guards)).createMachine(
+const machine = setup(words(actions, guards)).createMachine(
   lifeWithOpen('mlx5', '#mlx5.unwinding'),
 );
 

@@ -1,19 +1,19 @@
 /**
  * NVMe over PCI: admin queue, host memory buffer, I/O queues, and PRP lists page by page.
  *
- * Models nvme_alloc_queue(), nvme_dbbuf_dma_alloc(), nvme_alloc_host_mem() with its chunks, which are
- * halved from the largest block of the buddy down to what the controller takes, and the dma_pool of
- * PRP lists, which grows by a page with GFP_ATOMIC. The controller works without a host memory buffer;
- * without its I/O queues the probe fails. Left out: resets (queues and buffer stay), polled queues,
- * controller memory, dma_alloc_noncontiguous() of 6.13.
+ * Models nvme_alloc_queue(), nvme_dbbuf_dma_alloc(), nvme_alloc_host_mem() with its chunks, which
+ * are halved from the largest block of the buddy down to what the controller takes, and the
+ * dma_pool of PRP lists, which grows by a page with GFP_ATOMIC. The controller works without a host
+ * memory buffer; without its I/O queues the probe fails. Left out: resets (queues and buffer stay),
+ * polled queues, controller memory, dma_alloc_noncontiguous() of 6.13.
  */
 import { setup } from 'xstate';
 import { z } from 'zod';
 import { counter, histogram } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
 import type { DeviceEnvironment, MemoryList } from '../memory.js';
-import { defineDevice, type Field, type Row, words } from '../model.js';
-import { flag, size, whole } from '../parts/keys.js';
+import { type DeviceRow, defineDevice, type Field, words } from '../model.js';
+import { bytes, flag, whole } from '../parts/keys.js';
 import { lifeActions, lifeGuards, lifeState } from '../parts/life.js';
 import { askFrom, asking, freeDown, freeing } from '../parts/sequence.js';
 import {
@@ -40,11 +40,11 @@ const config = checkTraffic(
     dbbuf: flag(false).describe(
       'Whether the controller has shadow doorbells, as emulated ones do.',
     ),
-    hmb: size(0).describe('HMPRE: preferred host memory buffer; none unless given.'),
-    hmb_min: size(0).describe('HMMIN: least that is of any use to the controller.'),
-    hmb_chunk_min: size(0).describe('HMMINDS: smallest chunk; two pages at least.'),
+    hmb: bytes(0).describe('HMPRE: preferred host memory buffer; none unless given.'),
+    hmb_min: bytes(0).describe('HMMIN: least that is of any use to the controller.'),
+    hmb_chunk_min: bytes(0).describe('HMMINDS: smallest chunk; two pages at least.'),
     hmb_chunks: whole(0, 65_535, 0).describe('HMMAXD: most chunks; 0 for any number.'),
-    hmb_limit: size(128 * 2 ** 20).describe('max_host_mem_size_mb: most the driver gives.'),
+    hmb_limit: bytes(128 * 2 ** 20).describe('max_host_mem_size_mb: most the driver gives.'),
     prp_lists: flag(false).describe('Whether a batch is one command large enough for a PRP list.'),
     batch: whole(1, 65_535, 16).describe('Commands of one batch.'),
     ...trafficKeys(),
@@ -63,9 +63,12 @@ const state = [
   'prpAsked',
   'queue',
 ] as const;
-type NvmeRow = Row<Field<typeof config, (typeof state)[number]>>;
+type NvmeRow = DeviceRow<Field<typeof config, (typeof state)[number]>>;
 
-/** Handles of the doorbells, the first I/O queue, the PRP lists, the list of chunks, the first chunk. */
+/**
+ * Handles of the doorbells, the first I/O queue, the PRP lists, the list of chunks, the first
+ * chunk.
+ */
 const DBBUF = 2;
 const IO = 4;
 const prpHandle = (row: NvmeRow): number => IO + 2 * row.queues;
@@ -175,7 +178,7 @@ const buffering = nvmeChart.createStateConfig({
   },
 });
 
-export const machine = nvmeChart.createMachine({
+const machine = nvmeChart.createMachine({
   id: 'nvme',
   initial: 'off',
   on: { REMOVE: { actions: 'noteRemoval' } },

@@ -2,16 +2,17 @@
  * A camera or codec with videobuf2: frame buffers from REQBUFS to close, in one piece each.
  *
  * Models __vb2_queue_alloc() over videobuf2-dma-contig: every plane of every buffer is one coherent
- * allocation. A plane that is refused (`dma alloc of size %lu failed`) ends the loop; the user gets as
- * many buffers as there are, or none if they are fewer than the driver needs. Without an IOMMU a plane
- * above the largest block of the buddy can only come from CMA. Left out: imported buffers, requests.
+ * allocation. A plane that is refused (`dma alloc of size %lu failed`) ends the loop; the user gets
+ * as many buffers as there are, or none if they are fewer than the driver needs. Without an IOMMU a
+ * plane above the largest block of the buddy can only come from CMA. Left out: imported buffers,
+ * requests.
  */
 import { setup } from 'xstate';
 import { z } from 'zod';
 import { counter, histogram } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
 import type { DeviceEnvironment, MemoryList } from '../memory.js';
-import { defineDevice, type Field, type Numbers, type Row, words } from '../model.js';
+import { type DeviceRow, defineDevice, type Field, type Numbers, words } from '../model.js';
 import { flag, oneOf, whole } from '../parts/keys.js';
 import {
   askFrom,
@@ -73,7 +74,7 @@ const state = [
   ...sequenceState,
   ...trafficState,
 ] as const;
-type CameraRow = Row<Field<typeof config, (typeof state)[number]>>;
+type CameraRow = DeviceRow<Field<typeof config, (typeof state)[number]>>;
 
 const frameTime = histogram('frame_ns', {
   unit: 'ns',
@@ -154,7 +155,7 @@ const guards = {
   enough: (_dma: DmaApi, row: CameraRow) => row.held >= row.min_buffers,
 };
 
-export const machine = setup(words(actions, guards)).createMachine({
+const machine = setup(words(actions, guards)).createMachine({
   id: 'vb2',
   initial: 'off',
   on: {

@@ -1,16 +1,16 @@
 /**
  * virtio-net: virtqueues from probe to removal, which its driver halves when they do not fit.
  *
- * Models vring_create_virtqueue_split() with its halving down to a single page, vring_alloc_queue(),
- * vring_alloc_queue_packed(), and the order of virtnet_find_vqs(); the receive queues are filled when
- * the interface is opened. Without VIRTIO_F_ACCESS_PLATFORM rings are pages of the buddy. Left out:
- * indirect descriptors, packed rings that fall back to split ones, XDP.
+ * Models vring_create_virtqueue_split() with its halving down to a single page,
+ * vring_alloc_queue(), vring_alloc_queue_packed(), and the order of virtnet_find_vqs(); the receive
+ * queues are filled when the interface is opened. Without VIRTIO_F_ACCESS_PLATFORM rings are pages
+ * of the buddy. Left out: indirect descriptors, packed rings that fall back to split ones, XDP.
  */
 import { setup } from 'xstate';
 import { z } from 'zod';
 import type { DmaApi } from '../dmaApi.js';
 import type { Allocation, DeviceEnvironment, MemoryList } from '../memory.js';
-import { defineDevice, type Field, type Row, words } from '../model.js';
+import { type DeviceRow, defineDevice, type Field, words } from '../model.js';
 import { flag, oneOf, whole } from '../parts/keys.js';
 import {
   lifeActions,
@@ -67,7 +67,7 @@ const state = [
   'num',
   'queue',
 ] as const;
-type VirtioRow = Row<Field<typeof config, (typeof state)[number]>>;
+type VirtioRow = DeviceRow<Field<typeof config, (typeof state)[number]>>;
 
 /** vring_size(): descriptors and available ring, aligned, and the used ring behind them. */
 export function vringSize(num: number, align: number): number {
@@ -132,7 +132,7 @@ const guards = {
     row.ring !== PACKED && row.num > 1 && vringSize(row.num, alignOf(row)) > row.pageSize,
 };
 
-export const machine = setup(words(actions, guards)).createMachine(
+const machine = setup(words(actions, guards)).createMachine(
   lifeWithOpen('virtio-net', [
     { guard: 'canHalve', target: '#virtio-net.probing.asking', reenter: true, actions: 'halve' },
     '#virtio-net.unwinding',

@@ -3,15 +3,16 @@
  *
  * Models ath12k_qmi_alloc_target_mem_chunk(): the firmware names segments, each is one coherent
  * allocation; where one over 2 MiB is refused, all go back and the firmware asks again with smaller
- * ones. Sizes of segments and rings follow reports of 128, 256 and 257 pages of 4 KiB; how many there
- * are is a key, because it differs between firmwares. Left out: host memory caps, other radios.
+ * ones. Sizes of segments and rings follow reports of 128, 256 and 257 pages of 4 KiB; how many
+ * there are is a key, because it differs between firmwares. Left out: host memory caps, other
+ * radios.
  */
 import { setup } from 'xstate';
 import { z } from 'zod';
 import { counter } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
 import type { MemoryList } from '../memory.js';
-import { defineDevice, type Field, type Row, words } from '../model.js';
+import { type DeviceRow, defineDevice, type Field, words } from '../model.js';
 import { whole } from '../parts/keys.js';
 import { life, lifeActions, lifeGuards, lifeState, lifeTimeline } from '../parts/life.js';
 import {
@@ -47,7 +48,7 @@ const state = [
   'piece',
   'pieces',
 ] as const;
-type WifiRow = Row<Field<typeof config, (typeof state)[number]>>;
+type WifiRow = DeviceRow<Field<typeof config, (typeof state)[number]>>;
 
 const RX_DESC_BYTES = 8;
 
@@ -88,7 +89,7 @@ const guards = {
   isLarge: (dma: DmaApi, row: WifiRow) => sizeOf(dma, row, row.cursor) > CHUNK_MAX,
 };
 
-export const machine = setup(words(actions, guards)).createMachine(
+const machine = setup(words(actions, guards)).createMachine(
   life('wifi', [
     { guard: 'isLarge', target: '#wifi.resetting', actions: 'askSmaller' },
     '#wifi.unwinding',

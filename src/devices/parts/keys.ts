@@ -22,7 +22,7 @@ export function times() {
 }
 
 /** Bytes: `2K`, `4096`. */
-export function size(fallback: number) {
+export function bytes(fallback: number) {
   return sizeValue(1, '2K, 4096').default(Bytes(fallback));
 }
 

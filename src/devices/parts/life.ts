@@ -2,11 +2,11 @@
  * The life of a driver that asks for all it needs in one go: probe, work, reset, removal.
  *
  * What probe was granted before a refusal goes back in reverse order, and the probe fails. Drivers
- * with an interface to open ask for a second lot when it is opened. The device's own words say what a
- * handle is for (`allocate`) and what a batch does (`beginBatch`, `finishBatch`).
+ * with an interface to open ask for a second lot when it is opened. The device's own words say what
+ * a handle is for (`allocate`) and what a batch does (`beginBatch`, `finishBatch`).
  */
 import type { DmaApi } from '../dmaApi.js';
-import type { Row } from '../model.js';
+import type { DeviceRow } from '../model.js';
 import {
   askFrom,
   asking,
@@ -26,7 +26,7 @@ import {
 
 /** `probed`: handles of the probe; those from there to `handles` come with open. */
 export const lifeState = ['handles', 'probed', 'wants', ...sequenceState, ...trafficState] as const;
-type LifeRow = Row<(typeof lifeState)[number] | keyof TrafficConfig>;
+type LifeRow = DeviceRow<(typeof lifeState)[number] | keyof TrafficConfig>;
 
 const RESET = 1;
 const REMOVE = 2;
@@ -55,7 +55,7 @@ export const lifeGuards = {
 };
 
 /** What a driver with ndo_open and ndo_stop adds; its key `up` says whether it is opened. */
-type OpenRow = LifeRow & Row<'up'>;
+type OpenRow = LifeRow & DeviceRow<'up'>;
 
 export const openActions = {
   beginOpen: (_dma: DmaApi, row: OpenRow) => askFrom(row, row.probed, row.handles),

@@ -1,11 +1,11 @@
 /**
- * A NIC with rings: what the drivers of hns3, igb, ixgbe and e1000e have in common, and a row of data
- * for what they have not.
+ * A NIC with rings: what the drivers of hns3, igb, ixgbe and e1000e have in common, and a row of
+ * data for what they have not.
  *
- * Models ndo_open, ndo_stop, ethtool -G and -L, reset and removal as memory sees them. Operations come
- * one after another, as under the rtnl lock: what is asked for meanwhile is noted and done next. New
- * rings are taken before the old ones are let go of, all at once or transmit before receive. Left out:
- * transmit buffers (mapped, not allocated), NAPI, interrupts.
+ * Models ndo_open, ndo_stop, ethtool -G and -L, reset and removal as memory sees them. Operations
+ * come one after another, as under the rtnl lock: what is asked for meanwhile is noted and done
+ * next. New rings are taken before the old ones are let go of, all at once or transmit before
+ * receive. Left out: transmit buffers (mapped, not allocated), NAPI, interrupts.
  */
 import { setup } from 'xstate';
 import { z } from 'zod';

@@ -1,14 +1,14 @@
 /**
  * The words of a NIC with rings: what its driver's actions and guards do to a row.
  *
- * Handles lie in two banks, so that ethtool -G can take new rings before it lets go of the old ones; an
- * exchange has one phase or two. The chart that uses the words is in netdev.ts. Left out: what is not
- * memory.
+ * Handles lie in two banks, so that ethtool -G can take new rings before it lets go of the old
+ * ones; an exchange has one phase or two. The chart that uses the words is in netdev.ts. Left out:
+ * what is not memory.
  */
 import type { z } from 'zod';
 import type { DmaApi } from '../dmaApi.js';
 import type { Allocation, DeviceEnvironment } from '../memory.js';
-import type { Numbers, Row } from '../model.js';
+import type { DeviceRow, Numbers } from '../model.js';
 import { askFrom, freeDown, sequenceActions, sequenceGuards, sequenceState } from './sequence.js';
 import {
   beginsBatch,
@@ -71,7 +71,7 @@ export const ringState = [
 ] as const;
 /** `origNode`: the device's own node while set_dev_node() is in force, for onVectorNode. */
 export type RingState = (typeof ringState)[number] | 'origNode';
-type NetRow = Row<RingState | 'up' | 'batch' | keyof TrafficConfig>;
+type NetRow = DeviceRow<RingState | 'up' | 'batch' | keyof TrafficConfig>;
 
 const RESET = 1;
 const RESIZE = 2;

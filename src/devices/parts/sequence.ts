@@ -5,10 +5,10 @@
  * says, unless the device has an action `allocate` of its own.
  */
 import type { DmaApi } from '../dmaApi.js';
-import type { Row } from '../model.js';
+import type { DeviceRow } from '../model.js';
 
 export const sequenceState = ['cursor', 'stop'] as const;
-type Cursor = Row<(typeof sequenceState)[number]>;
+type Cursor = DeviceRow<(typeof sequenceState)[number]>;
 
 /** Asks for the handles [first, end). */
 export function askFrom(row: Cursor, first: number, end: number): void {

@@ -1,15 +1,15 @@
 /**
  * Traffic: when a device's batches begin, in one place for all devices. One event is one batch.
  *
- * `steady`, `poisson`, `burst` and `recorded` come whether or not the batch before has ended; a batch
- * that finds no room in the ring is dropped and counted. `closed` is a number of CPUs, each of which
- * waits for its batch and then, after the interval, begins the next. Left out: back pressure on
- * whoever sends.
+ * `steady`, `poisson`, `burst` and `recorded` come whether or not the batch before has ended; a
+ * batch that finds no room in the ring is dropped and counted. `closed` is a number of CPUs, each
+ * of which waits for its batch and then, after the interval, begins the next. Left out: back
+ * pressure on whoever sends.
  */
 import type { z } from 'zod';
 import { counter, histogram, type Statistic } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
-import { type Numbers, number, type Row } from '../model.js';
+import { type DeviceRow, type Numbers, number } from '../model.js';
 import { oneOf, time, times, whole } from './keys.js';
 
 export const traffics = ['none', 'steady', 'poisson', 'burst', 'closed', 'recorded'] as const;
@@ -72,7 +72,7 @@ export interface TrafficConfig {
 
 /** `turn`: position in a burst or a recording. `inflight`: batches under way. */
 export const trafficState = ['turn', 'inflight'] as const;
-type TrafficRow = Row<keyof TrafficConfig | (typeof trafficState)[number]>;
+type TrafficRow = DeviceRow<keyof TrafficConfig | (typeof trafficState)[number]>;
 
 /** The event a device sends itself when a batch is due. */
 export const ARRIVE = 'ARRIVE';
@@ -135,9 +135,9 @@ export const trafficGuards = {
 };
 
 /**
- * A device at work and on its way out of it: `mustStop` ends the traffic, and when the last batch is
- * done it goes to `stopped`. The device's own words: beginBatch, finishBatch, mustStop. `besides`:
- * events it hears in both states.
+ * A device at work and on its way out of it: `mustStop` ends the traffic, and when the last batch
+ * is done it goes to `stopped`. The device's own words: beginBatch, finishBatch, mustStop.
+ * `besides`: events it hears in both states.
  */
 export function working<Besides extends object>(stopped: string, besides: Besides = {} as Besides) {
   return {

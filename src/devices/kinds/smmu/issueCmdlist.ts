@@ -1,18 +1,18 @@
 /**
  * arm_smmu_cmdq_issue_cmdlist(): how one CPU gets a list of commands into the queue of an SMMU.
  *
- * Models v5.4 and later, and John Garry's atomic add of August 2020 where `cmdq` says so: room
- * in the queue, the stores, the shared lock, the valid bits, the owner that gathers and publishes,
- * the wait for CMD_SYNC, the shared lock again. Every access to a line that other CPUs write goes
+ * Models v5.4 and later, and John Garry's atomic add of August 2020 where `cmdq` says so: room in
+ * the queue, the stores, the shared lock, the valid bits, the owner that gathers and publishes, the
+ * wait for CMD_SYNC, the shared lock again. Every access to a line that other CPUs write goes
  * through its home (sharedLine.ts). A queue that is nearly full starves the shared lock as in
- * kernels before df180b1a4cc5 (2025). Left out: the time-outs, the ten relaxed spins before the delays of
- * queue_poll(), lines of the queue itself that two CPUs write.
+ * kernels before df180b1a4cc5 (2025). Left out: the time-outs, the ten relaxed spins before the
+ * delays of queue_poll(), lines of the queue itself that two CPUs write.
  */
 import { counter, histogram } from '../../../sim/statistics.js';
 import * as shared from '../../../wire/sharedLine.js';
 import { CMDQ_LOCK, CONS, LLQ, op, VALID } from '../../../wire/sharedLine.js';
 import type { DmaApi } from '../../dmaApi.js';
-import { type Numbers, number, type Row } from '../../model.js';
+import { type DeviceRow, type Numbers, number } from '../../model.js';
 import { CMD_BYTES } from './smmuMemory.js';
 
 const CMDQ_BATCH_ENTRIES = 64;
@@ -36,11 +36,12 @@ export const gathered = histogram('cmdq_gathered', {
   class: 'calibrated',
   help: 'Commands an owner publishes with one write of PROD.',
 });
+const ends = { lost: 'failed', won: 'took it' } as const;
 export const claims = (['lost', 'won'] as const).map((how) =>
   counter(`cmdq_claim.${how}`, {
     unit: '1',
     class: 'calibrated',
-    help: `cmpxchg() or fetch_add() for room in the queue that ${how === 'won' ? 'took it' : 'failed'}.`,
+    help: `cmpxchg() or fetch_add() for room in the queue that ${ends[how]}.`,
   }),
 );
 
@@ -66,7 +67,7 @@ export const cmdlistState = [
   'listNs',
   'storeNs',
 ] as const;
-type CmdlistRow = Row<
+type CmdlistRow = DeviceRow<
   (typeof cmdlistState)[number] | 'index' | 'cmdq' | 'retry_time' | 'mmio_time'
 >;
 /** Position of `atomic-add` among the values of `cmdq`; the other is 0. */
@@ -232,7 +233,9 @@ export const delays = {
 type ActionName = keyof typeof actions;
 type GuardName = keyof typeof guards;
 
-/** The states, for a machine whose id is `id`; `done` is where it goes when all lists are issued. */
+/**
+ * The states, for a machine whose id is `id`; `done` is where it goes when all lists are issued.
+ */
 export const states = (id: string, done: string) => {
   const to = (state: string): string => `#${id}.issuing.${state}`;
   /** Spins on a line: asks again when it has changed. */

@@ -9,7 +9,7 @@
 import { setup } from 'xstate';
 import { counter, histogram } from '../../../sim/statistics.js';
 import type { DmaApi } from '../../dmaApi.js';
-import { defineDevice, type Field, type Numbers, type Row, words } from '../../model.js';
+import { type DeviceRow, defineDevice, type Field, type Numbers, words } from '../../model.js';
 import { whole } from '../../parts/keys.js';
 import * as cmdlist from './issueCmdlist.js';
 import * as memory from './smmuMemory.js';
@@ -73,7 +73,7 @@ const state = [
   'timedOut',
   'stopping',
 ] as const;
-type CpuRow = Row<Field<typeof config, (typeof state)[number]>>;
+type CpuRow = DeviceRow<Field<typeof config, (typeof state)[number]>>;
 
 /** Position of `strict` among the values of `invalidation`. */
 const STRICT = 0;
@@ -164,7 +164,7 @@ const delays = {
 
 const cpu = setup(words(actions, guards, delays));
 
-export const machine = cpu.createMachine({
+const machine = cpu.createMachine({
   id: 'smmu-cpu',
   initial: 'off',
   on: { STOP: { actions: 'noteStop' }, FQ_TIMEOUT: { actions: 'noteTimeout' } },

@@ -41,7 +41,8 @@ export const config = z.strictObject({
   ),
   cpus: whole(0, 1024, 1).describe('CPUs that issue commands to it.'),
   cpu_order: oneOf(['nearest', 'spread'], 'nearest').describe(
-    'Which CPUs: nearest, those of its own node, then of the next; spread, one of every node in turn.',
+    'Which CPUs: nearest, those of its own node, then of the next; spread, one of every node in ' +
+      'turn.',
   ),
   cmdq: oneOf(['cmpxchg', 'atomic-add'], 'cmpxchg').describe(
     'How a CPU takes room in the queue: cmpxchg, as merged in v5.4; atomic-add, as posted in 2020.',
@@ -107,7 +108,7 @@ function cdBytes(c: Config): { table: number; leaf: number } {
 }
 
 /** The three queues, the stream table, L2 tables, then the context descriptors of each master. */
-export function memory(c: Config, kernel: DeviceEnvironment): MemoryList {
+export function smmuMemory(c: Config, kernel: DeviceEnvironment): MemoryList {
   const queue = (ids: number, entry: number): number => 2 ** queueShift(ids, entry, kernel) * entry;
   const hasL2 = c.two_level && c.sid_bits > STRTAB_SPLIT;
   const cd = cdBytes(c);

@@ -12,10 +12,10 @@ import type { DmaApi } from '../../dmaApi.js';
 import {
   CompanionError,
   type CompanionPlace,
+  type DeviceRow,
   defineDevice,
   type Field,
   type Numbers,
-  type Row,
   words,
 } from '../../model.js';
 import { cpuConfig, smmuCpu } from './smmuCpu.js';
@@ -50,7 +50,7 @@ const state = [
   'stopped',
   'removing',
 ] as const;
-type SmmuRow = Row<Field<typeof memory.config, (typeof state)[number]>>;
+type SmmuRow = DeviceRow<Field<typeof memory.config, (typeof state)[number]>>;
 
 /** Handles of the command queue, and behind the three queues. */
 const CMDQ = 0;
@@ -182,7 +182,7 @@ const freeing = (done: string) =>
     },
   });
 
-export const machine = smmu.createMachine({
+const machine = smmu.createMachine({
   id: 'smmuv3',
   initial: 'off',
   states: {
@@ -268,7 +268,7 @@ export const smmuv3 = defineDevice({
     REMOVE: { help: 'Unbinds the driver: everything is freed.', numbers: [] },
   },
   behindIommu: false,
-  memory: memory.memory,
+  memory: memory.smmuMemory,
   parameters: memory.parameters,
   configure(row, _c, { pageSize }) {
     row.pageSize = pageSize;
