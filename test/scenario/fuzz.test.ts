@@ -6,9 +6,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parse, parseAllDocuments, stringify } from 'yaml';
+import { deviceModels } from '#cmasim/devices/registry.js';
 import { BootFailed, planRun } from '#cmasim/run/plan.js';
 import { parseScenario } from '#cmasim/scenario/load.js';
 import { UserError } from '#cmasim/text/userError.js';
+import { anyDocument, readable } from './anyScenario.js';
 
 const folder = new URL('../../scenarios/', import.meta.url);
 const texts = readdirSync(folder)
@@ -120,7 +122,10 @@ function changed(value: unknown, { steps, how, key, value: put }: Change): unkno
 test('a document with values replaced, removed, added and renamed', () => {
   fc.assert(
     fc.property(
-      fc.constantFrom(...documents),
+      fc.oneof(
+        fc.constantFrom(...documents),
+        anyDocument.map((text) => JSON.parse(text) as unknown),
+      ),
       fc.array(change, { minLength: 1, maxLength: 3 }),
       (document, changes) => {
         digest(stringify(changes.reduce<unknown>(changed, document)));
@@ -128,6 +133,14 @@ test('a document with values replaced, removed, added and renamed', () => {
     ),
     { numRuns: 1500 },
   );
+});
+
+test('what is drawn at random has devices of every kind, and most of it loads and boots', () => {
+  const drawn = fc.sample(anyDocument, { numRuns: 200, seed: 1 });
+  const kinds = deviceModels().filter(({ kind }) => kind !== 'smmu-cpu');
+  for (const { kind } of kinds) expect(drawn.join()).toContain(`"kind":"${kind}"`);
+  const read = drawn.filter((text) => readable(text) !== null);
+  expect(read.length).toBeGreaterThan(120);
 });
 
 test('a text with characters changed, cut out and put in', () => {
