@@ -6,12 +6,22 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { codeLines, exportedNames, longSignatures } from './source.js';
 
 const root = fileURLToPath(new URL('../src/', import.meta.url));
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.ts'))
   .sort();
 const source = new Map(files.map((name) => [name, readFileSync(join(root, name), 'utf8')]));
+
+/** What the source may have of each; a limit only ever falls. */
+const limits = {
+  filesInCircles: 22,
+  sameNames: 34,
+  longLines: 279,
+  longSignatures: 51,
+  codeLines: 33_950,
+};
 
 /** First folder of a file, or the file itself at the top: `mm`, `cli`, `index.ts`. */
 function partOf(file: string): string {
@@ -124,4 +134,60 @@ test('no file is a drawer for odds and ends, and none is longer than 400 lines',
   expect(files.filter((file) => drawers.includes(basename(file)))).toEqual([]);
   const long = files.filter((file) => source.get(file)!.trimEnd().split('\n').length > 400);
   expect(long).toEqual([]);
+});
+
+/** Files that import each other, types included, each with the reason why it may. */
+const circles: Readonly<Record<string, string>> = {};
+
+test('no file imports itself by a circle, not for types either', () => {
+  const targets = new Map(files.map((file) => [file, importsOf(file)]));
+  const reach = (from: string): Set<string> => {
+    const seen = new Set<string>();
+    const next = [...targets.get(from)!];
+    for (let file = next.pop(); file !== undefined; file = next.pop()) {
+      if (seen.has(file)) continue;
+      seen.add(file);
+      next.push(...(targets.get(file) ?? []));
+    }
+    return seen;
+  };
+  const circular = files.filter((file) => !(file in circles) && reach(file).has(file));
+  expect(circular.length, circular.join('\n')).toBeLessThanOrEqual(limits.filesInCircles);
+});
+
+/** Names that two files export, each with the reason why. */
+const sameNames: Readonly<Record<string, string>> = {};
+
+test('one name stands for one thing: no two files export it', () => {
+  const owners = new Map<string, string[]>();
+  for (const [file, text] of source) {
+    for (const name of new Set(exportedNames(file, text))) {
+      owners.set(name, [...(owners.get(name) ?? []), file]);
+    }
+  }
+  const twice = [...owners]
+    .filter(([name, list]) => list.length > 1 && !(name in sameNames))
+    .map(([name, list]) => `${name}: ${list.join(', ')}`);
+  expect(twice.length, twice.join('\n')).toBeLessThanOrEqual(limits.sameNames);
+});
+
+test('no line is longer than 100 columns', () => {
+  const long = [...source].flatMap(([file, text]) =>
+    text
+      .split('\n')
+      .map((line, i) => ({ length: line.length, at: `${file}:${i + 1}` }))
+      .filter(({ length }) => length > 100)
+      .map(({ at }) => at),
+  );
+  expect(long.length, long.join('\n')).toBeLessThanOrEqual(limits.longLines);
+});
+
+test('functions with five parameters or more are the exception', () => {
+  const long = [...source].flatMap(([file, text]) => longSignatures(file, text, 5));
+  expect(long.length, long.join('\n')).toBeLessThanOrEqual(limits.longSignatures);
+});
+
+test('the source stays within its budget of lines of code', () => {
+  const sum = [...source].reduce((lines, [file, text]) => lines + codeLines(file, text), 0);
+  expect(sum).toBeLessThanOrEqual(limits.codeLines);
 });

@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { progressText } from '#cmasim/cli/progress.js';
+import { start } from '../study/harness.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const main = join(root, 'dist/src/cli/main.js');
@@ -199,13 +200,17 @@ test('Ctrl-C ends a run with what it has, marked, and exit code 130', async () =
     .replace('20ms', '1000s');
   const file = join(directory, 'endless.yaml');
   writeFileSync(file, endless);
-  const child = spawn(process.execPath, [main, 'run', file, '--json']);
+  // Its progress, which only a terminal is shown, says that the run is under way.
+  const terminal = 'data:text/javascript,process.stderr.isTTY = true';
+  const args = ['--import', terminal, main, 'run', file, '--json'];
+  const run = start(process.execPath, args, { TERM: 'xterm' });
   let out = '';
-  child.stdout.on('data', (chunk) => {
+  run.process.stdout!.on('data', (chunk) => {
     out += chunk;
   });
-  setTimeout(() => child.kill('SIGINT'), 4000);
-  const code = await new Promise((done) => child.on('close', done));
+  await run.until((output) => /[1-9][^,]* events\/s/.test(output));
+  run.process.kill('SIGINT');
+  const code = await run.exit;
   expect(code).toBe(130);
   const result = JSON.parse(out);
   expect(result.interrupted).toBe(true);
