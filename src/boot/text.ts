@@ -10,8 +10,8 @@ import { type Paint, sizeText, table } from '../text/table.js';
 import { printable } from '../text/userError.js';
 import type { MachineBoot } from './input.js';
 
-/** What was booted, for the head of a report. */
-export interface Booted {
+/** A boot, and by which names what was booted is known. */
+export interface NamedBoot {
   readonly machine: string;
   readonly kernel: Kernel;
   readonly cmdline: string;
@@ -21,7 +21,7 @@ export interface Booted {
 
 const anyNode = (nid: number) => (nid < 0 ? 'any' : String(nid));
 
-function areaTable({ report }: Booted): string[] {
+function areaTable({ report }: NamedBoot): string[] {
   if (report.requests.length === 0) {
     return [report.crash === null ? 'no area was asked for' : 'the kernel does not boot'];
   }
@@ -56,7 +56,7 @@ function areaTable({ report }: Booted): string[] {
   );
 }
 
-function useTable({ report }: Booted): string[] {
+function useTable({ report }: NamedBoot): string[] {
   if (report.use.length === 0) return [];
   const right = true;
   const rows = report.use.map(({ nid, taken, rounding, lost }) => [
@@ -76,7 +76,7 @@ function useTable({ report }: Booted): string[] {
 }
 
 /** Sentences, each with what it is about. */
-export function sentences({ report, from, kernel }: Booted): string[] {
+export function sentences({ report, from, kernel }: NamedBoot): string[] {
   const { release, reservation } = kernel;
   const lines = report.requests
     .filter((request) => request.sentence !== '')
@@ -98,7 +98,7 @@ export function sentences({ report, from, kernel }: Booted): string[] {
 }
 
 /** Tables, messages and sentences. */
-export function bootText(booted: Booted, paint: Paint): string {
+export function bootText(booted: NamedBoot, paint: Paint): string {
   const { machine, kernel, cmdline, from, report } = booted;
   const { arch, pageSize } = from.input;
   const page = sizeText(pageSize);
@@ -122,7 +122,7 @@ export function bootText(booted: Booted, paint: Paint): string {
 }
 
 /** The same as one document, in bytes and pages. */
-export function bootDocument(booted: Booted): Record<string, unknown> {
+export function bootDocument(booted: NamedBoot): Record<string, unknown> {
   const { machine, kernel, cmdline, from, report } = booted;
   return {
     format: 'cmasim-boot/1',

@@ -14,7 +14,7 @@ import {
 import { Comparing } from '../boot/compared.js';
 import { machineBoot } from '../boot/input.js';
 import { bootOfLog, type RecordedBoot, readBoots, readCmaTotals } from '../boot/recorded.js';
-import { type Booted, bootDocument, bootText } from '../boot/text.js';
+import { bootDocument, bootText, type NamedBoot } from '../boot/text.js';
 import { exists, inputName, isDirectory, readBytes, unzipped } from '../files/read.js';
 import { readKernelLog, readZoneinfo } from '../machine/import/dmesg.js';
 import { boot } from '../mm/boot/boot.js';
@@ -66,7 +66,7 @@ function scenarios(files: readonly string[], options: BootOptions): Scenario[] {
   return parseScenario(text, options.machine, { overrides });
 }
 
-function bootScenario(scenario: Scenario): Booted {
+function bootScenario(scenario: Scenario): NamedBoot {
   const { machine, cmdline, config } = scenario;
   const isNamed = policies.some(({ id }) => id === scenario.policy);
   const kernel = kernelOf(scenario.kernel, isNamed ? scenario.policy : undefined);

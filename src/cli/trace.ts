@@ -8,10 +8,10 @@ import { readJson } from '../files/read.js';
 import { type Column, sizeText, table } from '../text/table.js';
 import { UserError } from '../text/userError.js';
 import {
-  type Comparison,
   compareCounts,
   compareSummary,
   isCounts,
+  type SummaryComparison,
 } from '../trace/join/recorded.js';
 import { type InputSummary, summarizeTraces, type TraceSummary } from '../trace/join/summary.js';
 import { importFrom } from './import.js';
@@ -66,7 +66,7 @@ async function summarize(files: readonly string[], options: TraceOptions): Promi
 
 const recordedCounts = 'a summary.json or a counts.json of a recording';
 
-interface Check extends Comparison {
+interface Check extends SummaryComparison {
   readonly file: string;
 }
 

@@ -211,11 +211,11 @@ export const policies: readonly PolicyRow[] = [
 /** A policy lowered to numbers: step i is source[i], tried when needs[i] hold and min <= size <= max. */
 export interface Policy {
   readonly id: string;
-  readonly alloc: Steps;
-  readonly free: Steps;
+  readonly alloc: PolicySteps;
+  readonly free: PolicySteps;
 }
 
-export interface Steps {
+export interface PolicySteps {
   /** Index into allocSources or freeOwners. */
   readonly source: Uint8Array;
   /** Bits of `conditions`. */
@@ -253,8 +253,12 @@ function sizeBounds(text: string, pageSize: number): readonly [number, number] |
   }
 }
 
-function lowerSteps(steps: readonly string[], sources: readonly string[], pageSize: number): Steps {
-  const lowered: Steps = {
+function lowerSteps(
+  steps: readonly string[],
+  sources: readonly string[],
+  pageSize: number,
+): PolicySteps {
+  const lowered: PolicySteps = {
     source: new Uint8Array(steps.length),
     needs: new Uint32Array(steps.length),
     minSize: new Float64Array(steps.length),

@@ -21,15 +21,15 @@ import {
   UNBUSY,
 } from '../wire/messages.js';
 import type { Areas } from './areas.js';
-import type { Observer } from './observer.js';
+import type { Inspector } from './inspector.js';
 
 export class Coordinator implements Behaviour {
   readonly #areas: Areas;
-  readonly #observer: Observer;
+  readonly #inspector: Inspector;
 
-  constructor(parts: { areas: Areas; observer: Observer }) {
+  constructor(parts: { areas: Areas; inspector: Inspector }) {
     this.#areas = parts.areas;
-    this.#observer = parts.observer;
+    this.#inspector = parts.inspector;
   }
 
   receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
@@ -48,9 +48,9 @@ export class Coordinator implements Behaviour {
         return this.#areas.targets(loop, type, m, at);
       case BUSY:
       case UNBUSY:
-        return this.#observer.pin(loop, type, m, at);
+        return this.#inspector.pin(loop, type, m, at);
       case OBSERVE_AREAS:
-        return this.#observer.areas(loop, actor, m, at);
+        return this.#inspector.areas(loop, actor, m, at);
       default:
         throw new Error(`coordinator: message type ${type} is known`);
     }

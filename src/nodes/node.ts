@@ -60,8 +60,8 @@ import { type Areas, answerFreed } from './areas.js';
 import type { Bulk } from './bulk.js';
 import type { Lines } from './cacheLines.js';
 import type { Controllers } from './controllers.js';
+import type { Inspector } from './inspector.js';
 import type { Movable } from './movablePages.js';
-import type { Observer } from './observer.js';
 import {
   advance,
   asker,
@@ -83,7 +83,7 @@ export class Node implements Behaviour {
   readonly #bulk: Bulk;
   readonly #controllers: Controllers;
   readonly #lines: Lines;
-  readonly #observer: Observer;
+  readonly #inspector: Inspector;
   readonly #movable: Movable;
   readonly #request = new Float64Array(8);
 
@@ -95,7 +95,7 @@ export class Node implements Behaviour {
       bulk: Bulk;
       controllers: Controllers;
       lines: Lines;
-      observer: Observer;
+      inspector: Inspector;
       movable: Movable;
     },
   ) {
@@ -105,7 +105,7 @@ export class Node implements Behaviour {
     this.#bulk = parts.bulk;
     this.#controllers = parts.controllers;
     this.#lines = parts.lines;
-    this.#observer = parts.observer;
+    this.#inspector = parts.inspector;
     this.#movable = parts.movable;
   }
 
@@ -145,11 +145,11 @@ export class Node implements Behaviour {
         return this.#zones.give(this.#wiring.nidOf[actor], m[at + memory.pages]);
       case BUSY:
       case UNBUSY:
-        return this.#observer.pin(loop, type, m, at);
+        return this.#inspector.pin(loop, type, m, at);
       case OBSERVE_AREAS:
-        return this.#observer.areas(loop, actor, m, at);
+        return this.#inspector.areas(loop, actor, m, at);
       case OBSERVE_ZONES:
-        return this.#observer.zones(loop, actor, m, at);
+        return this.#inspector.zones(loop, actor, m, at);
       default:
         throw new Error(`node: message type ${type} is known`);
     }

@@ -13,9 +13,9 @@ import { Bulk } from './bulk.js';
 import { Lines } from './cacheLines.js';
 import { Controllers } from './controllers.js';
 import { Coordinator } from './coordinator.js';
+import { Inspector } from './inspector.js';
 import { Movable } from './movablePages.js';
 import { Node } from './node.js';
-import { Observer } from './observer.js';
 import { type Observed, observersOf } from './observers.js';
 import { actorNumbers, environmentOf, type Plan, statisticActors, wiringOf } from './plan.js';
 import { RunRecorder } from './recorder.js';
@@ -64,7 +64,7 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
   const areas = new Areas(wiring, zones, { owns, movable, controllers, stream });
   areas.reserveAtomicPools(plan.atomicPools);
   if (plan.replay) areas.hold(plan.replay.held);
-  const observer = new Observer(wiring, areas, zones);
+  const inspector = new Inspector(wiring, areas, zones);
   for (const pressure of plan.pressure) {
     if (owns(wiring.nodeOf[pressure.nid])) movable.begin(pressure);
   }
@@ -85,9 +85,9 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
       : null;
   const behaviours: Behaviour[] = [];
   const bulk = new Bulk(wiring, zones, controllers);
-  const parts = { areas, zones, bulk, controllers, lines, observer, movable };
+  const parts = { areas, zones, bulk, controllers, lines, inspector, movable };
   behaviours[NODE] = new Node(wiring, parts);
-  behaviours[COORDINATOR] = new Coordinator({ areas, observer });
+  behaviours[COORDINATOR] = new Coordinator({ areas, inspector });
   behaviours[REPLAYER] = replayer ?? nobody;
   behaviours[DEVICE] = host;
   const behaviourOf = new Uint8Array(numbers.count).fill(DEVICE, numbers.firstDevice);

@@ -31,6 +31,15 @@ export interface Hold {
   readonly attempt: CmaAttempt | null;
 }
 
+/** In use before the recording and after it. */
+const always = {
+  from: Number.NEGATIVE_INFINITY,
+  since: Number.NEGATIVE_INFINITY,
+  until: Number.POSITIVE_INFINITY,
+  goneBy: Number.POSITIVE_INFINITY,
+  attempt: null,
+};
+
 export interface Trial {
   readonly request: DmaRequest;
   readonly attempt: CmaAttempt;
@@ -56,30 +65,17 @@ export interface Judged extends Trial {
 export class AreaHistory {
   readonly area: AreaLayout;
   readonly trials: readonly Trial[];
-  readonly holds: Hold[];
+  readonly holds: readonly Hold[];
 
   constructor(area: AreaLayout, steps: readonly Step[], before: readonly PageRange[] = []) {
     this.area = area;
     const { trials, holds } = readSteps(area.name, steps);
     const early = holds.filter(({ attempt }) => attempt === null);
     const fresh = before.filter(([pfn]) => !early.some((hold) => hold.pfn === pfn));
-    const forever = Number.POSITIVE_INFINITY;
-    const never = Number.NEGATIVE_INFINITY;
+    const end = area.basePfn + area.count;
     this.trials = trials;
-    this.holds = [
-      ...fresh.map(([pfn, count]): Hold => {
-        return {
-          pfn,
-          count,
-          from: never,
-          since: never,
-          until: forever,
-          goneBy: forever,
-          attempt: null,
-        };
-      }),
-      ...holds,
-    ].filter(({ pfn, count }) => pfn >= area.basePfn && pfn + count <= area.basePfn + area.count);
+    this.holds = [...fresh.map(([pfn, count]): Hold => ({ pfn, count, ...always })), ...holds];
+    this.holds = this.holds.filter((one) => one.pfn >= area.basePfn && one.pfn + one.count <= end);
   }
 
   /** Every attempt that came back, in the order in which they began. */
@@ -114,16 +110,7 @@ function readSteps(name: string, steps: readonly Step[]): { trials: Trial[]; hol
     if (area !== name || pfn < 0) continue;
     let hold = live.get(pfn);
     if (hold === undefined) {
-      const never = Number.NEGATIVE_INFINITY;
-      hold = {
-        pfn,
-        count: step.count,
-        from: never,
-        since: never,
-        until: 0,
-        goneBy: 0,
-        attempt: null,
-      };
+      hold = { pfn, count: step.count, ...always };
       holds.push(hold);
     }
     hold.until = step.time;
@@ -136,10 +123,8 @@ function readSteps(name: string, steps: readonly Step[]): { trials: Trial[]; hol
 
 function holdOf(attempt: CmaAttempt, request: DmaRequest): Hold {
   const { pfn, count, start, end, givenBack } = attempt;
-  const forever = Number.POSITIVE_INFINITY;
-  const until = givenBack ? end : forever;
-  const goneBy = givenBack ? request.end : forever;
-  return { pfn, count, from: start, since: end, until, goneBy, attempt };
+  const gone = givenBack ? { until: end, goneBy: request.end } : {};
+  return { ...always, pfn, count, from: start, since: end, attempt, ...gone };
 }
 
 /** Bits with a count of who holds each: holds that may overlap in time may share pages. */

@@ -11,7 +11,7 @@ import { readBoots } from '../boot/recorded.js';
 import { inputName } from '../files/read.js';
 import { readWhole } from '../trace/read/whole.js';
 import type { RowComparison, RowDifference } from './compareRows.js';
-import { replayText } from './replay.js';
+import { replayOperations } from './replay.js';
 import type { ReplayThreads } from './threads.js';
 
 /** Rows of a recording; `boots` of them are boots, of which `loopMs` says nothing. */
@@ -51,7 +51,9 @@ export async function checkRecording(
   const text = await readWhole(file);
   const name = inputName(file);
   const options = release === undefined ? {} : { release };
-  const replayed = hasOperations(text) ? await replayText(threads, { name, text }, options) : null;
+  const replayed = hasOperations(text)
+    ? await replayOperations(threads, { name, text }, options)
+    : null;
   const boots = checkBoots(readBoots(name, text), release);
   const all = new Comparing<RowDifference>();
   all.addAll({ ...boots, first: boots.first && asRow(boots.first) });

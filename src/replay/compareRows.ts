@@ -13,14 +13,14 @@ import { outcome, outcomeAt } from '../nodes/operations.js';
 import type { AreaState, Attempted, ZoneState } from '../nodes/recorder.js';
 import { attemptsById } from '../nodes/requestHistory.js';
 import { BUDDY, ID_SPAN, LEAKED } from '../wire/dma.js';
-import type { OperationFile, Row } from './operationFile.js';
+import type { OperationFile, RecordedRow } from './operationFile.js';
 import type { ReplayRecord } from './threads.js';
 
 /** A recorded row the model disagrees with: what is comparable of it, and what the model did. */
 export interface RowDifference {
   readonly line: number;
-  readonly expected: Row;
-  readonly actual: Row;
+  readonly expected: RecordedRow;
+  readonly actual: RecordedRow;
 }
 
 export interface RowComparison extends Compared<RowDifference> {
@@ -67,7 +67,7 @@ interface Kind {
   /** The model's side of what came of it. */
   answer(rows: ModelRows, index: number): readonly unknown[];
   /** What is comparable of the recorded answer, where that is not all of it. */
-  comparable?(row: Row): Row;
+  comparable?(row: RecordedRow): RecordedRow;
 }
 
 const kinds: Readonly<Record<string, Kind>> = {
@@ -87,17 +87,17 @@ const kinds: Readonly<Record<string, Kind>> = {
   state: {
     asked: 1,
     answer: (rows, i) => [rows.areas(i)],
-    comparable: ([name, areas]) => [name, (areas as Row[]).map((area) => area.slice(0, 6))],
+    comparable: ([name, areas]) => [name, (areas as RecordedRow[]).map((area) => area.slice(0, 6))],
   },
   zones: {
     asked: 1,
     answer: (rows, i) => [rows.nodes(i)],
-    comparable: ([name, nodes]) => [name, (nodes as Row[]).map(staticNode)],
+    comparable: ([name, nodes]) => [name, (nodes as RecordedRow[]).map(staticNode)],
   },
 };
 
 /** A recorded row with what cannot be compared struck out. */
-function comparable(row: Row, { asked, comparable: part }: Kind): Row {
+function comparable(row: RecordedRow, { asked, comparable: part }: Kind): RecordedRow {
   if (row[asked] === 'buddy' && row.length > asked + 1) return row.with(asked + 1, ANY);
   return part === undefined ? row : part(row);
 }
@@ -105,7 +105,7 @@ function comparable(row: Row, { asked, comparable: part }: Kind): Row {
 type ZoneRow = readonly [string, ...number[]];
 
 /** Of a node its nid, online, memory, start, spanned, and each populated zone's static part. */
-function staticNode(node: Row): Row {
+function staticNode(node: RecordedRow): RecordedRow {
   const zones = (node[5] as ZoneRow[]).filter((zone) => zone[3] > 0);
   return [...node.slice(0, 5), zones.map((zone) => zone.slice(0, 5))];
 }
@@ -189,7 +189,7 @@ class ModelRows {
 
   /** Per area: index, used, maxchunk, runs, hash, and its ranges where the recording has them */
   areas(index: number): unknown[] {
-    const recorded = this.#file.rows[index][1] as Row[];
+    const recorded = this.#file.rows[index][1] as RecordedRow[];
     const states = [...(this.#areaStates.get(this.#id(index)) ?? [])];
     return states
       .sort((a, b) => a.area - b.area)
@@ -202,7 +202,7 @@ class ModelRows {
   /** Per node: nid, online, memory, start, spanned, zones */
   nodes(index: number): unknown[] {
     const states = this.#zoneStates.get(this.#id(index)) ?? [];
-    return (this.#file.rows[index][1] as Row[]).map((recorded) => {
+    return (this.#file.rows[index][1] as RecordedRow[]).map((recorded) => {
       const nid = recorded[0];
       const node = this.#file.layout.nodes.find((candidate) => candidate.nid === nid);
       const zones = states.filter((state) => state.nid === nid && state.present > 0);

@@ -36,11 +36,11 @@ export interface OperationFile {
   /** Columns for the replayer, a row per operation. */
   readonly operations: Float64Array;
   /** The recorded rows, one per operation, and the line each stands on. */
-  readonly rows: readonly Row[];
+  readonly rows: readonly RecordedRow[];
   readonly lines: readonly number[];
 }
 
-export type Row = readonly unknown[];
+export type RecordedRow = readonly unknown[];
 
 /** Reads a whole file's text. @throws InputError with file, line and column. */
 export function readOperations(file: string, text: string): OperationFile {
@@ -68,7 +68,7 @@ export function readOperations(file: string, text: string): OperationFile {
     cpuNode,
     replayer: layout.nodes.length + 1,
     operations: op.operationColumns(kept.map((line, row) => driver.operation(line, row))),
-    rows: kept.map(({ value }) => value as Row),
+    rows: kept.map(({ value }) => value as RecordedRow),
     lines: kept.map(({ line }) => line),
   };
 }
@@ -182,7 +182,7 @@ class Fields {
   readonly #pageSize: number;
   /** Nothing that is freed is larger than all there is. */
   readonly bytesMax: number;
-  #row: Row = [];
+  #row: RecordedRow = [];
   #line = 0;
 
   constructor(

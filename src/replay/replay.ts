@@ -72,7 +72,7 @@ export interface Replay
  * Replays the text of an operation file and holds every result against it.
  * @throws InputError naming file, line and column of what cannot be read.
  */
-export async function replayText(
+export async function replayOperations(
   threads: ReplayThreads,
   { name, text }: { name: string; text: string },
   { release, ...options }: ReplayOptions,
@@ -91,7 +91,7 @@ export async function replayText(
 export async function replay(path: string, options: ReplayOptions = {}): Promise<Replay> {
   const threads = new ReplayThreads();
   try {
-    return await replayText(threads, { name: path, text: await readWhole(path) }, options);
+    return await replayOperations(threads, { name: path, text: await readWhole(path) }, options);
   } finally {
     await threads.close();
   }

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { compareRows } from '#cmasim/replay/compareRows.js';
 import { readOperations } from '#cmasim/replay/operationFile.js';
-import { type ReplayOptions, replayText } from '#cmasim/replay/replay.js';
+import { type ReplayOptions, replayOperations } from '#cmasim/replay/replay.js';
 import { ReplayThreads } from '#cmasim/replay/threads.js';
 import { UserError } from '#cmasim/text/userError.js';
 import { readWhole } from '#cmasim/trace/read/whole.js';
@@ -17,7 +17,7 @@ const threads = new ReplayThreads();
 afterAll(() => threads.close());
 
 const replay = async (name: string, options: ReplayOptions = {}) =>
-  await replayText(threads, { name, text: await readWhole(pathOf(name)) }, options);
+  await replayOperations(threads, { name, text: await readWhole(pathOf(name)) }, options);
 
 describe('the model does what a 6.12 kernel was recorded doing, in every row', () => {
   test.each(recordings)('%s', async (name) => {

@@ -6,7 +6,7 @@
  * into a crash.
  */
 
-export type Range = readonly [start: number, end: number];
+import type { Range } from '../../mm/boot/memblock.js';
 
 export interface NodeFacts {
   readonly nid: number;

@@ -4,8 +4,9 @@
  * The memory map itself is read by dmesg.ts; here are the page size a hash table gives away, and
  * where CMA areas were reserved. A syslog's host and date before the lines do no harm.
  */
+import type { Range } from '../../mm/boot/memblock.js';
 import { readKernelLog } from './dmesg.js';
-import type { Facts, Range } from './facts.js';
+import type { Facts } from './facts.js';
 
 /** dmesg, or a file of /var/log that holds the boot. */
 export function importLog(facts: Facts, text: string, file: string): void {

@@ -7,7 +7,7 @@
  */
 import { allowBlocking, GFP_DMA, GFP_DMA32 } from '../gfp.js';
 import type { MemoryLayout } from '../layout.js';
-import { allocSources, conditions, freeOwners, type Policy, type Steps } from '../policy.js';
+import { allocSources, conditions, freeOwners, type Policy, type PolicySteps } from '../policy.js';
 import { NUMA_NO_NODE } from '../units.js';
 
 export const ALLOC_DEVICE = allocSources.indexOf('device');
@@ -170,7 +170,7 @@ export function factsOf(
 }
 
 /** First step at or after `from` whose conditions hold; steps.source.length when there is none. */
-export function nextStep(steps: Steps, from: number, facts: number, size: number): number {
+export function nextStep(steps: PolicySteps, from: number, facts: number, size: number): number {
   const { source, needs, minSize, maxSize } = steps;
   for (let i = from; i < source.length; i++) {
     if ((needs[i] & ~facts) === 0 && size >= minSize[i] && size <= maxSize[i]) return i;

@@ -8,17 +8,17 @@
  */
 import type { InputSummary } from './summary.js';
 
-export interface Difference {
+export interface SummaryDifference {
   /** `ring.devices.0000:21:00.0.map_bytes`. */
   readonly path: string;
   readonly expected: unknown;
   readonly actual: unknown;
 }
 
-export interface Comparison {
+export interface SummaryComparison {
   /** Fields that were compared. */
   readonly compared: number;
-  readonly different: readonly Difference[];
+  readonly different: readonly SummaryDifference[];
   /** Differences that come from the counting script, in words. */
   readonly habits: readonly string[];
 }
@@ -41,7 +41,7 @@ function baseName(file: string): string {
 
 class Differ {
   compared = 0;
-  readonly different: Difference[] = [];
+  readonly different: SummaryDifference[] = [];
 
   /**
    * Every field of `expected` must be in `actual`; what `actual` has beyond them is an addition.
@@ -80,7 +80,7 @@ export function isCounts(document: unknown): boolean | null {
 }
 
 /** Compares inputs with the phases of a summary.json that bear their names. */
-export function compareSummary(document: Json, inputs: readonly InputSummary[]): Comparison {
+export function compareSummary(document: Json, inputs: readonly InputSummary[]): SummaryComparison {
   const differ = new Differ();
   const habits: string[] = [];
   for (const input of inputs) {
@@ -110,7 +110,7 @@ export function compareSummary(document: Json, inputs: readonly InputSummary[]):
 }
 
 /** Compares inputs with the files of a counts.json that bear their names. */
-export function compareCounts(document: Json, inputs: readonly InputSummary[]): Comparison {
+export function compareCounts(document: Json, inputs: readonly InputSummary[]): SummaryComparison {
   const differ = new Differ();
   const habits: string[] = [];
   for (const input of inputs) {

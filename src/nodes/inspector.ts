@@ -9,7 +9,7 @@ import type { Areas } from './areas.js';
 import { between, type Wiring } from './wiring.js';
 import type { Zones } from './zones.js';
 
-export class Observer {
+export class Inspector {
   readonly #wiring: Wiring;
   readonly #areas: Areas;
   readonly #zones: Zones;
