@@ -6,7 +6,6 @@
  */
 
 import { availableParallelism } from 'node:os';
-import { setInterval } from 'node:timers';
 import { Packr } from 'msgpackr';
 import { Piscina } from 'piscina';
 import {
@@ -15,98 +14,33 @@ import {
   type Fingerprint,
   formatFingerprint,
 } from '../sim/fingerprint.js';
-import {
-  cutLookahead,
-  type Groups,
-  lookaheadRange,
-  type Partition,
-  partition,
-} from '../sim/partition.js';
-import {
-  Control,
-  OtherShardFailed,
-  PAUSE,
-  type Progress,
-  STOP,
-  windowMemory,
-} from '../sim/window.js';
+import { lookaheadRange } from '../sim/partition.js';
+import { Control, OtherShardFailed, STOP, windowMemory } from '../sim/window.js';
+import { UserError } from '../text/userError.js';
 import { runAuto } from './auto.js';
+import { cutFor, follow, type Launch, type ShardRun, type ShardsOutcome } from './launch.js';
+import { isMistake, type ShardMistake } from './mistake.js';
 import { hostShards, type ThreadResult, type ThreadTask } from './thread.js';
-
-/** How often progress is read, in ms. */
-const POLL_MS = 25;
-
-export interface ShardRun {
-  /** Module whose default export is a BuildShard; every thread loads it. */
-  readonly module: URL | string;
-  /** What the module's builder is given; plain data that msgpackr can carry. */
-  readonly plan: unknown;
-  readonly groups: Groups;
-  /** Events at or after this time, in ns, are not handled. */
-  readonly until: number;
-  /** Number of shards, or `auto`: as many as pay. Default 1. */
-  readonly shards?: number | 'auto';
-  /** Threads; default as many as there are shards and cores. */
-  readonly threads?: number;
-  /** Shard of each group, instead of the partition made here. */
-  readonly shardOf?: ArrayLike<number>;
-  /** Run in the calling thread, which is then busy until the end. */
-  readonly inline?: boolean;
-  /** Letters per mailbox, for tests. */
-  readonly mailCapacity?: number;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: Progress) => void;
-}
-
-export interface ShardsOutcome {
-  /** What finish() returned, per shard. */
-  readonly results: unknown[];
-  readonly shards: number;
-  readonly threads: number;
-  readonly events: number;
-  /** Time the run reached: `until`, or that of the last event if nothing was left. */
-  readonly simulatedNs: number;
-  /** Sixteen hex digits; the same on any partition. */
-  readonly fingerprint: string;
-  /** Rounds in which the shards handled events between two barriers. */
-  readonly windows: number;
-  /** Ended by the signal: the results hold what had happened until then. */
-  readonly interrupted: boolean;
-  /** Wall clock of the event loop, without start-up, in ms. */
-  readonly loopMs: number;
-}
 
 /** Typed arrays stay typed arrays, maps stay maps. */
 const packr = new Packr({ moreTypes: true, structuredClone: true });
-
-/** A run under way. */
-export interface Launch {
-  readonly partition: Partition;
-  readonly threads: number;
-  readonly control: Control;
-  readonly outcome: Promise<ShardsOutcome>;
-}
 
 /** Threads that stay, so that several runs need not start and warm them again. One run at a time. */
 export class ShardPool {
   private pool: Piscina | null = null;
   private threads = 0;
-  /** Threads of a run that `auto` tries beside one on a single shard. */
-  private second: ShardPool | null = null;
 
   /** Runs a model to its end. Rejects with the error of the shard that failed first. */
   async run(run: ShardRun): Promise<ShardsOutcome> {
     if (run.shards !== 'auto') return follow(run, await this.launch(run, run.shards ?? 1));
     if (run.inline) return follow(run, await this.launch(run, 1));
-    this.second ??= new ShardPool();
-    return runAuto(run, this, this.second);
+    return runAuto(run, (...how) => this.launch(...how));
   }
 
   async close(): Promise<void> {
-    const { pool, second } = this;
+    const { pool } = this;
     this.pool = null;
-    this.second = null;
-    await Promise.all([pool?.destroy(), second?.close()]);
+    await pool?.destroy();
   }
 
   /** Makes sure of `threads` threads that can all run at once. */
@@ -126,13 +60,17 @@ export class ShardPool {
     return this.pool;
   }
 
-  /** Starts a run on `shards` shards; `paused`: builds it, and waits for the command to go. */
-  async launch(run: ShardRun, shards: number, paused = false): Promise<Launch> {
+  /** Starts a run on `shards` shards; one alone may have windows of `windowNs` to begin with. */
+  async launch(
+    run: ShardRun,
+    shards: number,
+    { windowNs = Number.POSITIVE_INFINITY }: { windowNs?: number } = {},
+  ): Promise<Launch> {
     const cut = cutFor(run, shards);
     const cores = availableParallelism();
     const threads = run.inline ? 1 : Math.min(cut.shards, run.threads ?? cores);
     const memory = windowMemory(cut.shards, threads, run.mailCapacity);
-    const control = new Control(memory);
+    const control = new Control(memory, windowNs);
     const { least, most } = lookaheadRange(run.groups);
     const tasks = Array.from({ length: threads }, (_, thread): ThreadTask => {
       const members = Array.from({ length: cut.shards }, (_, shard) => shard);
@@ -149,7 +87,6 @@ export class ShardPool {
         until: run.until,
       };
     });
-    if (paused) control.command(PAUSE);
     const stop = (): void => control.command(STOP);
     run.signal?.addEventListener('abort', stop, { once: true });
     if (run.signal?.aborted) stop();
@@ -165,7 +102,11 @@ export class ShardPool {
   private async submit(tasks: ThreadTask[], plan: unknown): Promise<Promise<ThreadResult>[]> {
     const pool = await this.reserve(tasks.length);
     const packed = packr.pack(plan);
-    return tasks.map(async (task) => packr.unpack(await pool.run({ task, packed })));
+    return tasks.map(async (task) => {
+      const answer: ThreadResult | ShardMistake = packr.unpack(await pool.run({ task, packed }));
+      if (isMistake(answer)) throw new UserError(null, answer.mistake);
+      return answer;
+    });
   }
 }
 
@@ -177,27 +118,6 @@ export async function runShards(run: ShardRun): Promise<ShardsOutcome> {
   } finally {
     await pool.close();
   }
-}
-
-/** Reports progress until the run has ended. */
-export async function follow(run: ShardRun, launch: Launch): Promise<ShardsOutcome> {
-  const { onProgress } = run;
-  if (onProgress === undefined) return launch.outcome;
-  const timer = setInterval(() => onProgress(launch.control.progress()), POLL_MS);
-  try {
-    const outcome = await launch.outcome;
-    onProgress(launch.control.progress());
-    return outcome;
-  } finally {
-    clearInterval(timer);
-  }
-}
-
-/** The partition a run on `shards` shards has. */
-export function cutFor(run: ShardRun, shards: number): Partition {
-  if (run.shardOf === undefined) return partition(run.groups, shards);
-  const shardOf = Uint16Array.from(run.shardOf);
-  return { shardOf, shards, lookahead: cutLookahead(run.groups, shardOf) };
 }
 
 /** Waits for all threads. If one fails the others are told, and its error is the run's. */

@@ -12,10 +12,11 @@ import type { ShardResult } from '../nodes/shard.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { mergeSamples } from '../sim/statistics.js';
 import type { Progress } from '../sim/window.js';
+import type { ShardRun, ShardsOutcome } from './launch.js';
 import { declarationsOf, type PlannedRun, planRun } from './plan.js';
 import { requestName } from './requestName.js';
 import type { AreaResult, FindingResult, RunResult } from './result.js';
-import { runShards, type ShardRun, type ShardsOutcome } from './shards.js';
+import { runShards } from './shards.js';
 import { checkResults, deviceResults, statResults } from './summary.js';
 
 export interface SimulateOptions {

@@ -4,12 +4,14 @@
  * The same code runs in a worker thread and, for tests and for small runs, in the caller's own.
  */
 
+import type { Plan } from '../nodes/plan.js';
 import type { Fingerprint } from '../sim/fingerprint.js';
 import { addFingerprints, emptyFingerprint } from '../sim/fingerprint.js';
 import { Loop } from '../sim/loop.js';
 import { Mail } from '../sim/mail.js';
 import type { BuildShard, ShardModel } from '../sim/model.js';
 import { type Member, runWindows, type WindowMemory } from '../sim/window.js';
+import { mistakeIn } from './mistake.js';
 
 /** What a thread is told; plain data but for the shared memory. */
 export interface ThreadTask {
@@ -42,12 +44,23 @@ export interface ThreadResult {
   readonly loopMs: number;
 }
 
-/** Runs one thread's shards; `clock` is in ms and only measures. */
+/**
+ * Runs one thread's shards; `clock` is in ms and only measures.
+ * @throws UserError for what the user's own device modules do wrong.
+ */
 export async function hostShards(
   task: ThreadTask,
   plan: unknown,
   clock: () => number,
 ): Promise<ThreadResult> {
+  try {
+    return await host(task, plan, clock);
+  } catch (error) {
+    throw mistakeIn((plan as Partial<Plan> | null)?.modules ?? [], error);
+  }
+}
+
+async function host(task: ThreadTask, plan: unknown, clock: () => number): Promise<ThreadResult> {
   const { memory, lookahead } = task;
   const { default: build } = (await import(task.module)) as { default: BuildShard };
   const models: ShardModel[] = [];

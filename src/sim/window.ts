@@ -12,14 +12,13 @@ import { defaultCapacity, type Mail, mailBytes } from './mail.js';
 
 /** What the main thread asks for, in the first word of the control memory. */
 export const RUN = 0;
-export const PAUSE = 1;
-export const STOP = 2;
-export const FAILED = 3;
+export const STOP = 1;
+export const FAILED = 2;
 
 /** Words of a line of control memory: two cache lines, so that neighbours are not fetched along. */
 const LINE = 32;
-/** Word of a thread's line, after its arrivals and its sleepers: it has built its shards. */
-const READY = 2;
+/** Double of the first line: widest window in ns of a run on one shard. */
+const WIDTH = 1;
 /** Loads before a thread goes to sleep, about 2 ms: waking it costs more than most windows take. */
 const SPINS = 300_000;
 /** A sleeper looks whether another thread has failed this often, in ms. */
@@ -58,6 +57,8 @@ export interface Progress {
   events: number;
   /** Sum of what the models report. */
   progress: number;
+  /** Windows begun. */
+  windows: number;
 }
 
 /** One shard's line of what it publishes per window, as doubles. */
@@ -69,6 +70,7 @@ const STOPPED = 3;
 const WINDOW_START = 0;
 const EVENTS = 1;
 const MODEL = 2;
+const WINDOWS = 3;
 
 /** The main thread's hand on a run. */
 export class Control {
@@ -76,41 +78,38 @@ export class Control {
   private readonly doubles: Float64Array;
   private readonly memory: WindowMemory;
 
-  constructor(memory: WindowMemory) {
+  /** `widthNs`: windows of a run on one shard are no wider, so that what they hold is counted. */
+  constructor(memory: WindowMemory, widthNs = Number.POSITIVE_INFINITY) {
     this.memory = memory;
     this.words = new Int32Array(memory.control);
     this.doubles = new Float64Array(memory.control);
+    this.doubles[WIDTH] = widthNs;
   }
 
-  /** RUN, PAUSE or STOP; obeyed at the next border of a window. A stop and a failure stay. */
-  command(command: number): void {
-    const was = Atomics.load(this.words, 0);
-    if (was === RUN || was === PAUSE) Atomics.compareExchange(this.words, 0, was, command);
-    Atomics.notify(this.words, 0);
+  /** Lets the windows of a run on one shard be as wide as they can. */
+  widen(): void {
+    this.doubles[WIDTH] = Number.POSITIVE_INFINITY;
+  }
+
+  /** STOP is obeyed at the next border of a window. A failure stays. */
+  command(command: typeof STOP): void {
+    Atomics.compareExchange(this.words, 0, RUN, command);
   }
 
   /** Lets every thread of the run end: one of them cannot go on. */
   fail(): void {
     Atomics.store(this.words, 0, FAILED);
-    Atomics.notify(this.words, 0);
     for (let t = 0; t < this.memory.threads; t++) Atomics.notify(this.words, (1 + t) * LINE);
   }
 
-  /** True once every thread has built its shards and entered runWindows(). */
-  isReady(): boolean {
-    for (let thread = 0; thread < this.memory.threads; thread++) {
-      if (Atomics.load(this.words, (1 + thread) * LINE + READY) === 0) return false;
-    }
-    return true;
-  }
-
   progress(): Progress {
-    const sum = { simulatedNs: 0, events: 0, progress: 0 };
+    const sum = { simulatedNs: 0, events: 0, progress: 0, windows: 0 };
     for (let shard = 0; shard < this.memory.shards; shard++) {
       const at = progressLine(this.memory, shard);
       sum.simulatedNs = Math.max(sum.simulatedNs, this.doubles[at + WINDOW_START]);
       sum.events += this.doubles[at + EVENTS];
       sum.progress += this.doubles[at + MODEL];
+      sum.windows = Math.max(sum.windows, this.doubles[at + WINDOWS]);
     }
     return sum;
   }
@@ -209,7 +208,6 @@ export function runWindows(
   const words = new Int32Array(memory.control);
   const doubles = new Float64Array(memory.control);
   const barrier = new Barrier(memory, thread);
-  Atomics.store(words, (1 + thread) * LINE + READY, 1);
   let windows = 0;
   for (let round = 0; ; round++) {
     const parity = round & 1;
@@ -244,20 +242,21 @@ export function runWindows(
     if (stopped > 0) return { windows, interrupted: true, drained: false };
     if (!(first < until)) return { windows, interrupted: false, drained: first === Infinity };
     windows++;
+    const width = memory.shards === 1 ? doubles[WIDTH] : lookahead;
     for (const member of members) {
       const { loop, shard } = member;
-      loop.run(first + lookahead, BUDGET);
+      loop.run(first + width, BUDGET);
       const at = progressLine(memory, shard);
       doubles[at + WINDOW_START] = first;
       doubles[at + EVENTS] = loop.events;
+      doubles[at + WINDOWS] = windows;
       if (member.progress !== undefined) doubles[at + MODEL] = member.progress();
     }
   }
 }
 
-/** Waits while the run is paused; true if it shall stop. */
+/** True if the run shall stop. */
 function obey(words: Int32Array): boolean {
-  while (Atomics.load(words, 0) === PAUSE) Atomics.wait(words, 0, PAUSE);
   const command = Atomics.load(words, 0);
   if (command === FAILED) throw new OtherShardFailed('another shard failed');
   return command === STOP;

@@ -1,10 +1,11 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { deviceModel } from '#cmasim/devices/registry.js';
 import { simulate } from '#cmasim/run/simulate.js';
 import { loadScenario, parseScenario } from '#cmasim/scenario/load.js';
+import { UserError } from '#cmasim/text/userError.js';
 import { tablesOf } from './harness.js';
 import { chartOf, expectations, firstFailure, walk } from './walk.js';
 
@@ -97,4 +98,28 @@ test('a module that is not there is named with the place of its name', () => {
   expect(() => parseScenario(scenario, 's.yaml')).toThrow(
     's.yaml:3:11: modules[0]: ./none.mjs: no such file',
   );
+});
+
+describe('what a module does wrong in a run is the mistake of the user, in any thread', () => {
+  const recorder = readFileSync(new URL('../../scenarios/recorder.mjs', import.meta.url), 'utf8');
+  const folder = mkdtempSync(join(tmpdir(), 'cmasim-'));
+  let made = 0;
+  const scenarioWith = (change: (text: string) => string) => {
+    const name = `mine${++made}`;
+    writeFileSync(
+      join(folder, `${name}.mjs`),
+      change(recorder.replace("kind: 'recorder'", `kind: '${name}'`)),
+    );
+    const text = `kernel: 6.12\nmachine: kunpeng920-2p\nmodules: [./${name}.mjs]\ndevices: { it: { kind: ${name} } }\n`;
+    return parseScenario(text, join(folder, 's.yaml'))[0];
+  };
+
+  test.each([true, false])('an action that throws: inline %j', async (inline) => {
+    const scenario = scenarioWith((text) =>
+      text.replace('beginProbe: (_dma, row) =>', 'beginProbe: (_dma, row) => row.nothing.at ??'),
+    );
+    const error = await simulate(scenario, { inline, shards: 1 }).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(UserError);
+    expect((error as Error).message).toMatch(/mine\d+\.mjs:\d+:\d+: .*undefined/);
+  });
 });

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { runAuto } from '#cmasim/run/auto.js';
-import { ShardPool, type ShardsOutcome } from '#cmasim/run/shards.js';
+import { cutFor, type ShardsOutcome } from '#cmasim/run/launch.js';
+import { ShardPool } from '#cmasim/run/shards.js';
 import { cells, checksum, phold } from '../bench/phold.mjs';
 import { walkers } from './walkers.mjs';
 
@@ -105,22 +106,38 @@ test('PHOLD arrives at its check value on 1 and 2 shards and with auto', async (
   expect(prints.size).toBe(1);
 });
 
-test('auto computes the same whether its trial on all cores is kept or given up', async () => {
-  const wide = new ShardPool();
+describe('auto', () => {
   const plan = { ...cells.C!.plan, t: 400 };
-  const one = await pool.run({ ...phold(plan), shards: 1 });
-  // Threads that are there already: the run on one shard must not end before the trial begins.
-  await wide.run({ ...phold(cells.C!.plan), shards: 2 });
-  const rules = { remainingMs: 0, eventsPerWindow: 0, idle: -1, measureMs: 10 };
-  for (const [gain, shards] of [
-    [0, 2],
-    [Number.POSITIVE_INFINITY, 1],
-  ] as const) {
-    const outcome = await runAuto(phold(plan), pool, wide, { ...rules, gain });
-    expect(outcome.fingerprint).toBe(one.fingerprint);
-    expect(outcome).toMatchObject({ shards, events: one.events, interrupted: false });
-  }
-  await wide.close();
+  const launch: ShardPool['launch'] = (...how) => pool.launch(...how);
+  const rules = { remainingMs: 0, eventsPerWindow: 0, idle: -1, measureMs: 5 };
+
+  test('computes the same whether it starts again on all cores or goes on', async () => {
+    const one = await pool.run({ ...phold(plan), shards: 1 });
+    for (const [least, shards] of [
+      [0, 2],
+      [Number.POSITIVE_INFINITY, 1],
+    ] as const) {
+      const outcome = await runAuto(phold(plan), launch, { ...rules, eventsPerWindow: least });
+      expect(outcome.fingerprint).toBe(one.fingerprint);
+      expect(outcome).toMatchObject({ shards, events: one.events, interrupted: false });
+    }
+  });
+
+  test('counts on one shard the windows that two would have', async () => {
+    const two = { ...phold(plan), shards: 2 };
+    const windowNs = cutFor(two, 2).lookahead;
+    const narrow = await pool.launch(two, 1, { windowNs });
+    expect((await narrow.outcome).windows).toBe((await pool.run(two)).windows);
+    expect(narrow.control.progress().windows).toBe((await narrow.outcome).windows);
+  });
+
+  test('starts again without progress going back', async () => {
+    const seen: number[] = [];
+    const onProgress = ({ simulatedNs }: { simulatedNs: number }) => seen.push(simulatedNs);
+    const outcome = await runAuto({ ...phold(plan), onProgress }, launch, rules);
+    expect(outcome.shards).toBe(2);
+    expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+  });
 });
 
 describe('what goes wrong in a shard', () => {
