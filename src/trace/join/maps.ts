@@ -34,15 +34,15 @@ export class MapBook {
   }
 
   map(event: TraceEvent): void {
-    if (event.dmaAddr >= 0) this.#add(this.pages, event.device, event.dmaAddr, event);
+    if (event.dmaAddr >= 0) this.#add(this.pages, event.device, event.dmaAddr, event.time);
     else if (event.probe !== ABSENT) {
       if (this.#waiting.size >= WAITING_MAX) this.#waiting.clear();
       this.#waiting.set(event.pid, openProbe(event));
     }
   }
 
-  #add(table: LiveMaps, device: number, address: number, what: { time: number; size: number }) {
-    if (!table.add(device, address, what.time, what.size)) this.remapped++;
+  #add(table: LiveMaps, device: number, address: number, time: number) {
+    if (!table.add(device, address, time)) this.remapped++;
   }
 
   unmap(event: TraceEvent, pageSize: number): void {
@@ -52,16 +52,17 @@ export class MapBook {
   }
 
   #remove(table: LiveMaps, event: TraceEvent, address: number): void {
-    if (!table.remove(event.device, address)) {
+    const mapped = table.remove(event.device, address);
+    if (mapped === undefined) {
       this.unmatched++;
       return;
     }
     this.matched++;
-    this.lifetime += event.time - table.removedTime;
+    this.lifetime += event.time - mapped;
   }
 
   mapSg(event: TraceEvent): void {
-    this.#add(this.lists, event.device, event.physAddr, event);
+    this.#add(this.lists, event.device, event.physAddr, event.time);
   }
 
   unmapSg(event: TraceEvent): void {
@@ -74,6 +75,11 @@ export class MapBook {
     const probe = this.#waiting.get(event.pid);
     if (probe === undefined) return;
     this.#waiting.delete(event.pid);
-    this.#add(this.pages, probe.device, Math.floor(event.dmaAddr / pageSize) * pageSize, probe);
+    this.#add(
+      this.pages,
+      probe.device,
+      Math.floor(event.dmaAddr / pageSize) * pageSize,
+      probe.time,
+    );
   }
 }
