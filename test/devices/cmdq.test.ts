@@ -4,6 +4,7 @@ import { smmuCpu } from '#cmasim/devices/kinds/smmu/smmuCpu.js';
 import { smmuv3 } from '#cmasim/devices/kinds/smmu/smmuv3.js';
 import type { Action, DeviceModel } from '#cmasim/devices/model.js';
 import { devices } from '#cmasim/devices/registry.js';
+import { cases } from '../cases.js';
 import { run, type WorldOptions } from './world.js';
 
 /** What CPUs and SMMU did to the queue, in the order in which they did it. */
@@ -91,7 +92,7 @@ test('every command is stored in room of its own, published once, and executed o
       const states = ends.slice(1).map((one) => one.state);
       expect(new Set(states)).toEqual(new Set(['smmu-cpu.idle.resting']));
     }),
-    { numRuns: 60 },
+    cases(60),
   );
 });
 
@@ -105,7 +106,7 @@ test('one owner at a time, and each publishes all that was gathered behind it', 
       expect(publishers).toEqual(owned.sort((a, b) => a - b).slice(0, publishers.length));
       expect(owned.length - publishers.length).toBeLessThanOrEqual(2);
     }),
-    { numRuns: 30 },
+    cases(30),
   );
 });
 

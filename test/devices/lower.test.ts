@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { assign, enqueueActions, raise, sendTo, spawnChild, stateIn } from 'xstate';
 import { LoweringError } from '#cmasim/devices/chart/loweringError.js';
 import { devices } from '#cmasim/devices/registry.js';
+import { cases } from '../cases.js';
 import { firstDifference, loweredBench, type Step, tablesOf } from './harness.js';
 import { chart, charts, events, everything, fields, vocabulary } from './machines.js';
 import { mutants } from './mutants.js';
@@ -25,7 +26,7 @@ test('a random chart, lowered, does what XState does after every event', () => {
     fc.property(charts, steps, (machine, list) => {
       expect(firstDifference({ machine, vocabulary, fields, events }, list)).toBeUndefined();
     }),
-    { numRuns: 100 },
+    cases(100),
   );
 });
 

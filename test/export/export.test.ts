@@ -19,6 +19,7 @@ import type { Placement, Tried } from '#cmasim/run/placement.js';
 import { runPlacements } from '#cmasim/run/placements.js';
 import { parseScenario } from '#cmasim/scenario/load.js';
 import type { CmaAttempt, DmaRequest } from '#cmasim/trace/join/request.js';
+import { cases } from '../cases.js';
 import { recordingOf } from '../trace/servers.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cmasim-export-'));
@@ -107,7 +108,7 @@ test('ftrace text of any scenario reads back as the same requests', async () => 
       const back = (await readBack(run)).filter(({ device }) => device !== '');
       expect(back.map(read).sort()).toEqual(whole.map(asked).sort());
     }),
-    { numRuns: 12 },
+    cases(12),
   );
 }, 120_000);
 

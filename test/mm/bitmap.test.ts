@@ -16,6 +16,7 @@ import {
   bitmapWeight,
   bitmapZalloc,
 } from '#cmasim/mm/alloc/bitmap.js';
+import { cases } from '../cases.js';
 
 /** The search by trying every index in turn. */
 function naiveSearch(
@@ -130,7 +131,7 @@ test('random lives of bitmaps of odd sizes and offsets equal the naive model', (
     );
   fc.assert(
     fc.property(life, ([size, offset, steps]) => agree(size, offset, steps)),
-    { numRuns: 150 },
+    cases(150),
   );
 });
 
@@ -151,7 +152,7 @@ test('windows whose alignment does not meet the blocks are found all the same', 
         bits.fill(index < 0 ? 0 : 1, from, to);
       }
     }),
-    { numRuns: 60 },
+    cases(60),
   );
 });
 

@@ -10,6 +10,7 @@ import {
   buddyFree,
   buddyFromRanges,
 } from '#cmasim/mm/alloc/buddy.js';
+import { cases } from '../cases.js';
 
 type Range = readonly [start: number, end: number];
 
@@ -128,7 +129,7 @@ test('any sequence equals the set of pages, and freeing everything restores the 
       for (const [pfn, order] of live) buddyFree(buddy, pfn, order);
       expect(buddyBlocks(buddy)).toEqual(start);
     }),
-    { numRuns: 100 },
+    cases(100),
   );
 });
 

@@ -28,6 +28,7 @@ import {
   NOT_MINE,
   RETURNED_AT_ONCE,
 } from '#cmasim/mm/alloc/cma.js';
+import { cases } from '../cases.js';
 
 /** An area drawn as one character per bit, X for a set one. */
 function areaUnderTest(drawing: string, { basePfn = 0, orderPerBit = 0 } = {}): CmaArea {
@@ -218,6 +219,6 @@ test('any sequence of alloc and release leaves every page with at most one owner
       for (const { pfn, count } of live) cmaRelease(area, pfn, count);
       expect(cmaState(area)).toEqual(cmaState(areaUnderTest(idle(pages))));
     }),
-    { numRuns: 100 },
+    cases(100),
   );
 });

@@ -19,6 +19,7 @@ import {
 import { GFP_ATOMIC, GFP_DMA, GFP_DMA32, GFP_KERNEL } from '#cmasim/mm/gfp.js';
 import type { AreaLayout, MemoryLayout } from '#cmasim/mm/layout.js';
 import { allocSources, lowerPolicy, type Policy, policies } from '#cmasim/mm/policy.js';
+import { cases } from '../cases.js';
 
 const PAGE = 4096;
 
@@ -158,7 +159,7 @@ describe('the rows ask areas in the order of the code they model', () => {
       fc.property(fc.constantFrom(...directories), requests, (directory, request) => {
         expect(asked(directory, policy, request)).toEqual(kernels[id](directory, request));
       }),
-      { numRuns: 2000 },
+      cases(2000),
     );
   });
 });

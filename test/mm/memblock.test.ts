@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Memblock, type Range, type Search } from '#cmasim/mm/boot/memblock.js';
 import { NUMA_NO_NODE } from '#cmasim/mm/units.js';
+import { cases } from '../cases.js';
 
 const page = 4096;
 const pagesMax = 48;
@@ -79,7 +80,7 @@ describe('search', () => {
         memblock.bottomUp = bottomUp;
         expect(memblock.find(search)).toBe(naiveFind(pages, search, bottomUp));
       }),
-      { numRuns: 500 },
+      cases(500),
     );
   });
 

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { fallbackOrders, type NodeLoad, zonelist } from '#cmasim/mm/boot/zonelist.js';
 import type { NodeLayout } from '#cmasim/mm/layout.js';
+import { cases } from '../cases.js';
 
 interface RecordedZonelists {
   readonly from: string;
@@ -133,7 +134,7 @@ test('one sort per node equals picking the best node again and again', () => {
       const lists = Array.from(orders.values(), (list) => [...list]);
       expect(lists).toEqual(pickBest(hasMemory, distance, maxNumnodes));
     }),
-    { numRuns: 300 },
+    cases(300),
   );
 });
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { cmaAlloc, cmaAreaFromLayout, cmaClaim } from '#cmasim/mm/alloc/cma.js';
 import { BrokenInvariant, Ledger } from '#cmasim/nodes/pageLedger.js';
 import { type Finding, RunRecorder } from '#cmasim/nodes/recorder.js';
+import { cases } from '../cases.js';
 import { operationText, replayInline } from './harness.js';
 
 const areas = [
@@ -75,7 +76,7 @@ test('any order of allocations and frees of whole requests leaves nothing to fin
         expect(await findings(rows)).toEqual([]);
       },
     ),
-    { numRuns: 60 },
+    cases(60),
   );
 });
 

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseScenario, type Scenario, simulate } from '#cmasim/index.js';
 import type { RunResult } from '#cmasim/run/result.js';
+import { cases } from '../cases.js';
 import { anyScenario } from '../scenario/anyScenario.js';
 
 /** Everything a run says, less how it was run. */
@@ -23,7 +24,7 @@ describe('any machine, kernel, device of any kind, pressure and timeline', () =>
           expect(said(more)).toEqual(said(one));
         }
       }),
-      { numRuns: 20 },
+      cases(20),
     );
   });
 
@@ -38,7 +39,7 @@ describe('any machine, kernel, device of any kind, pressure and timeline', () =>
         });
         expect(said(interpreted)).toEqual(said(lowered));
       }),
-      { numRuns: 10 },
+      cases(10),
     );
   });
 
@@ -50,7 +51,7 @@ describe('any machine, kernel, device of any kind, pressure and timeline', () =>
           said(plain),
         );
       }),
-      { numRuns: 10 },
+      cases(10),
     );
   });
 

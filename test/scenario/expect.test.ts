@@ -11,6 +11,7 @@ import {
   namesIn,
   parseExpression,
 } from '#cmasim/scenario/expect.js';
+import { cases } from '../cases.js';
 
 const values: Readonly<Record<string, number>> = {
   cmd_sync_ns: 560,
@@ -89,7 +90,7 @@ test('any expression is judged as JavaScript judges the same expression', () => 
       const naive: unknown = new Function(`return (${js})`)();
       expect(verdict(ours).ok).toBe(naive);
     }),
-    { numRuns: 500 },
+    cases(500),
   );
 });
 

@@ -10,6 +10,7 @@ import { deviceModels } from '#cmasim/devices/registry.js';
 import { BootFailed, planRun } from '#cmasim/run/plan.js';
 import { parseScenario } from '#cmasim/scenario/load.js';
 import { UserError } from '#cmasim/text/userError.js';
+import { cases } from '../cases.js';
 import { anyDocument, readable } from './anyScenario.js';
 
 const folder = new URL('../../scenarios/', import.meta.url);
@@ -131,7 +132,7 @@ test('a document with values replaced, removed, added and renamed', () => {
         digest(stringify(changes.reduce<unknown>(changed, document)));
       },
     ),
-    { numRuns: 1500 },
+    cases(1500),
   );
 });
 
@@ -177,7 +178,7 @@ test('a text with characters changed, cut out and put in', () => {
         );
       },
     ),
-    { numRuns: 700 },
+    cases(700),
   );
 });
 

@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { loadScenario, parseScenario, scenarioYaml } from '#cmasim/scenario/load.js';
 import type { Scenario } from '#cmasim/scenario/scenario.js';
+import { cases } from '../cases.js';
 
 const base = 'kernel: 6.12\nmachine: kunpeng920-2p\n';
 const one = (text: string): Scenario => parseScenario(`${base}${text}`, 's.yaml')[0];
@@ -150,6 +151,6 @@ test('a resolved scenario, printed and read again, is the same scenario', () => 
       });
       expect(placeless(again!)).toEqual(placeless(scenario!));
     }),
-    { numRuns: 60 },
+    cases(60),
   );
 });

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { formatFingerprint } from '#cmasim/sim/fingerprint.js';
 import { Loop } from '#cmasim/sim/loop.js';
 import type { ShardModel } from '#cmasim/sim/model.js';
+import { cases } from '../cases.js';
 import build, { lookaheadOf } from './walkers.mjs';
 
 const everything = { index: 0, count: 1, owns: () => true };
@@ -174,7 +175,7 @@ test('restore(save(x)) goes on like x, through msgpackr and at any event', () =>
       expect(restored).toBe(formatFingerprint(again.loop.fingerprint()));
       expect(loop.events).toBe(again.loop.events);
     }),
-    { numRuns: 40 },
+    cases(40),
   );
 });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { EventQueue } from '#cmasim/sim/queue.js';
+import { cases } from '../cases.js';
 
 interface Event {
   time: number;
@@ -123,7 +124,7 @@ test('the queue gives what a binary heap with the full key gives, ties and far t
       pair.take(Number.POSITIVE_INFINITY, 10_000);
       expect(pair.queue.next()).toBe(Number.POSITIVE_INFINITY);
     }),
-    { numRuns: 300 },
+    cases(300),
   );
 });
 
@@ -149,7 +150,7 @@ test('few events seconds apart come in order past every 2^32 ns, at any width', 
         pair.take(Number.POSITIVE_INFINITY, 100);
       },
     ),
-    { numRuns: 1_000 },
+    cases(1_000),
   );
 });
 

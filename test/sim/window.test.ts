@@ -4,6 +4,7 @@ import { runAuto } from '#cmasim/run/auto.js';
 import { cutFor, type ShardsOutcome } from '#cmasim/run/launch.js';
 import { ShardPool } from '#cmasim/run/shards.js';
 import { cells, checksum, phold } from '../bench/phold.mjs';
+import { cases } from '../cases.js';
 import { walkers } from './walkers.mjs';
 
 const pool = new ShardPool();
@@ -57,7 +58,7 @@ test('any partition of any model into 1, 2, 4 or 8 shards computes the same', as
         }
       },
     ),
-    { numRuns: 60 },
+    cases(60),
   );
 });
 
@@ -90,7 +91,7 @@ test('stop() ends at the same event on any partition', async () => {
         expect(computed(await pool.run({ ...run, shards: 8 }))).toEqual(one);
       },
     ),
-    { numRuns: 40 },
+    cases(40),
   );
 });
 

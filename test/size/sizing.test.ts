@@ -19,6 +19,7 @@ import { type SizeAnswer, type SizeOptions, size } from '#cmasim/size/size.js';
 import type { Engine } from '#cmasim/study/engine.js';
 import runInline from '#cmasim/study/inline.js';
 import { Maker } from '#cmasim/study/make.js';
+import { cases } from '../cases.js';
 
 /**
  * Pages an empty area needs at least for these requests, in order: first fit, each aligned to its
@@ -85,7 +86,7 @@ describe('fixed devices', () => {
         expect(sizing).toMatchObject({ found: true, steps: pages, bad: 0 });
         expect(low).toEqual(pages);
       }),
-      { numRuns: 50 },
+      cases(50),
     );
   });
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Journal } from '#cmasim/study/journal.js';
+import { cases } from '../cases.js';
 import { temporary } from './harness.js';
 
 const directory = temporary();
@@ -49,7 +50,7 @@ test('a segment cut off anywhere holds the runs before the cut, and one torn rec
       expect(journal.torn).toBe(isCut ? 1 : 0);
       await journal.close();
     }),
-    { numRuns: 25 },
+    cases(25),
   );
 });
 

@@ -11,6 +11,7 @@ import { Ledger } from '#cmasim/study/progress.js';
 import type { RunRecord } from '#cmasim/study/record.js';
 import { parseRule, replicationsNeeded } from '#cmasim/study/rule.js';
 import type { PlannedRun } from '#cmasim/study/study.js';
+import { cases } from '../cases.js';
 
 test('a rule names a statistic and a width, of the mean or in its unit', () => {
   expect(parseRule('dma_alloc_ns.p99 within 5%')).toMatchObject({
@@ -89,6 +90,6 @@ test('whichever run comes back first, a study needs the same runs', () => {
       expect(ledger.replications()).toEqual(inOrder.replications());
       expect(ledger.there).toBe(inOrder.there);
     }),
-    { numRuns: 50 },
+    cases(50),
   );
 });

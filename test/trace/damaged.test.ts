@@ -9,6 +9,7 @@ import { expect, test } from 'vitest';
 import { readBoots } from '#cmasim/boot/recorded.js';
 import { readOperations } from '#cmasim/replay/operationFile.js';
 import { UserError } from '#cmasim/text/userError.js';
+import { cases } from '../cases.js';
 import { replayInline } from '../nodes/harness.js';
 
 const rowsOf = (name: string, from: number, count: number) =>
@@ -43,7 +44,7 @@ test('a recording cut anywhere but behind a row is refused at its last row', () 
       if (message === null) expect(whole).toBe(true);
       else if (cut.trim() !== '') expect(message).toMatch(`f:${cut.trimEnd().split('\n').length}:`);
     }),
-    { numRuns: 300 },
+    cases(300),
   );
 });
 
@@ -101,7 +102,7 @@ test('a recording with a value changed is replayed, or refused with its place', 
       const text = damagedRows(rows, change);
       if (refusal(() => readOperations('f', text)) === null) await replayInline(text);
     }),
-    { numRuns: 250 },
+    cases(250),
   );
 });
 
@@ -110,6 +111,6 @@ test('a recorded boot with a value changed is read, or refused with its place', 
     fc.property(damage, (change) => {
       refusal(() => readBoots('f', damagedRows(boots, change)));
     }),
-    { numRuns: 500 },
+    cases(500),
   );
 });

@@ -9,6 +9,7 @@ import { Names } from '#cmasim/trace/read/event.js';
 import { LineSplitter } from '#cmasim/trace/read/lines.js';
 import { readChunks } from '#cmasim/trace/read/read.js';
 import { TextReader } from '#cmasim/trace/read/text.js';
+import { cases } from '../cases.js';
 import { once, recorded } from './recordings.js';
 
 const samples = [
@@ -53,7 +54,7 @@ describe('whatever arrives', () => {
       fc.asyncProperty(fc.uint8Array({ maxLength: 4_000 }), async (bytes) => {
         await digest(bytes);
       }),
-      { numRuns: 300 },
+      cases(300),
     );
   });
 
@@ -66,7 +67,7 @@ describe('whatever arrives', () => {
       fc.asyncProperty(fc.array(fc.oneof(line, event, dma, cma)), async (lines) => {
         await digest(Buffer.from(lines.join('\n')));
       }),
-      { numRuns: 300 },
+      cases(300),
     );
   });
 
@@ -84,7 +85,7 @@ describe('whatever arrives', () => {
         }
         await digest(mutated);
       }),
-      { numRuns: 300 },
+      cases(300),
     );
   });
 
@@ -93,7 +94,7 @@ describe('whatever arrives', () => {
       fc.asyncProperty(sample, fc.array(fc.nat(), { maxLength: 40 }), async (bytes, places) => {
         expect(await digest(...cut(bytes, places))).toBe(await digest(bytes));
       }),
-      { numRuns: 100 },
+      cases(100),
     );
   });
 
@@ -102,7 +103,7 @@ describe('whatever arrives', () => {
       fc.asyncProperty(sample, fc.nat(12_000), fc.nat(12_000), async (bytes, from, length) => {
         await digest(bytes.subarray(from, from + length));
       }),
-      { numRuns: 200 },
+      cases(200),
     );
   });
 

@@ -4,6 +4,7 @@ import { Reconstruction } from '#cmasim/trace/join/reconstruct.js';
 import type { DmaFree, DmaRequest } from '#cmasim/trace/join/request.js';
 import { Names } from '#cmasim/trace/read/event.js';
 import { readChunks, readTrace } from '#cmasim/trace/read/read.js';
+import { cases } from '../cases.js';
 import { once, recorded } from './recordings.js';
 
 /** A recording under test: lines in, requests and frees out. */
@@ -258,6 +259,6 @@ test('whatever tasks do, pages granted less pages released are the pages that ar
       expect(script.frees.every(({ request, pfn }) => request?.pfn === pfn)).toBe(true);
       expect(memory.beforeCount).toBe(0);
     }),
-    { numRuns: 60 },
+    cases(60),
   );
 });

@@ -9,6 +9,7 @@ import { captureScript } from '#cmasim/cli/capture.js';
 import { collectFiles } from '#cmasim/cli/collect.js';
 import { importFrom } from '#cmasim/cli/import.js';
 import { isTar, readTar } from '#cmasim/machine/import/tar.js';
+import { cases } from '../../cases.js';
 import { serverPath } from './servers.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cmasim-test-'));
@@ -42,7 +43,7 @@ describe('a tar archive', () => {
         expect(files.length).toBeLessThanOrEqual(readTar(bytes).files.length);
         if (length % 512 !== 0) expect(damage).not.toBe('');
       }),
-      { numRuns: 50 },
+      cases(50),
     );
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { collectFiles } from '#cmasim/cli/collect.js';
 import { MachineError } from '#cmasim/machine/check.js';
 import { importMachine } from '#cmasim/machine/import/build.js';
+import { cases } from '../../cases.js';
 import { from, numactl, serverPath } from './servers.js';
 
 describe('odd firmware', () => {
@@ -253,7 +254,7 @@ test('whatever becomes of the files, the import gives a machine or an error in w
         expect(error).toBeInstanceOf(MachineError);
       }
     }),
-    { numRuns: 100 },
+    cases(100),
   );
 });
 
@@ -280,6 +281,6 @@ test('random text under any name is a machine or an error in words', () => {
         expect(error).toBeInstanceOf(MachineError);
       }
     }),
-    { numRuns: 300 },
+    cases(300),
   );
 });

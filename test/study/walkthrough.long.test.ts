@@ -42,4 +42,4 @@ test('its commands run, one after the other', async () => {
     expect(await running.exit, `${line}\n${running.output}`).toBe(0);
     if (line.startsWith('size')) expect(running.output).toMatch(/cma=\d+M? numa_cma=0:\d+M,1:/);
   }
-}, 300_000);
+});
