@@ -19,13 +19,12 @@ import type { Asked, Attempted, ZoneTried } from '../nodes/recorder.js';
 import { type Answer, attemptsById, type History } from '../nodes/requestHistory.js';
 import type { Walk } from '../nodes/requestWalk.js';
 import type { ShardResult } from '../nodes/shard.js';
-import { asker } from '../nodes/walk.js';
 import { planRun } from '../run/plan.js';
 import { callSpan, requestName } from '../run/requestName.js';
 import { runShards } from '../run/shards.js';
 import { shardRun } from '../run/simulate.js';
 import type { Scenario } from '../scenario/scenario.js';
-import { BUDDY, ID_SPAN, MODE_COHERENT, MODE_PAGES } from '../wire/dma.js';
+import { asker, BUDDY, ID_SPAN } from '../wire/request.js';
 import type { RequestRow, Requests, StepRow, TimePart, Why } from './explained.js';
 
 /** No such request in the run. */
@@ -167,7 +166,7 @@ function timeParts(
 
 /** What the direct mapping makes of a request before the first step (kernel/dma/direct.c). */
 function effective(plan: Plan, asked: Asked): { gfp: number; size: number } {
-  if (asked.mode !== MODE_COHERENT) return asked;
+  if (asked.mode !== 'coherent') return asked;
   const gfp = asked.gfp & ~(GFP_DMA | GFP_DMA32 | GFP_HIGHMEM);
   return {
     gfp: gfp | optimalGfpMask(plan.limits, asked.maskBits),
@@ -190,7 +189,7 @@ function stepRows(run: Watched, asked: Asked, attempts: readonly Attempted[]): S
     if (served) return { step, outcome: 'not reached', text: 'an earlier step served it' };
     const source = allocSources[alloc.source[i]];
     const missing = missingConditions(alloc.needs[i] & ~facts);
-    if (asked.mode === MODE_PAGES && !source.startsWith('buddy')) {
+    if (asked.mode === 'pages' && !source.startsWith('buddy')) {
       return { step, outcome: 'skipped', text: 'alloc_pages() knows no area' };
     }
     if (size < alloc.minSize[i] || size > alloc.maxSize[i])

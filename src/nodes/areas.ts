@@ -7,32 +7,23 @@
  */
 
 import * as cma from '../mm/alloc/cma.js';
-import { coherentOk, NO_AREA, optimalGfpMask, releaseOwner } from '../mm/alloc/contiguous.js';
+import { coherentOk, NO_AREA, releaseOwner } from '../mm/alloc/contiguous.js';
 import type { AtomicPool } from '../mm/boot/atomicpool.js';
-import { GFP_DMA, GFP_DMA32 } from '../mm/gfp.js';
+import { Nid, Ns, Pages, Pfn } from '../mm/units.js';
 import type { Loop } from '../sim/model.js';
 import type { Stream } from '../sim/random.js';
-import {
-  FREED,
-  freed,
-  LEAKED,
-  MODE_COHERENT,
-  originMask,
-  planMode,
-  planPolicy,
-  request,
-} from '../wire/dma.js';
-import { contigDone, release, TARGETED } from '../wire/messages.js';
+import { type ContigDone, TARGETED, type Targets } from '../wire/messages.js';
+import { asker, LEAKED, type PageRelease, type Request } from '../wire/request.js';
 import { ContigRange } from './contig.js';
 import type { Controllers } from './controllers.js';
-import { InFlight, part, ticket } from './inflight.js';
+import { type Flight, InFlight, part, spend } from './inflight.js';
 import { Locks } from './locks.js';
 import type { Movable } from './movablePages.js';
-import { type AllocMutex, mutexes } from './mutex.js';
+import { type AllocMutex, allocMutex } from './mutex.js';
 import type { HeldAtStart } from './operations.js';
-import { type Freed, Ledger } from './pageLedger.js';
-import { alignOrder, asker, grant, leaveArea, pagesAsked, stepArea, toBuddy } from './walk.js';
-import { between, type Wiring } from './wiring.js';
+import { type FreeCall, PageLedger } from './pageLedger.js';
+import type { Walker } from './walk.js';
+import type { Wiring } from './wiring.js';
 import type { Zones } from './zones.js';
 
 /** Owner of what boot took: no request. */
@@ -52,6 +43,7 @@ export interface AreaEnd {
 
 export interface AreaParts {
   owns(actor: number): boolean;
+  readonly walk: Walker;
   readonly movable: Movable;
   readonly controllers: Controllers;
   stream(name: string): Stream;
@@ -60,10 +52,11 @@ export interface AreaParts {
 export class Areas {
   readonly #wiring: Wiring;
   readonly #zones: Zones;
+  readonly #walk: Walker;
   /** Per actor: a ticket is part of a message, so its number must not depend on who else is on the shard. */
   readonly #inFlight: InFlight[] = [];
-  readonly #mutex: AllocMutex;
-  readonly #ledger: Ledger;
+  readonly #mutex: AllocMutex<Flight>;
+  readonly #ledger: PageLedger;
   /** Area -> its state; undefined where another shard owns it. */
   readonly owned: readonly (cma.CmaArea | undefined)[];
   /** Area -> cma->lock. */
@@ -72,21 +65,21 @@ export class Areas {
   readonly #controllers: Controllers;
 
   constructor(wiring: Wiring, zones: Zones, parts: AreaParts) {
-    const { owns, movable, controllers, stream } = parts;
+    const { owns, walk, movable, controllers, stream } = parts;
     this.#wiring = wiring;
     this.#zones = zones;
+    this.#walk = walk;
     this.#controllers = controllers;
-    this.#ledger = new Ledger(wiring.recorder, wiring.checks);
+    this.#ledger = new PageLedger(wiring.recorder, wiring.checks);
     const { areas } = wiring.layout;
     const here = (index: number): boolean => owns(wiring.areaOwner[index]);
     this.owned = areas.map((area) => (here(area.index) ? cma.cmaAreaFromLayout(area) : undefined));
     const { costs, latency: ways, rules } = wiring;
     this.#locks = new Locks(areas.length, { costs, ways, isMutex: rules.areaMutex });
     const area = (index: number): cma.CmaArea => this.area(index);
-    const slab = (actor: number): InFlight => this.#slab(actor);
-    this.#contig = new ContigRange(wiring, { slab, movable, controllers, area, stream });
-    this.#mutex = new mutexes[rules.mutex](wiring, (loop, _actor, row, way) =>
-      this.#contigRange(loop, row, way),
+    this.#contig = new ContigRange(wiring, { movable, controllers, area, stream });
+    this.#mutex = allocMutex<Flight>(rules.mutex, wiring, (loop, flight, way) =>
+      this.#contigRange(loop, flight, way),
     );
   }
 
@@ -102,7 +95,7 @@ export class Areas {
 
   area(index: number): cma.CmaArea {
     const area = this.owned[index];
-    if (!area) throw new Error(`area ${index} is owned by this shard`);
+    if (!area) throw new Error(`area ${index} of another shard, expected one of this shard`);
     return area;
   }
 
@@ -143,64 +136,62 @@ export class Areas {
   }
 
   /** Performs an area step of a request. */
-  attempt(loop: Loop, m: Float64Array, at: number): void {
-    const index = stepArea(this.#wiring, m, at);
+  attempt(loop: Loop, request: Request): void {
+    const walk = this.#walk;
+    const index = walk.area(request);
     const area = this.area(index);
-    const count = pagesAsked(this.#wiring, m, at);
-    const align = alignOrder(this.#wiring, m, at);
-    const id = m[at + request.id];
-    const row = this.#slab(loop.actor).open(m, at);
-    const { rows } = this.#slab(loop.actor);
+    const count = walk.pagesAsked(request);
+    const order = walk.alignOrder(request);
+    const slab = this.#slab(loop.actor);
+    const flight = slab.open(request);
     if (!cma.cmaMayHold(area, count)) {
-      this.#wiring.recorder.returnedAtOnce({ id, time: loop.now, area: index, count, align });
-      leaveArea(this.#wiring, loop, rows, row, 0);
-      this.#slab(loop.actor).close(row);
+      const asked = { id: flight.id, time: loop.now, area: index, count, align: order };
+      this.#wiring.recorder.returnedAtOnce(asked);
+      walk.leaveArea(loop, flight, 0);
+      slab.close(flight);
       return;
     }
-    rows[row + ticket.area] = index;
-    rows[row + ticket.count] = count;
-    rows[row + ticket.align] = align;
-    rows[row + ticket.entered] = loop.now;
-    this.#search(loop, row, 0);
+    flight.place = this.#placeOf(flight.id);
+    flight.area = index;
+    flight.count = Pages(count);
+    flight.order = order;
+    flight.entered = Ns(loop.now);
+    this.#search(loop, flight, 0);
   }
 
   /** TARGETS and TARGETED: pages on other nodes to migrate to. */
-  targets(loop: Loop, type: number, m: Float64Array, at: number): void {
-    if (type === TARGETED) this.#contig.targeted(loop, m, at);
-    else this.#contig.passTargets(loop, this.#wiring.nidOf[loop.actor], m, at);
+  targets(loop: Loop, type: number, targets: Targets): void {
+    if (type !== TARGETED) this.#contig.passTargets(loop, targets);
+    else this.#contig.migrate(loop, this.#slab(loop.actor).of(targets.ticket), targets.got);
   }
 
-  /** A mutex message for an actor of this shard. */
-  mutexMessage(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
-    this.#mutex.receive(loop, actor, type, m, at);
+  /** A mutex message about the actor `other`. */
+  mutexMessage(loop: Loop, type: number, other: number): void {
+    this.#mutex.receive(loop, type, other);
   }
 
   /** Looks for the next window from bit `start` and claims it, or leaves the area. */
-  #search(loop: Loop, row: number, start: number): void {
-    const slab = this.#slab(loop.actor);
-    const { rows } = slab;
-    const area = this.area(rows[row + ticket.area]);
-    const count = rows[row + ticket.count];
-    const bit = cma.cmaSearch(area, count, rows[row + ticket.align], start);
+  #search(loop: Loop, flight: Flight, start: number): void {
+    const { id, count, order, place } = flight;
+    const area = this.area(flight.area);
+    const bit = cma.cmaSearch(area, count, order, start);
     const end = bit < 0 ? area.bitmap.size : bit;
-    const found = { start, bit, count, align: rows[row + ticket.align] };
-    this.#wiring.recorder.searched(rows[row + request.id], loop.now, area, found);
+    this.#wiring.recorder.searched(id, loop.now, area, { start, bit, count, align: order });
     const spent = this.#wiring.costs.search(end - start);
-    const place = this.#placeOf(rows[row + request.id]);
     const wait = this.#locks.take(area.index, loop.now, place, spent);
-    this.#waited(loop, row, wait);
-    slab.spend(row, part.search, spent);
-    const work = rows[row + ticket.work] + wait + spent;
+    this.#waited(flight, wait);
+    spend(flight, part.search, spent);
+    const work = flight.work + wait + spent;
     if (bit === cma.NO_WINDOW) {
-      this.#leave(loop, row, area, work);
+      this.#leave(loop, flight, work, 0);
       return;
     }
     cma.cmaClaim(area, bit, count);
     this.#ledger.claimed(area.index, count);
-    rows[row + ticket.bit] = bit;
-    rows[row + ticket.work] = work;
-    rows[row + ticket.since] = loop.now;
-    this.#mutex.acquire(loop, loop.actor, area.index, row, place);
+    flight.bit = bit;
+    flight.work = Ns(work);
+    flight.since = Ns(loop.now);
+    this.#mutex.acquire(loop, flight);
   }
 
   /** Position of the node whose CPU made a request. */
@@ -208,122 +199,105 @@ export class Areas {
     return this.#wiring.place[asker(id)];
   }
 
-  #waited(loop: Loop, row: number, ns: number): void {
-    this.#slab(loop.actor).rows[row + request.extra] += ns;
-    this.#slab(loop.actor).spend(row, part.lock, ns);
+  #waited(flight: Flight, ns: number): void {
+    flight.lockWait = Ns(flight.lockWait + ns);
+    spend(flight, part.lock, ns);
   }
 
   /** alloc_contig_range() under the mutex, whose line arrives in `way` ns. */
-  #contigRange(loop: Loop, row: number, way: number): void {
-    const { rows } = this.#slab(loop.actor);
+  #contigRange(loop: Loop, flight: Flight, way: number): void {
     const { mutexSpin, mutexWake, lockContended } = this.#wiring.costs;
-    const queued = loop.now - rows[row + ticket.since];
+    const queued = loop.now - flight.since;
     const handOff = queued > mutexSpin ? mutexWake : queued > 0 ? lockContended : 0;
-    this.#waited(loop, row, queued + handOff + way);
-    rows[row + ticket.work] += handOff + way;
-    this.#contig.begin(loop, row);
+    this.#waited(flight, queued + handOff + way);
+    flight.work = Ns(flight.work + handOff + way);
+    this.#contig.begin(loop, flight);
   }
 
-  contigDone(loop: Loop, m: Float64Array, at: number): void {
-    const row = m[at + contigDone.ticket];
-    const errno = m[at + contigDone.errno];
-    const { rows } = this.#slab(loop.actor);
-    const area = this.area(rows[row + ticket.area]);
-    this.#contig.end(area.index, row);
-    this.#mutex.release(loop, loop.actor, area.index);
-    this.#ledger.claimed(area.index, -rows[row + ticket.count]);
-    const bit = rows[row + ticket.bit];
-    const count = rows[row + ticket.count];
+  contigDone(loop: Loop, { ticket, errno }: ContigDone): void {
+    const slab = this.#slab(loop.actor);
+    const flight = slab.of(ticket);
+    const area = this.area(flight.area);
+    this.#contig.end(area.index, flight);
+    this.#mutex.release(loop, area.index);
+    const { bit, count } = flight;
+    this.#ledger.claimed(area.index, -count);
     if (errno !== 0) {
-      rows[row + ticket.retries] += 1;
-      const next = cma.cmaAbandon(area, bit, count, rows[row + ticket.align]);
+      flight.retries += 1;
+      const next = cma.cmaAbandon(area, bit, count, flight.order);
       // Only -EBUSY goes on to the next window.
-      if (errno === cma.EBUSY) this.#search(loop, row, next);
-      else this.#leave(loop, row, area, 0, errno);
+      if (errno === cma.EBUSY) this.#search(loop, flight, next);
+      else this.#leave(loop, flight, 0, errno);
       return;
     }
     const pfn = cma.cmaCommit(area, bit, count);
-    this.#ledger.granted(area, pfn, count, rows[row + request.id]);
+    this.#ledger.granted(area, pfn, count, flight.id);
     this.#zones.takeCma(area.nid, area.zone, count);
-    this.#returned(loop, row, 0, 0);
-    this.#place(loop, row, area, pfn);
-    this.#slab(loop.actor).close(row);
+    this.#returned(loop, flight, 0, 0);
+    this.#place(loop, flight, area, pfn);
+    slab.close(flight);
   }
 
   /** Grants the pages, unless the device cannot reach them: then they go back and the buddy is next. */
-  #place(loop: Loop, row: number, area: cma.CmaArea, pfn: number): void {
-    const { rows } = this.#slab(loop.actor);
-    const wiring = this.#wiring;
-    const pages = rows[row + ticket.count];
-    const mask = originMask(rows[row + request.origin]);
-    const { pageShift } = wiring.directory;
-    const coherent = planMode(rows[row + request.plan]) === MODE_COHERENT;
-    if (coherent && !coherentOk(pfn, rows[row + request.size], pageShift, mask)) {
-      const work = this.#giveBack(loop, row, area, pfn, pages);
-      const gfp = rows[row + request.gfp] & ~(GFP_DMA | GFP_DMA32);
-      toBuddy(wiring, loop, rows, row, gfp | optimalGfpMask(wiring.limits, mask), work);
+  #place(loop: Loop, flight: Flight, area: cma.CmaArea, pfn: number): void {
+    const { directory, zoneIndex } = this.#wiring;
+    const { size, maskBits, count: pages } = flight;
+    const isCoherent = flight.mode === 'coherent';
+    if (isCoherent && !coherentOk(pfn, size, directory.pageShift, maskBits)) {
+      const work = this.#giveBack(loop, flight, area, pfn);
+      this.#walk.leaveReach(loop, flight, work);
       return;
     }
-    const zone = wiring.zoneIndex(area.zone);
-    const zero = coherent ? this.#controllers.zero(loop, rows, row, area.nid, pages) : 0;
-    const page = { pfn, pages, source: area.index, nid: area.nid, zone, zero };
-    grant(wiring, loop, rows, row, 0, page);
+    const zero = isCoherent ? this.#controllers.zero(loop, flight, area.nid, pages) : 0;
+    const nid = Nid(area.nid);
+    const zone = zoneIndex(area.zone);
+    const page = { pfn: Pfn(pfn), pages, source: area.index, nid, zone, zero };
+    this.#walk.grant(loop, flight, 0, page);
   }
 
   /** dma_free_contiguous() inside the call; returns its time. The policy's free list may miss the area. */
-  #giveBack(loop: Loop, row: number, area: cma.CmaArea, pfn: number, pages: number): number {
-    const { rows } = this.#slab(loop.actor);
-    const wiring = this.#wiring;
-    const id = rows[row + request.id];
-    const policy = wiring.policies[planPolicy(rows[row + request.plan])];
-    const asked = {
-      gfp: rows[row + request.gfp],
-      devNode: rows[row + request.devNode],
-      devArea: rows[row + request.devArea],
-      size: rows[row + request.size],
-    };
-    const owner = releaseOwner(wiring.directory, policy, asked, pfn, area.nid);
+  #giveBack(loop: Loop, flight: Flight, area: cma.CmaArea, pfn: number): number {
+    const { directory, policies, recorder, costs } = this.#wiring;
+    const { id, count: pages } = flight;
+    const owner = releaseOwner(directory, policies[flight.policy], flight, pfn, area.nid);
     const at = { id, time: loop.now };
     if (owner === NO_AREA) this.#leak(area, pfn, pages, at);
     else this.#release(area, pfn, pages, at);
-    wiring.recorder.tell('gaveBack', { ...at, area: area.index, pfn, pages });
-    return Math.round(pages * wiring.costs.pageRelease);
+    recorder.tell('gaveBack', { ...at, area: area.index, pfn, pages });
+    return Math.round(pages * costs.pageRelease);
   }
 
   /** cma_alloc() returns NULL after `work` more ns. `errno`: of the last window; 0 if none was found. */
-  #leave(loop: Loop, row: number, area: cma.CmaArea, work: number, errno = 0): void {
-    const { rows } = this.#slab(loop.actor);
-    cma.cmaFail(area, rows[row + ticket.count]);
-    const tried = rows[row + ticket.retries] > 0;
-    const searched = tried ? cma.EBUSY : this.#wiring.rules.emptySearchErrno;
-    this.#returned(loop, row, errno === 0 ? searched : errno, work);
-    leaveArea(this.#wiring, loop, rows, row, work);
-    this.#slab(loop.actor).close(row);
+  #leave(loop: Loop, flight: Flight, work: number, errno: number): void {
+    cma.cmaFail(this.area(flight.area), flight.count);
+    const searched = flight.retries > 0 ? cma.EBUSY : this.#wiring.rules.emptySearchErrno;
+    this.#returned(loop, flight, errno === 0 ? searched : errno, work);
+    this.#walk.leaveArea(loop, flight, work);
+    this.#slab(loop.actor).close(flight);
   }
 
   /** Tells what cma_alloc() returns and what its time was spent on. `work`: ns still to come. */
-  #returned(loop: Loop, row: number, errno: number, work: number): void {
-    this.#wiring.recorder.returned(this.#slab(loop.actor), row, { time: loop.now, errno, work });
+  #returned(loop: Loop, flight: Flight, errno: number, work: number): void {
+    this.#wiring.recorder.returned(flight, { time: loop.now, errno, work });
   }
 
   /** cma_release() at the area that owns the pages, or __free_pages() of pages nobody released. */
-  release(loop: Loop, m: Float64Array, at: number): void {
-    const id = m[at + release.id];
-    const pfn = m[at + release.pfn];
-    const pages = m[at + release.pages];
-    const leakedFrom = m[at + release.leakedFrom];
-    const area = this.area(leakedFrom === NO_AREA ? m[at + release.area] : leakedFrom);
-    if (leakedFrom === NO_AREA) this.#release(area, pfn, pages, { id, time: loop.now });
-    else this.#leak(area, pfn, pages, { id, time: loop.now });
+  release(loop: Loop, release: PageRelease): void {
+    const { id, pfn, pages, leakedFrom } = release;
+    const isLeak = leakedFrom !== NO_AREA;
+    const area = this.area(isLeak ? leakedFrom : release.area);
+    const at = { id, time: loop.now };
+    if (isLeak) this.#leak(area, pfn, pages, at);
+    else this.#release(area, pfn, pages, at);
     const { costs } = this.#wiring;
     // free_contig_range() first, then the bits under the lock: it is taken as if at once.
     const wait = this.#locks.take(area.index, loop.now, this.#placeOf(id), costs.bitmapLock);
     const work = Math.round(wait + costs.bitmapLock + pages * costs.pageRelease);
-    const source = leakedFrom === NO_AREA ? area.index : LEAKED;
-    answerFreed(this.#wiring, loop, m, at, work, source, area.nid);
+    const source = isLeak ? LEAKED : area.index;
+    this.#walk.released(loop, release, work, { source, nid: Nid(area.nid) });
   }
 
-  #release(area: cma.CmaArea, pfn: number, pages: number, at: Freed): void {
+  #release(area: cma.CmaArea, pfn: number, pages: number, at: FreeCall): void {
     const used = cma.cmaUsed(area);
     const leaked = area.leaked.weight;
     const accepted = cma.cmaRelease(area, pfn, pages, this.#wiring.rules.wholeRange);
@@ -338,35 +312,11 @@ export class Areas {
   }
 
   /** Pages back in the buddy whose bits stay set for ever. */
-  #leak(area: cma.CmaArea, pfn: number, pages: number, at: Freed): void {
+  #leak(area: cma.CmaArea, pfn: number, pages: number, at: FreeCall): void {
     const inside = Math.min(pages, area.basePfn + area.count - pfn);
     const leaked = area.leaked.weight;
     const returned = cma.cmaFreeToBuddy(area, pfn, inside);
     this.#zones.returnCma(area.nid, area.zone, returned);
     this.#ledger.leaked(area, pfn, inside, area.leaked.weight - leaked, at);
   }
-}
-
-/** Tells whoever freed that it is done. */
-export function answerFreed(
-  wiring: Wiring,
-  loop: Loop,
-  m: Float64Array,
-  at: number,
-  work: number,
-  source: number,
-  nid: number,
-): void {
-  const id = m[at + release.id];
-  const pfn = m[at + release.pfn];
-  const pages = m[at + release.pages];
-  const leakedFrom = m[at + release.leakedFrom];
-  const to = asker(id);
-  const out = loop.post(to, work + between(wiring, loop.actor, to), FREED);
-  loop.out[out + freed.id] = id;
-  loop.out[out + freed.pfn] = pfn;
-  loop.out[out + freed.pages] = pages;
-  loop.out[out + freed.source] = source;
-  loop.out[out + freed.nid] = nid;
-  loop.out[out + freed.leakedFrom] = leakedFrom;
 }

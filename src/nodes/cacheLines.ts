@@ -19,11 +19,19 @@ import {
   LINE_RECALL,
   LINE_SERVED,
   LINE_YIELD,
-  lineAcquire,
-  lineGranted,
-  lineWords,
-} from '../wire/dma.js';
-import { LINES, onlyReads, perform, satisfied, WORDS } from '../wire/sharedLine.js';
+} from '../wire/messages.js';
+import { record } from '../wire/record.js';
+import {
+  copyWords,
+  LINES,
+  LineAcquire,
+  LineMessage,
+  LineWords,
+  onlyReads,
+  perform,
+  satisfied,
+  WORDS,
+} from '../wire/sharedLine.js';
 import { between, type Wiring } from './wiring.js';
 
 /** Nobody else has the line: its words are here. */
@@ -34,11 +42,15 @@ const MOVING = 1;
 const KEPT = 2;
 const RECALLED = 3;
 
-/** Numbers per waiting access: who, what, its operands. */
-const ENTRY = 4;
+/** An access that waits: who asks, what, its operands. */
+const Waiting = record({ from: Number, op: Number, a: Number, b: Number });
+const ENTRY = Waiting.width;
 
 interface Line {
-  readonly words: Float64Array;
+  readonly id: number;
+  readonly m: Float64Array;
+  /** Place of its words in `m`. */
+  readonly words: 0;
   readonly random: Stream;
   state: number;
   /** Actor that has it or had it last; -1: memory. */
@@ -60,6 +72,11 @@ export class Lines {
   readonly #lineTime: number;
   readonly #stream: (name: string) => Stream;
   readonly #lines = new Map<number, Line>();
+  readonly #acquire = new LineAcquire();
+  readonly #yield = new LineWords();
+  readonly #granted = new LineWords();
+  readonly #message = new LineMessage();
+  readonly #entry = new Waiting();
 
   constructor(wiring: Wiring, onDie: number, stream: (name: string) => Stream) {
     this.#wiring = wiring;
@@ -70,92 +87,93 @@ export class Lines {
 
   /** LINE_ACQUIRE, LINE_YIELD or LINE_SERVED at the node on which the line lies. */
   receive(loop: Loop, type: number, m: Float64Array, at: number): void {
-    const id = m[at + lineAcquire.line];
-    const line = this.#line(id);
-    if (type === LINE_ACQUIRE) this.#acquire(loop, id, line, m, at);
-    else if (type === LINE_YIELD) this.#yielded(loop, id, line, m, at);
-    else if (type === LINE_SERVED) this.#served(loop, id, line);
+    const line = this.#line(this.#message.on(m, at).line);
+    if (type === LINE_ACQUIRE) this.#acquired(loop, line, this.#acquire.on(m, at));
+    else if (type === LINE_YIELD) this.#yielded(loop, line, this.#yield.on(m, at));
+    else if (type === LINE_SERVED) this.#served(loop, line);
   }
 
-  #acquire(loop: Loop, id: number, line: Line, m: Float64Array, at: number): void {
+  #acquired(loop: Loop, line: Line, { from, op, a, b }: LineAcquire): void {
     if ((line.count + 1) * ENTRY > line.waiting.length) {
       const more = new Float64Array(line.waiting.length * 2);
       more.set(line.waiting);
       line.waiting = more;
     }
-    const entry = line.count++ * ENTRY;
-    line.waiting[entry] = m[at + lineAcquire.from];
-    line.waiting[entry + 1] = m[at + lineAcquire.op];
-    line.waiting[entry + 2] = m[at + lineAcquire.a];
-    line.waiting[entry + 3] = m[at + lineAcquire.b];
-    if (line.state === MOVING && !line.timed) this.#arrive(loop, id, line);
-    if (line.state === RESTING) this.#serve(loop, id, line, -1);
-    else if (line.state === KEPT) this.#recall(loop, id, line);
+    const entry = this.#entry.on(line.waiting, line.count++ * ENTRY);
+    entry.from = from;
+    entry.op = op;
+    entry.a = a;
+    entry.b = b;
+    if (line.state === MOVING && !line.timed) this.#arrive(loop, line);
+    if (line.state === RESTING) this.#serve(loop, line, -1);
+    else if (line.state === KEPT) this.#recall(loop, line);
   }
 
   /** Somebody asks for a line that moves and was to stay: has it arrived? */
-  #arrive(loop: Loop, id: number, line: Line): void {
+  #arrive(loop: Loop, line: Line): void {
     if (loop.now >= line.until) line.state = line.keeps ? KEPT : RESTING;
-    else this.#wake(loop, id, line);
+    else this.#wake(loop, line);
   }
 
-  #wake(loop: Loop, id: number, line: Line): void {
+  #wake(loop: Loop, line: Line): void {
     line.timed = true;
-    const out = loop.post(loop.actor, line.until - loop.now, LINE_SERVED);
-    loop.out[out] = id;
+    this.#tell(loop, line, { to: loop.actor, delay: line.until - loop.now, type: LINE_SERVED });
   }
 
-  #recall(loop: Loop, id: number, line: Line): void {
+  #recall(loop: Loop, line: Line): void {
     line.state = RECALLED;
-    const out = loop.post(line.holder, this.#way(loop.actor, line.holder), LINE_RECALL);
-    loop.out[out] = id;
+    const delay = this.#way(loop.actor, line.holder);
+    this.#tell(loop, line, { to: line.holder, delay, type: LINE_RECALL });
   }
 
-  #yielded(loop: Loop, id: number, line: Line, m: Float64Array, at: number): void {
-    for (let word = 0; word < WORDS; word++) line.words[word] = m[at + lineWords.words + word];
-    this.#serve(loop, id, line, -1);
+  #tell(loop: Loop, { id }: Line, what: { to: number; delay: number; type: number }): void {
+    this.#message.post(loop, what.to, what.delay, what.type).line = id;
+  }
+
+  #yielded(loop: Loop, line: Line, words: LineWords): void {
+    copyWords(words, line);
+    this.#serve(loop, line, -1);
   }
 
   /** The line has arrived where it was sent, its access is done, and others wait. */
-  #served(loop: Loop, id: number, line: Line): void {
-    if (line.keeps) this.#recall(loop, id, line);
-    else this.#serve(loop, id, line, line.holder);
+  #served(loop: Loop, line: Line): void {
+    if (line.keeps) this.#recall(loop, line);
+    else this.#serve(loop, line, line.holder);
   }
 
   /** Copies of those that wait are invalidated. */
-  #tellChanged(loop: Loop, id: number, line: Line): void {
-    for (const actor of line.watching) {
-      const out = loop.post(actor, this.#way(loop.actor, actor), LINE_CHANGED);
-      loop.out[out] = id;
+  #tellChanged(loop: Loop, line: Line): void {
+    for (const to of line.watching) {
+      this.#tell(loop, line, { to, delay: this.#way(loop.actor, to), type: LINE_CHANGED });
     }
     line.watching.length = 0;
   }
 
   /** Sends the line to one of those that wait, from `holder`, or from here. */
-  #serve(loop: Loop, id: number, line: Line, holder: number): void {
+  #serve(loop: Loop, line: Line, holder: number): void {
     const home = loop.actor;
-    const { waiting, words } = line;
-    const entry = (line.count > 1 ? line.random.below(line.count) : 0) * ENTRY;
-    const next = waiting[entry];
-    const [operation, a, b] = [waiting[entry + 1], waiting[entry + 2], waiting[entry + 3]];
+    const { waiting, m, words } = line;
+    const chosen = (line.count > 1 ? line.random.below(line.count) : 0) * ENTRY;
+    const { from: next, op, a, b } = this.#entry.on(waiting, chosen);
+    const access = { op, a, b };
     const direct = this.#way(home, next);
     const ways = holder < 0 ? direct : this.#way(home, holder) + this.#way(holder, next);
     const delay = this.#lineTime + Math.max(ways, direct);
-    waiting.copyWithin(entry, --line.count * ENTRY, (line.count + 1) * ENTRY);
+    waiting.copyWithin(chosen, --line.count * ENTRY, (line.count + 1) * ENTRY);
     line.state = MOVING;
     line.holder = next;
-    const reads = onlyReads(words, 0, operation, a, b);
+    const reads = onlyReads(m, words, access);
     line.keeps = line.count === 0 && !reads;
-    const out = loop.post(next, delay, LINE_GRANTED);
-    loop.out[out + lineGranted.line] = id;
-    loop.out[out + lineGranted.keep] = line.keeps ? 1 : 0;
-    for (let word = 0; word < WORDS; word++) loop.out[out + lineWords.words + word] = words[word];
-    if (!satisfied(words, 0, operation, a, b)) line.watching.push(next);
-    else if (!reads) this.#tellChanged(loop, id, line);
-    perform(words, 0, operation, a, b);
+    const granted = this.#granted.post(loop, next, delay, LINE_GRANTED);
+    granted.line = line.id;
+    granted.keep = line.keeps ? 1 : 0;
+    copyWords(line, granted);
+    if (!satisfied(m, words, access)) line.watching.push(next);
+    else if (!reads) this.#tellChanged(loop, line);
+    perform(m, words, access);
     line.until = loop.now + delay;
     line.timed = false;
-    if (line.count > 0) this.#wake(loop, id, line);
+    if (line.count > 0) this.#wake(loop, line);
   }
 
   /** Half a line's round trip, on the die too. */
@@ -168,7 +186,9 @@ export class Lines {
     if (line === undefined) {
       const name = `line.${Math.floor(id / LINES)}.${id % LINES}`;
       line = {
-        words: new Float64Array(WORDS),
+        id,
+        m: new Float64Array(WORDS),
+        words: 0,
         random: this.#stream(name),
         state: RESTING,
         holder: -1,

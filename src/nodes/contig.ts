@@ -9,12 +9,12 @@
  */
 import * as cma from '../mm/alloc/cma.js';
 import { drawBorrowed, poisson } from '../mm/alloc/movable.js';
+import { Nid, Ns, Pages } from '../mm/units.js';
 import type { Loop } from '../sim/model.js';
 import type { Stream } from '../sim/random.js';
-import { request } from '../wire/dma.js';
-import { CONTIG_DONE, contigDone, TARGETED, TARGETS, targets } from '../wire/messages.js';
+import { CONTIG_DONE, ContigDone, TARGETED, TARGETS, Targets } from '../wire/messages.js';
 import type { Controllers } from './controllers.js';
-import { InFlight, part, ticket } from './inflight.js';
+import { type Flight, part, spend } from './inflight.js';
 import type { Movable } from './movablePages.js';
 import type { GiveUp } from './recorder.js';
 import { between, type Wiring } from './wiring.js';
@@ -30,8 +30,6 @@ interface Pin {
 }
 
 export interface ContigParts {
-  /** Requests in flight at an actor. */
-  slab(actor: number): InFlight;
   readonly movable: Movable;
   readonly controllers: Controllers;
   area(index: number): cma.CmaArea;
@@ -40,9 +38,6 @@ export interface ContigParts {
 
 export class ContigRange {
   readonly #wiring: Wiring;
-  readonly #slabOf: (actor: number) => InFlight;
-  /** Of the actor whose turn it is. */
-  #inFlight = new InFlight();
   readonly #movable: Movable;
   readonly #controllers: Controllers;
   readonly #areaOf: (index: number) => cma.CmaArea;
@@ -52,78 +47,73 @@ export class ContigRange {
   readonly #pages: Stream[] = [];
   /** Area -> pages known to stay, of those not yet let go. */
   readonly #pins: Pin[][] = [];
-  /** Area -> tickets whose pageblocks are isolated; kept where nothing else keeps calls apart. */
-  readonly #isolated: number[][] = [];
+  /** Area -> requests whose pageblocks are isolated; kept where nothing else keeps calls apart. */
+  readonly #isolated: Flight[][] = [];
+  readonly #targets = new Targets();
+  readonly #done = new ContigDone();
 
   constructor(wiring: Wiring, parts: ContigParts) {
     this.#wiring = wiring;
-    this.#slabOf = parts.slab;
     this.#movable = parts.movable;
     this.#controllers = parts.controllers;
     this.#areaOf = parts.area;
     this.#streamOf = parts.stream;
   }
 
-  /** Begins on the window that `row` has claimed; CONTIG_DONE follows. */
-  begin(loop: Loop, row: number): void {
-    this.#inFlight = this.#slabOf(loop.actor);
-    const { rows } = this.#inFlight;
-    const area = this.#areaOf(rows[row + ticket.area]);
-    if (!this.#isolate(area, row)) {
-      this.#giveUp(row, 'collision');
-      this.#finish(loop, row, cma.EBUSY);
+  /** Begins on the window that a request has claimed; CONTIG_DONE follows. */
+  begin(loop: Loop, flight: Flight): void {
+    const area = this.#areaOf(flight.area);
+    if (!this.#isolate(area, flight)) {
+      this.#giveUp(flight, 'collision');
+      this.#finish(loop, flight, cma.EBUSY);
       return;
     }
     const { costs, cpus } = this.#wiring;
-    this.#spend(row, part.drainPcp, costs.drainAllPages(cpus));
+    this.#spend(flight, part.drainPcp, costs.drainAllPages(cpus));
     const lru = this.#draws(this.#lru, area, 'lru');
     const draw = lru.logNormal(costs.drainLru, costs.drainLruSigma);
-    this.#spend(row, part.drainLru, Math.round(draw));
-    this.#survey(loop, area, row);
-    const copies = rows[row + ticket.copies];
+    this.#spend(flight, part.drainLru, Math.round(draw));
+    this.#survey(loop, area, flight);
+    const { copies } = flight;
     const local = copies > 0 ? this.#movable.targets(area.nid, copies) : 0;
-    rows[row + ticket.local] = local;
-    if (copies > 0)
-      this.#spend(row, part.drop, Math.round(this.#movable.reclaimed * costs.pageDrop));
-    if (local < copies && this.#askOthers(loop, area, row, copies - local)) return;
-    this.#migrate(loop, row, 0);
+    flight.local = Pages(local);
+    if (copies > 0) {
+      this.#spend(flight, part.drop, Math.round(this.#movable.reclaimed * costs.pageDrop));
+    }
+    if (local < copies && this.#askOthers(loop, area, flight, copies - local)) return;
+    this.migrate(loop, flight, 0);
   }
 
   /** TARGETS at a node: takes what it can give and passes the rest of the question on. */
-  passTargets(loop: Loop, nid: number, m: Float64Array, at: number): void {
+  passTargets(loop: Loop, asked: Targets): void {
+    const nid = this.#wiring.nidOf[loop.actor];
     this.#movable.settle(nid, loop.now);
-    const got = this.#movable.targets(nid, m[at + targets.left]);
-    const left = m[at + targets.left] - got;
-    const next = left > 0 ? this.#nextNode(m[at + targets.nid], m[at + targets.walk] + 1) : NOTHING;
-    const to = next === NOTHING ? m[at + targets.replyTo] : this.#wiring.nodeOf[next];
+    const got = this.#movable.targets(nid, asked.left);
+    const left = asked.left - got;
+    const next = left > 0 ? this.#nextNode(asked.nid, asked.walk + 1) : NOTHING;
+    const to = next === NOTHING ? asked.replyTo : this.#wiring.nodeOf[next];
     const type = next === NOTHING ? TARGETED : TARGETS;
-    const out = loop.post(to, between(this.#wiring, loop.actor, to), type);
-    for (let i = 0; i < 8; i++) loop.out[out + i] = m[at + i];
-    loop.out[out + targets.left] = left;
-    loop.out[out + targets.got] = m[at + targets.got] + got;
-    loop.out[out + targets.walk] = m[at + targets.walk] + 1;
-  }
-
-  /** TARGETED: all that other nodes could give. */
-  targeted(loop: Loop, m: Float64Array, at: number): void {
-    this.#inFlight = this.#slabOf(loop.actor);
-    this.#migrate(loop, m[at + targets.ticket], m[at + targets.got]);
+    const way = between(this.#wiring, loop.actor, to);
+    const out = this.#targets.post(loop, to, way, type).copy(asked.m, asked.at);
+    out.left = Pages(left);
+    out.got = Pages(asked.got + got);
+    out.walk = asked.walk + 1;
   }
 
   /** undo_isolate_page_range() has been done: others may isolate these pageblocks. */
-  end(area: number, row: number): void {
+  end(area: number, flight: Flight): void {
     const isolated = this.#isolated[area];
-    const at = isolated ? isolated.indexOf(row) : NOTHING;
+    const at = isolated ? isolated.indexOf(flight) : NOTHING;
     if (isolated && at >= 0) isolated.splice(at, 1);
   }
 
-  #spend(row: number, which: number, ns: number): void {
-    this.#inFlight.spend(row, which, ns);
-    this.#inFlight.rows[row + ticket.work] += ns;
+  #spend(flight: Flight, which: number, ns: number): void {
+    spend(flight, which, ns);
+    flight.work = Ns(flight.work + ns);
   }
 
-  #giveUp(row: number, why: GiveUp): void {
-    this.#wiring.recorder.tell('windowLost', { id: this.#inFlight.rows[row + request.id], why });
+  #giveUp(flight: Flight, why: GiveUp): void {
+    this.#wiring.recorder.tell('windowLost', { id: flight.id, why });
   }
 
   #draws(streams: Stream[], area: cma.CmaArea, what: string): Stream {
@@ -132,49 +122,46 @@ export class ContigRange {
   }
 
   /** Marks the window's pageblocks; false if another call has one of them. */
-  #isolate(area: cma.CmaArea, row: number): boolean {
-    const { rows } = this.#inFlight;
+  #isolate(area: cma.CmaArea, flight: Flight): boolean {
     const { rules, costs, layout } = this.#wiring;
     const unit = 2 ** rules.isolateOrder;
-    const first = area.basePfn + rows[row + ticket.bit] * 2 ** area.orderPerBit;
+    const first = area.basePfn + flight.bit * 2 ** area.orderPerBit;
     const from = Math.floor(first / unit);
-    const to = Math.ceil((first + rows[row + ticket.count]) / unit);
+    const to = Math.ceil((first + flight.count) / unit);
     const blocks = unit / 2 ** layout.pageblockOrder;
-    rows[row + ticket.blockFrom] = from;
-    rows[row + ticket.blockTo] = to;
-    const hit = rules.mutex === 'none' ? this.#collision(area, row, from, to) : NOTHING;
+    flight.blockFrom = from;
+    flight.blockTo = to;
+    const hit = rules.mutex === 'none' ? this.#collision(area, flight) : NOTHING;
     if (hit !== NOTHING) {
-      this.#spend(row, part.isolate, costs.isolate((hit - from) * blocks + 1));
-      this.#spend(row, part.undo, costs.isolate((hit - from) * blocks));
+      this.#spend(flight, part.isolate, costs.isolate((hit - from) * blocks + 1));
+      this.#spend(flight, part.undo, costs.isolate((hit - from) * blocks));
       return false;
     }
-    this.#spend(row, part.isolate, costs.isolate((to - from) * blocks));
+    this.#spend(flight, part.isolate, costs.isolate((to - from) * blocks));
     return true;
   }
 
-  /** First of the units [from, to) that another call holds isolated, or NOTHING: then they are this call's. */
-  #collision(area: cma.CmaArea, row: number, from: number, to: number): number {
-    const { rows } = this.#inFlight;
+  /** First of its units that another call holds isolated, or NOTHING: then they are this call's. */
+  #collision(area: cma.CmaArea, flight: Flight): number {
     this.#isolated[area.index] ??= [];
     const isolated = this.#isolated[area.index];
     let first = Infinity;
     for (const other of isolated) {
-      const begin = Math.max(from, rows[other + ticket.blockFrom]);
-      if (begin < Math.min(to, rows[other + ticket.blockTo])) first = Math.min(first, begin);
+      const begin = Math.max(flight.blockFrom, other.blockFrom);
+      if (begin < Math.min(flight.blockTo, other.blockTo)) first = Math.min(first, begin);
     }
     if (first < Infinity) return first;
-    isolated.push(row);
+    isolated.push(flight);
     return NOTHING;
   }
 
   /** What lies in the window: pages to copy, to drop, and the first that stays. */
-  #survey(loop: Loop, area: cma.CmaArea, row: number): void {
-    const { rows } = this.#inFlight;
+  #survey(loop: Loop, area: cma.CmaArea, flight: Flight): void {
     const movable = this.#movable;
     movable.settle(area.nid, loop.now);
-    const first = rows[row + ticket.bit] * 2 ** area.orderPerBit;
-    const end = first + rows[row + ticket.count];
-    const fresh = Math.max(first, rows[row + ticket.emptied]);
+    const first = flight.bit * 2 ** area.orderPerBit;
+    const end = first + flight.count;
+    const fresh = Math.max(first, flight.emptied);
     const here = end - fresh;
     const borrowed = movable.borrowed(area.index);
     let inWay = 0;
@@ -189,19 +176,16 @@ export class ContigRange {
     const before = (page: number) =>
       here > 0 ? Math.max(0, Math.floor((inWay * (page - fresh)) / here)) : 0;
     let reached = stuck === NOTHING ? inWay : before(stuck);
-    const pinnedAt = this.#drawPin(area, reached, row);
+    const pinnedAt = this.#drawPin(area, reached, flight);
     if (pinnedAt !== NOTHING) {
       stuck = fresh + Math.floor(((pinnedAt + 0.5) * here) / inWay);
       reached = pinnedAt;
     }
     const drops = Math.round(reached * movable.pressureOf(area.nid).clean);
-    rows[row + ticket.drops] = drops;
-    rows[row + ticket.copies] = reached - drops;
-    rows[row + ticket.stuck] = stuck;
-    rows[row + ticket.emptied] = Math.max(
-      rows[row + ticket.emptied],
-      stuck === NOTHING ? end : stuck,
-    );
+    flight.drops = Pages(drops);
+    flight.copies = Pages(reached - drops);
+    flight.stuck = stuck;
+    flight.emptied = Math.max(flight.emptied, stuck === NOTHING ? end : stuck);
   }
 
   /** First page of [first, end) that is known to stay: pinned by a replay, or drawn and not yet let go. */
@@ -221,7 +205,7 @@ export class ContigRange {
    * Which of `reached` pages, the first of them, is pinned for longer than all tries take, or NOTHING. Those
    * let go meanwhile cost the wait for it.
    */
-  #drawPin(area: cma.CmaArea, reached: number, row: number): number {
+  #drawPin(area: cma.CmaArea, reached: number, flight: Flight): number {
     const { pinned, pin: pinNs } = this.#movable.pressureOf(area.nid);
     if (pinned === 0 || pinNs === 0 || reached === 0) return NOTHING;
     const patience = TRIES * this.#wiring.costs.migrateRetry;
@@ -233,19 +217,19 @@ export class ContigRange {
     const brief = poisson(draw, Math.min(16, (isStuck ? at : reached) * pinned * (1 - outlasts)));
     if (brief > 0) {
       const wait = pinNs - (patience * outlasts) / (1 - outlasts);
-      this.#spend(row, part.migrate, Math.round(brief * Math.min(wait, patience)));
+      this.#spend(flight, part.migrate, Math.round(brief * Math.min(wait, patience)));
     }
     return isStuck ? at : NOTHING;
   }
 
   /** A page outlasted all tries: how much longer it stays does not depend on how long it has. */
-  #remember(loop: Loop, area: cma.CmaArea, row: number): void {
-    const page = this.#inFlight.rows[row + ticket.stuck];
+  #remember(loop: Loop, area: cma.CmaArea, flight: Flight): void {
+    const page = flight.stuck;
     const { pin: pinNs } = this.#movable.pressureOf(area.nid);
     this.#pins[area.index] ??= [];
     const pins = this.#pins[area.index];
     if (pinNs === 0 || pins.some((pin) => pin.page === page)) return;
-    const gaveUp = loop.now + this.#inFlight.rows[row + ticket.work];
+    const gaveUp = loop.now + flight.work;
     const more = this.#draws(this.#pages, area, 'movable').exponential(pinNs);
     pins.push({ page, until: gaveUp + more });
   }
@@ -257,69 +241,66 @@ export class ContigRange {
   }
 
   /** Asks the nodes after the area's own for `left` pages to copy to; false if there are none. */
-  #askOthers(loop: Loop, area: cma.CmaArea, row: number, left: number): boolean {
+  #askOthers(loop: Loop, area: cma.CmaArea, flight: Flight, left: number): boolean {
     const next = this.#nextNode(area.nid, 1);
     if (next === NOTHING) return false;
     const to = this.#wiring.nodeOf[next];
-    const out = loop.post(to, between(this.#wiring, loop.actor, to), TARGETS);
-    loop.out[out + targets.ticket] = row;
-    loop.out[out + targets.left] = left;
-    loop.out[out + targets.nid] = area.nid;
-    loop.out[out + targets.walk] = 1;
-    loop.out[out + targets.replyTo] = loop.actor;
+    const out = this.#targets.post(loop, to, between(this.#wiring, loop.actor, to), TARGETS);
+    out.ticket = flight.ticket;
+    out.left = Pages(left);
+    out.nid = Nid(area.nid);
+    out.walk = 1;
+    out.replyTo = loop.actor;
     return true;
   }
 
   /** Moves what is in the way to the pages found for it, `remote` of them on other nodes. */
-  #migrate(loop: Loop, row: number, remote: number): void {
-    const { rows } = this.#inFlight;
+  migrate(loop: Loop, flight: Flight, remote: number): void {
     const { costs } = this.#wiring;
-    const area = this.#areaOf(rows[row + ticket.area]);
-    const wanted = rows[row + ticket.copies];
-    const copied = rows[row + ticket.local] + remote;
-    const gone = copied + rows[row + ticket.drops];
+    const area = this.#areaOf(flight.area);
+    const wanted = flight.copies;
+    const copied = flight.local + remote;
+    const gone = copied + flight.drops;
     if (gone > 0) this.#movable.evict(area, gone);
     if (copied > 0) {
       const place = this.#wiring.place[loop.actor];
       const ns = costs.migrate(copied, remote, this.#controllers.stretch(place, loop.now));
-      this.#spend(row, part.migrate, ns);
+      this.#spend(flight, part.migrate, ns);
       // Each page is read and written.
       const bytes = copied * costs.pageSize * 2;
       this.#controllers.flow(place, loop.now, bytes, ns);
     }
-    this.#spend(row, part.drop, Math.round(rows[row + ticket.drops] * costs.pageDrop));
+    this.#spend(flight, part.drop, Math.round(flight.drops * costs.pageDrop));
     if (copied < wanted) {
-      this.#giveUp(row, 'target');
-      this.#undo(loop, row, cma.ENOMEM);
+      this.#giveUp(flight, 'target');
+      this.#undo(loop, flight, cma.ENOMEM);
       return;
     }
-    if (rows[row + ticket.stuck] === NOTHING) {
-      this.#spend(row, part.freeze, Math.round(rows[row + ticket.count] * costs.pageFreeze));
-      this.#undo(loop, row, 0);
+    if (flight.stuck === NOTHING) {
+      this.#spend(flight, part.freeze, Math.round(flight.count * costs.pageFreeze));
+      this.#undo(loop, flight, 0);
       return;
     }
-    this.#spend(row, part.migrate, TRIES * costs.migrateRetry);
-    this.#remember(loop, area, row);
-    this.#giveUp(row, 'stuck');
-    this.#undo(loop, row, cma.EBUSY);
+    this.#spend(flight, part.migrate, TRIES * costs.migrateRetry);
+    this.#remember(loop, area, flight);
+    this.#giveUp(flight, 'stuck');
+    this.#undo(loop, flight, cma.EBUSY);
   }
 
   /** undo_isolate_page_range() of what is isolated, and the end of the call. */
-  #undo(loop: Loop, row: number, errno: number): void {
-    const { rows } = this.#inFlight;
+  #undo(loop: Loop, flight: Flight, errno: number): void {
     const { rules, costs, layout } = this.#wiring;
-    const units = rows[row + ticket.blockTo] - rows[row + ticket.blockFrom];
+    const units = flight.blockTo - flight.blockFrom;
     const blocks = units * 2 ** (rules.isolateOrder - layout.pageblockOrder);
-    this.#spend(row, part.undo, costs.isolate(blocks));
-    this.#finish(loop, row, errno);
+    this.#spend(flight, part.undo, costs.isolate(blocks));
+    this.#finish(loop, flight, errno);
   }
 
   /** CONTIG_DONE when all parts have taken their time. */
-  #finish(loop: Loop, row: number, errno: number): void {
-    const { rows } = this.#inFlight;
-    const out = loop.post(loop.actor, rows[row + ticket.work], CONTIG_DONE);
-    rows[row + ticket.work] = 0;
-    loop.out[out + contigDone.ticket] = row;
-    loop.out[out + contigDone.errno] = errno;
+  #finish(loop: Loop, flight: Flight, errno: number): void {
+    const done = this.#done.post(loop, loop.actor, flight.work, CONTIG_DONE);
+    flight.work = Ns(0);
+    done.ticket = flight.ticket;
+    done.errno = errno;
   }
 }

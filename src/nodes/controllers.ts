@@ -10,8 +10,10 @@
  * ways into a node are one server).
  */
 
+import { Ns } from '../mm/units.js';
 import type { Loop } from '../sim/model.js';
-import { ACCESSED, access, accessed, originNode, request } from '../wire/dma.js';
+import { ACCESSED, type Access, Accessed } from '../wire/messages.js';
+import type { Request } from '../wire/request.js';
 import { between, type Wiring } from './wiring.js';
 
 /** Load beyond which latency grows no further, and least share of the bandwidth that flows leave. */
@@ -130,6 +132,7 @@ export class Controllers {
   readonly #local: Float64Array;
   /** Half a round trip on the die, whole ns. */
   readonly #halfDie: number;
+  readonly #accessed = new Accessed();
 
   constructor(wiring: Wiring, machine: MemorySystem) {
     this.#wiring = wiring;
@@ -139,22 +142,20 @@ export class Controllers {
     this.#halfDie = Math.max(1, Math.round(machine.onDie / 2));
   }
 
-  access(loop: Loop, actor: number, m: Float64Array, at: number): void {
-    const place = this.#wiring.place[actor];
-    const bytes = m[at + access.bytes];
-    const back = m[at + access.back];
-    const to = m[at + access.replyTo];
-    const way = between(this.#wiring, actor, to);
+  /** ACCESS at the actor of the node that holds the memory. */
+  access(loop: Loop, { tag, bytes, back, from, replyTo }: Access): void {
+    const { place: places, nidOf } = this.#wiring;
+    const place = places[loop.actor];
+    const way = between(this.#wiring, loop.actor, replyTo);
     let wait = this.#controllers.serve(place, loop.now, bytes, this.#local[place]);
     if (way > 0) wait += this.#links.serve(place, loop.now, bytes, 2 * way);
     const queued = Math.round(wait);
     // `back` half trips home; inside the node the half trip here is still to be paid.
-    const here = m[at + access.from] === this.#wiring.nidOf[actor] ? this.#halfDie : 0;
+    const here = from === nidOf[loop.actor] ? this.#halfDie : 0;
     const trips = here + back * (way === 0 ? this.#halfDie : way);
-    const tag = m[at + access.tag];
-    const out = loop.post(to, queued + trips, ACCESSED);
-    loop.out[out + accessed.tag] = tag;
-    loop.out[out + accessed.queued] = queued;
+    const accessed = this.#accessed.post(loop, replyTo, queued + trips, ACCESSED);
+    accessed.tag = tag;
+    accessed.queued = Ns(queued);
   }
 
   /** How much longer than idle memory of a node takes now, from 1. */
@@ -168,10 +169,10 @@ export class Controllers {
   }
 
   /** memset() of what dma_alloc_coherent() returns, by a CPU of the request's node: ns. */
-  zero(loop: Loop, m: Float64Array, at: number, nid: number, pages: number): number {
+  zero(loop: Loop, { cpuNode }: Request, nid: number, pages: number): number {
     const { costs, nodeOf, place } = this.#wiring;
     const node = place[nodeOf[nid]];
-    const cpu = place[nodeOf[originNode(m[at + request.origin])]];
+    const cpu = place[nodeOf[cpuNode]];
     const ns = costs.zero(pages, node === cpu, this.stretch(node, loop.now));
     const bytes = pages * costs.pageSize;
     this.#controllers.flow(node, loop.now, bytes, ns);

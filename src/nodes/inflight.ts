@@ -1,10 +1,15 @@
 /**
- * Requests that an actor has begun and not ended, as rows of numbers.
+ * Requests that an actor has begun and not ended, as rows of numbers with a view each.
  *
- * A ticket is a row; rows are reused. No object per request: a rack has tens of thousands at once.
+ * A ticket is the number of a row; rows are reused and never move. No object is made per request:
+ * a rack has tens of thousands at once.
  */
 
-/** What one cma_alloc() spends its time on, in ns; positions from `ticket.parts` on. */
+import { Ns, Pages } from '../mm/units.js';
+import { doubles, record } from '../wire/record.js';
+import { type Request, requestFields } from '../wire/request.js';
+
+/** What one cma_alloc() spends its time on, in ns; positions from a flight's `parts` on. */
 export const partNames = [
   'lock', // cma->lock and the allocation mutex: waiting, not holding
   'search', // bitmap_find_next_zero_area_off()
@@ -29,71 +34,89 @@ export const part = {
   undo: 8,
 } as const;
 
-/** Row: the eight doubles of the request, then what the attempt in hand adds. */
-export const ticket = {
-  area: 8,
-  /** First bit of the window claimed. */
-  bit: 9,
-  count: 10,
-  align: 11,
-  retries: 12,
-  /** When the window was claimed, ns. */
-  since: 13,
-  /** End of the time already spent here but not yet waited for, ns after `now`. */
-  work: 14,
-  /** When cma_alloc() was entered, ns. */
-  entered: 15,
-  /** Page of the area up to which this request has moved everything out of its way. */
-  emptied: 16,
-  /** Of the window in hand: pages to copy elsewhere and clean ones to drop, before anything that stays. */
-  copies: 17,
-  drops: 18,
-  /** Page of the area that does not go away, or -1. */
-  stuck: 19,
-  /** Pages copied to this node, while others are asked for the rest. */
-  local: 20,
-  /** Isolated pageblocks [from, to), counted from pfn 0. */
-  blockFrom: 21,
-  blockTo: 22,
-  parts: 23,
-} as const;
-const WIDTH = ticket.parts + PARTS;
+/** The request, then what the attempt in hand adds. */
+export const Flight = record(
+  {
+    ...requestFields,
+    ticket: Number,
+    /** Position of the node whose CPU runs the call. */
+    place: Number,
+    area: Number,
+    /** First bit of the window claimed. */
+    bit: Number,
+    count: Pages,
+    order: Number,
+    retries: Number,
+    /** When the window was claimed, and when cma_alloc() was entered. */
+    since: Ns,
+    entered: Ns,
+    /** Time already spent here but not yet waited for. */
+    work: Ns,
+    /** Page of the area up to which this request has moved everything out of its way. */
+    emptied: Number,
+    /** Of the window in hand: pages to copy elsewhere, and clean ones to drop. */
+    copies: Pages,
+    drops: Pages,
+    /** Page of the area that does not go away, or -1. */
+    stuck: Number,
+    /** Pages copied to this node, while others are asked for the rest. */
+    local: Pages,
+    /** Isolated pageblocks [blockFrom, blockTo), counted from pfn 0. */
+    blockFrom: Number,
+    blockTo: Number,
+    parts: doubles(PARTS),
+  },
+  64,
+);
+export type Flight = InstanceType<typeof Flight>;
+
+/** Adds to a part of what a request has spent. */
+export function spend(flight: Flight, which: number, ns: number): void {
+  flight.m[flight.parts + which] += ns;
+}
+
+/** Rows that are made at once. */
+const CHUNK = 16;
 
 export class InFlight {
-  rows = new Float64Array(WIDTH * 16);
-  #free: number[] = [];
-  #count = 0;
+  readonly #flights: Flight[] = [];
+  readonly #free: Flight[] = [];
+  #rows = new Float64Array(0);
 
-  /** Copies a request in; returns the offset of its row in `rows`, which is its ticket. */
-  open(m: Float64Array, at: number): number {
-    const row = this.#free.pop() ?? this.#grow();
-    for (let i = 0; i < 8; i++) this.rows[row + i] = m[at + i];
-    this.rows.fill(0, row + 8, row + WIDTH);
-    return row;
+  /** Begins a request: a row with what it asks, and zeros. */
+  open(request: Request): Flight {
+    const flight = this.#free.pop() ?? this.#grow();
+    const { m, at } = flight;
+    const { ticket } = flight;
+    m.fill(0, at, at + Flight.width);
+    flight.copy(request.m, request.at);
+    flight.ticket = ticket;
+    return flight;
   }
 
-  close(row: number): void {
-    this.#free.push(row);
+  /** @throws Error if nothing is in flight under that number. */
+  of(ticket: number): Flight {
+    const flight = this.#flights[ticket];
+    if (!flight) throw new Error(`ticket ${ticket}, expected one of ${this.#flights.length}`);
+    return flight;
   }
 
-  /** Adds to a part of what a request has spent. */
-  spend(row: number, which: number, ns: number): void {
-    this.rows[row + ticket.parts + which] += ns;
+  close(flight: Flight): void {
+    this.#free.push(flight);
   }
 
   /** Requests begun and not ended. */
   get size(): number {
-    return this.#count - this.#free.length;
+    return this.#flights.length - this.#free.length;
   }
 
-  #grow(): number {
-    const row = this.#count * WIDTH;
-    if (row + WIDTH > this.rows.length) {
-      const rows = new Float64Array(this.rows.length * 2);
-      rows.set(this.rows);
-      this.rows = rows;
-    }
-    this.#count++;
-    return row;
+  #grow(): Flight {
+    const ticket = this.#flights.length;
+    const row = ticket % CHUNK;
+    if (row === 0) this.#rows = new Float64Array(CHUNK * Flight.width);
+    const flight = new Flight().on(this.#rows, row * Flight.width);
+    flight.ticket = ticket;
+    this.#flights.push(flight);
+    return flight;
   }
 }

@@ -18,293 +18,269 @@ import {
   retryGfp,
 } from '../mm/alloc/contiguous.js';
 import { GFP_DMA, GFP_DMA32, GFP_HIGHMEM } from '../mm/gfp.js';
+import { Bytes, Nid, Pages, Pfn } from '../mm/units.js';
 import type { Behaviour, Loop } from '../sim/model.js';
 import {
   ACCESS,
+  Access,
   ALLOC,
-  BUDDY,
-  FREE,
-  LINE_ACQUIRE,
-  LINE_SERVED,
-  LINE_YIELD,
-  MODE_BULK,
-  MODE_CMA,
-  MODE_COHERENT,
-  MODE_PAGES,
-  originMask,
-  planMode,
-  planPolicy,
-  planStep,
-  request,
-} from '../wire/dma.js';
-import {
   ATTEMPT,
   BUSY,
   CONTIG_DONE,
+  ContigDone,
+  FREE,
   GIVE_MEMORY,
+  Inspect,
+  LINE_ACQUIRE,
+  LINE_SERVED,
+  LINE_YIELD,
+  Memory,
   MUTEX_ACQUIRE,
   MUTEX_PASS,
   MUTEX_TOKEN,
-  memory,
+  MutexMessage,
   OBSERVE_AREAS,
   OBSERVE_ZONES,
+  Pinning,
+  RECALL,
   RELEASE,
-  RELEASE_BULK,
-  release,
   TAKE_MEMORY,
   TARGETED,
   TARGETS,
+  Targets,
   UNBUSY,
 } from '../wire/messages.js';
-import { type Areas, answerFreed } from './areas.js';
+import { asker, BUDDY, Free, isScattered, PageRelease, Recall, Request } from '../wire/request.js';
+import type { Areas } from './areas.js';
 import type { Bulk } from './bulk.js';
 import type { Lines } from './cacheLines.js';
 import type { Controllers } from './controllers.js';
 import type { Inspector } from './inspector.js';
 import type { Movable } from './movablePages.js';
-import {
-  advance,
-  asker,
-  grant,
-  leaveNode,
-  recallBulk,
-  refuse,
-  stepArea,
-  toBuddy,
-  walkRound,
-} from './walk.js';
+import type { Walker } from './walk.js';
 import { between, type Wiring } from './wiring.js';
 import type { Zones } from './zones.js';
 
+export interface NodeParts {
+  readonly walk: Walker;
+  readonly areas: Areas;
+  readonly zones: Zones;
+  readonly bulk: Bulk;
+  readonly controllers: Controllers;
+  readonly lines: Lines;
+  readonly inspector: Inspector;
+  readonly movable: Movable;
+}
+
+/** Who takes freed pages. */
+interface Owner {
+  /** NO_AREA: the buddy. */
+  readonly area: number;
+  readonly pages: number;
+  readonly order: number;
+  readonly leakedFrom: number;
+}
+
 export class Node implements Behaviour {
   readonly #wiring: Wiring;
-  readonly #areas: Areas;
-  readonly #zones: Zones;
-  readonly #bulk: Bulk;
-  readonly #controllers: Controllers;
-  readonly #lines: Lines;
-  readonly #inspector: Inspector;
-  readonly #movable: Movable;
-  readonly #request = new Float64Array(8);
+  readonly #parts: NodeParts;
+  readonly #access = new Access();
+  readonly #request = new Request();
+  readonly #free = new Free();
+  readonly #release = new PageRelease();
+  readonly #released = new PageRelease();
+  readonly #recall = new Recall();
+  readonly #contigDone = new ContigDone();
+  readonly #mutex = new MutexMessage();
+  readonly #targets = new Targets();
+  readonly #memory = new Memory();
+  readonly #pinning = new Pinning();
+  readonly #observe = new Inspect();
 
-  constructor(
-    wiring: Wiring,
-    parts: {
-      areas: Areas;
-      zones: Zones;
-      bulk: Bulk;
-      controllers: Controllers;
-      lines: Lines;
-      inspector: Inspector;
-      movable: Movable;
-    },
-  ) {
+  constructor(wiring: Wiring, parts: NodeParts) {
     this.#wiring = wiring;
-    this.#areas = parts.areas;
-    this.#zones = parts.zones;
-    this.#bulk = parts.bulk;
-    this.#controllers = parts.controllers;
-    this.#lines = parts.lines;
-    this.#inspector = parts.inspector;
-    this.#movable = parts.movable;
+    this.#parts = parts;
   }
 
   receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
+    const { areas, zones, inspector } = this.#parts;
     switch (type) {
       case ACCESS:
-        return this.#controllers.access(loop, actor, m, at);
+        return this.#parts.controllers.access(loop, this.#access.on(m, at));
       case LINE_ACQUIRE:
       case LINE_YIELD:
       case LINE_SERVED:
-        return this.#lines.receive(loop, type, m, at);
+        return this.#parts.lines.receive(loop, type, m, at);
       case ALLOC:
-        return this.#alloc(loop, this.#copy(m, at));
+        // A payload is read-only; a request is changed by those it passes.
+        return this.#alloc(loop, this.#request.copy(m, at));
       case ATTEMPT:
-        if (stepArea(this.#wiring, m, at) === NO_AREA) {
-          return this.#buddy(loop, actor, this.#copy(m, at));
-        }
-        return this.#areas.attempt(loop, m, at);
+        return this.#attempt(loop, this.#request.copy(m, at));
       case CONTIG_DONE:
-        return this.#areas.contigDone(loop, m, at);
+        return areas.contigDone(loop, this.#contigDone.on(m, at));
       case FREE:
-        return this.#free(loop, m, at);
+        return this.#freeCall(loop, this.#free.on(m, at));
       case RELEASE:
-        return this.#release(loop, m, at);
-      case RELEASE_BULK:
-        return this.#bulk.release(loop, this.#wiring.nidOf[actor], m, at);
+        return this.#releaseCall(loop, this.#release.on(m, at));
+      case RECALL:
+        return this.#parts.bulk.recall(loop, this.#recall.on(m, at));
       case MUTEX_ACQUIRE:
       case MUTEX_PASS:
       case MUTEX_TOKEN:
-        return this.#areas.mutexMessage(loop, actor, type, m, at);
+        return areas.mutexMessage(loop, type, this.#mutex.on(m, at).actor);
       case TARGETS:
       case TARGETED:
-        return this.#areas.targets(loop, type, m, at);
+        return areas.targets(loop, type, this.#targets.on(m, at));
       case TAKE_MEMORY:
-        return this.#zones.take(this.#wiring.nidOf[actor], m[at + memory.pages]);
+        return zones.take(this.#wiring.nidOf[actor], this.#memory.on(m, at).pages);
       case GIVE_MEMORY:
-        return this.#zones.give(this.#wiring.nidOf[actor], m[at + memory.pages]);
+        return zones.give(this.#wiring.nidOf[actor], this.#memory.on(m, at).pages);
       case BUSY:
       case UNBUSY:
-        return this.#inspector.pin(loop, type, m, at);
+        return inspector.pin(loop, type, this.#pinning.on(m, at));
       case OBSERVE_AREAS:
-        return this.#inspector.areas(loop, actor, m, at);
+        return inspector.areas(loop, this.#observe.on(m, at));
       case OBSERVE_ZONES:
-        return this.#inspector.zones(loop, actor, m, at);
+        return inspector.zones(loop, this.#observe.on(m, at));
       default:
-        throw new Error(`node: message type ${type} is known`);
+        throw new Error(`node ${actor}: message of type ${type}, expected one of a node's`);
     }
-  }
-
-  /** The request as this node may change it; a payload itself is read-only. */
-  #copy(m: Float64Array, at: number): Float64Array {
-    for (let i = 0; i < 8; i++) this.#request[i] = m[at + i];
-    return this.#request;
   }
 
   /** dma_alloc_attrs(): what the direct mapping asks for, then the first attempt. */
-  #alloc(loop: Loop, m: Float64Array, at = 0): void {
+  #alloc(loop: Loop, request: Request): void {
     const { directory, limits, costs, recorder } = this.#wiring;
-    recorder.asked(loop.now, m, at);
-    if (planMode(m[at + request.plan]) === MODE_COHERENT) {
+    recorder.asked(loop.now, request);
+    if (request.mode === 'coherent') {
       // The caller's zone flags are dropped: the mask alone decides.
-      const gfp = m[at + request.gfp] & ~(GFP_DMA | GFP_DMA32 | GFP_HIGHMEM);
-      const mask = originMask(m[at + request.origin]);
-      m[at + request.gfp] = gfp | optimalGfpMask(limits, mask);
-      m[at + request.size] = pageAlign(m[at + request.size], directory.pageShift);
+      const gfp = request.gfp & ~(GFP_DMA | GFP_DMA32 | GFP_HIGHMEM);
+      request.gfp = gfp | optimalGfpMask(limits, request.maskBits);
+      request.size = Bytes(pageAlign(request.size, directory.pageShift));
     }
-    advance(this.#wiring, loop, m, at, 0, costs.request);
+    this.#parts.walk.advance(loop, request, 0, costs.request);
+  }
+
+  #attempt(loop: Loop, request: Request): void {
+    const { walk, areas, bulk, movable } = this.#parts;
+    if (walk.area(request) !== NO_AREA) {
+      areas.attempt(loop, request);
+      return;
+    }
+    if (!isScattered(request.mode)) {
+      this.#buddy(loop, request);
+      return;
+    }
+    movable.settle(this.#wiring.nidOf[loop.actor], loop.now);
+    if (!bulk.take(loop, request)) walk.leaveNode(loop, request, this.#wiring.costs.zoneSkip);
   }
 
   /** alloc_pages_node() at this node: its zones, highest allowed first. */
-  #buddy(loop: Loop, actor: number, m: Float64Array, at = 0): void {
-    const wiring = this.#wiring;
-    const { costs, directory, limits } = wiring;
-    if (planMode(m[at + request.plan]) === MODE_BULK) {
-      this.#movable.settle(wiring.nidOf[actor], loop.now);
-      const round = walkRound(wiring, m, at);
-      if (this.#bulk.take(loop, wiring.nidOf[actor], round, m, at)) return;
-      leaveNode(wiring, loop, m, at, costs.zoneSkip);
-      return;
-    }
-    const order = getOrder(m[at + request.size], directory.pageShift);
-    if (order > wiring.layout.maxPageOrder) {
+  #buddy(loop: Loop, request: Request): void {
+    const { costs, directory, limits, layout, recorder, nidOf } = this.#wiring;
+    const { walk, zones, movable, controllers } = this.#parts;
+    const { id, gfp, size, step, maskBits } = request;
+    const order = getOrder(size, directory.pageShift);
+    if (order > layout.maxPageOrder) {
       // No free list holds such a block, on any node.
-      advance(wiring, loop, m, at, planStep(m[at + request.plan]) + 1, costs.zoneSkip);
+      walk.skipped(loop, request, step, 'order');
+      walk.advance(loop, request, step + 1, costs.zoneSkip);
       return;
     }
-    const nid = wiring.nidOf[actor];
-    const gfp = m[at + request.gfp];
-    this.#movable.settle(nid, loop.now);
-    const round = walkRound(wiring, m, at);
-    const zone = this.#zones.alloc(nid, order, gfp, round);
-    const id = m[at + request.id];
-    if (wiring.recorder.hears('zoneTried', id)) {
-      wiring.recorder.tell('zoneTried', { id, time: loop.now, nid, order, round, zone });
+    const nid = Nid(nidOf[loop.actor]);
+    movable.settle(nid, loop.now);
+    const round = walk.round(request);
+    const zone = zones.alloc(nid, order, gfp, round);
+    if (recorder.hears('zoneTried', id)) {
+      recorder.tell('zoneTried', { id, time: loop.now, nid, order, round, zone });
     }
     if (zone < 0) {
-      leaveNode(wiring, loop, m, at, costs.zoneSkip);
+      walk.leaveNode(loop, request, costs.zoneSkip);
       return;
     }
-    const pfn = this.#zones.allocated;
-    const work = this.#zoneLock(loop, m, at, nid, zone, order);
-    const mask = originMask(m[at + request.origin]);
-    const coherent = planMode(m[at + request.plan]) === MODE_COHERENT;
-    if (coherent && !coherentOk(pfn, m[at + request.size], directory.pageShift, mask)) {
-      this.#zones.free(nid, pfn, order);
-      const next = retryGfp(limits, gfp, mask);
-      if (next < 0) refuse(wiring, loop, m, at, work);
-      else toBuddy(wiring, loop, m, at, next, work);
+    const pfn = Pfn(zones.allocated);
+    const work = this.#zoneLock(loop, request, { nid, zone, order });
+    const isCoherent = request.mode === 'coherent';
+    if (isCoherent && !coherentOk(pfn, size, directory.pageShift, maskBits)) {
+      zones.free(nid, pfn, order);
+      request.gfp = retryGfp(limits, gfp, maskBits);
+      if (request.gfp < 0) walk.refuse(loop, request, work);
+      else walk.toBuddy(loop, request, work);
       return;
     }
-    const pages = 2 ** order;
-    const zero = coherent ? this.#controllers.zero(loop, m, at, nid, pages) : 0;
-    grant(wiring, loop, m, at, work, { pfn, pages, source: BUDDY, nid, zone, zero });
+    const pages = Pages(2 ** order);
+    const zero = isCoherent ? controllers.zero(loop, request, nid, pages) : 0;
+    walk.grant(loop, request, work, { pfn, pages, source: BUDDY, nid, zone, zero });
   }
 
   /** Time of a block that a zone has: single pages come from a per-CPU list, others take zone->lock. */
   #zoneLock(
     loop: Loop,
-    m: Float64Array,
-    at: number,
-    nid: number,
-    zone: number,
-    order: number,
+    { id }: Request,
+    { nid, zone, order }: { nid: number; zone: number; order: number },
   ): number {
-    const { costs, place } = this.#wiring;
-    const work = costs.buddyAlloc(order);
-    if (order === 0) return work;
-    const id = m[at + request.id];
-    const wait = this.#zones.lock(nid, zone, loop.now, place[asker(id)], work);
-    this.#wiring.recorder.zoneLocked(id, wait);
-    return wait + work;
+    const { costs, place, recorder } = this.#wiring;
+    const hold = costs.buddyAlloc(order);
+    if (order === 0) return hold;
+    const by = asker(id);
+    const wait = this.#parts.zones.lock(nid, zone, { now: loop.now, place: place[by], hold });
+    recorder.zoneLocked(id, wait);
+    return wait + hold;
   }
 
   /** dma_free_contiguous(): whom the policy asks, and where the pages go. */
-  #free(loop: Loop, m: Float64Array, at: number): void {
-    const wiring = this.#wiring;
-    const { directory, costs } = wiring;
-    const plan = m[at + request.plan];
-    const mode = planMode(plan);
-    if (mode === MODE_BULK) {
-      const pages = Math.ceil(m[at + request.size] / directory.pageSize);
-      return recallBulk(wiring, loop, m, at, { pages, of: m[at + request.extra] });
+  #freeCall(loop: Loop, free: Free): void {
+    const { directory, policies, costs } = this.#wiring;
+    const { pfn, mode, devArea } = free;
+    let size: number = free.size;
+    if (isScattered(mode)) {
+      const pages = Pages(releaseCount(size, directory.pageShift));
+      this.#parts.walk.recall(loop, free, { of: free.of, pages });
+      return;
     }
-    const pfn = m[at + request.extra];
-    const devArea = m[at + request.devArea];
-    let size = m[at + request.size];
-    if (mode === MODE_CMA) {
-      return this.#giveTo(loop, m, at, {
-        area: devArea,
-        pages: size,
-        order: -1,
-        leakedFrom: NO_AREA,
-      });
+    if (mode === 'raw') {
+      const pages = releaseCount(size, directory.pageShift);
+      this.#giveTo(loop, free, { area: devArea, pages, order: -1, leakedFrom: NO_AREA }, 0);
+      return;
     }
-    if (mode === MODE_COHERENT) size = pageAlign(size, directory.pageShift);
+    if (mode === 'coherent') size = pageAlign(size, directory.pageShift);
     const pages = releaseCount(size, directory.pageShift);
     const order = getOrder(size, directory.pageShift);
-    let owner = NO_AREA;
-    if (mode !== MODE_PAGES) {
-      const asked = { gfp: m[at + request.gfp], devNode: m[at + request.devNode], devArea, size };
-      const policy = wiring.policies[planPolicy(plan)];
-      owner = releaseOwner(directory, policy, asked, pfn, pageToNid(directory, pfn));
+    let area = NO_AREA;
+    if (mode !== 'pages') {
+      const asked = { gfp: free.gfp, devNode: free.devNode, devArea, size };
+      const policy = policies[free.policy];
+      area = releaseOwner(directory, policy, asked, pfn, pageToNid(directory, pfn));
     }
-    const leakedFrom = owner === NO_AREA ? areaOfPage(directory, pfn) : NO_AREA;
-    const count = owner === NO_AREA && leakedFrom === NO_AREA ? 2 ** order : pages;
-    this.#giveTo(loop, m, at, { area: owner, pages: count, order, leakedFrom }, costs.pointerTest);
+    const leakedFrom = area === NO_AREA ? areaOfPage(directory, pfn) : NO_AREA;
+    const count = area === NO_AREA && leakedFrom === NO_AREA ? 2 ** order : pages;
+    this.#giveTo(loop, free, { area, pages: count, order, leakedFrom }, costs.pointerTest);
   }
 
-  #giveTo(
-    loop: Loop,
-    m: Float64Array,
-    at: number,
-    to: { area: number; pages: number; order: number; leakedFrom: number },
-    work = 0,
-  ): void {
+  #giveTo(loop: Loop, { id, pfn }: Free, to: Owner, work: number): void {
     const wiring = this.#wiring;
-    const pfn = m[at + request.extra];
     const held = to.area === NO_AREA ? to.leakedFrom : to.area;
     const owner =
       held === NO_AREA ? wiring.nodeOf[pageToNid(wiring.directory, pfn)] : wiring.areaOwner[held];
-    const out = loop.post(owner, work + between(wiring, loop.actor, owner), RELEASE);
-    loop.out[out + release.id] = m[at + request.id];
-    loop.out[out + release.pfn] = pfn;
-    loop.out[out + release.pages] = to.pages;
-    loop.out[out + release.area] = to.area === NO_AREA ? BUDDY : to.area;
-    loop.out[out + release.order] = to.order;
-    loop.out[out + release.leakedFrom] = to.leakedFrom;
+    const delay = work + between(wiring, loop.actor, owner);
+    const release = this.#released.post(loop, owner, delay, RELEASE);
+    release.id = id;
+    release.pfn = pfn;
+    release.pages = Pages(to.pages);
+    release.area = to.area === NO_AREA ? BUDDY : to.area;
+    release.order = to.order;
+    release.leakedFrom = to.leakedFrom;
   }
 
-  #release(loop: Loop, m: Float64Array, at: number): void {
-    const isBuddy = m[at + release.area] === BUDDY && m[at + release.leakedFrom] === NO_AREA;
-    if (!isBuddy) {
-      this.#areas.release(loop, m, at);
+  #releaseCall(loop: Loop, release: PageRelease): void {
+    const { pfn, order } = release;
+    if (release.area !== BUDDY || release.leakedFrom !== NO_AREA) {
+      this.#parts.areas.release(loop, release);
       return;
     }
-    const pfn = m[at + release.pfn];
-    const nid = pageToNid(this.#wiring.directory, pfn);
-    const order = m[at + release.order];
-    this.#zones.free(nid, pfn, order);
-    answerFreed(this.#wiring, loop, m, at, this.#wiring.costs.buddyAlloc(order), BUDDY, nid);
+    const { directory, costs } = this.#wiring;
+    const nid = Nid(pageToNid(directory, pfn));
+    this.#parts.zones.free(nid, pfn, order);
+    const work = costs.buddyAlloc(order);
+    this.#parts.walk.released(loop, release, work, { source: BUDDY, nid });
   }
 }

@@ -5,6 +5,8 @@
  * its time. replayer.ts issues them, and writes what came of each to columns of the same length.
  */
 
+import { type Mode, modes } from '../wire/request.js';
+
 export const operation = {
   code: 0,
   /** Mode of the DMA API in which memory is asked for or given back. */
@@ -37,7 +39,9 @@ export const operation = {
 const OPERATION_WIDTH = 15;
 
 /** One row by its columns; a column that is left out is 0, or -1 where that means none. */
-export type Operation = Partial<Record<keyof typeof operation, number>>;
+export type Operation = Partial<Record<Exclude<keyof typeof operation, 'mode'>, number>> & {
+  readonly mode?: Mode;
+};
 
 /** Nothing: the driver goes to another CPU. */
 export const OP_NONE = 0;
@@ -95,7 +99,9 @@ const none: Operation = { target: -1, after: -1, afterToo: -1, area: -1 };
 export function operationColumns(rows: readonly Operation[]): Float64Array {
   const columns = new Float64Array(rows.length * OPERATION_WIDTH);
   rows.forEach((row, i) => {
-    for (const [name, value] of Object.entries({ ...none, ...row })) {
+    const { mode = 'coherent', ...numbers } = row;
+    const all = { ...none, ...numbers, mode: modes.indexOf(mode) };
+    for (const [name, value] of Object.entries(all)) {
       columns[i * OPERATION_WIDTH + operation[name as keyof Operation]] = value;
     }
   });

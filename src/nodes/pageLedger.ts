@@ -25,7 +25,7 @@ interface AreaCount {
   leaked: number;
 }
 
-export class Ledger {
+export class PageLedger {
   readonly #recorder: RunRecorder;
   readonly #counts: AreaCount[] = [];
   /** Page -> request that holds it; null unless the run checks itself. */
@@ -62,7 +62,7 @@ export class Ledger {
   }
 
   /** cma_release() of [pfn, pfn + pages) has changed the area. */
-  released(area: cma.CmaArea, pfn: number, pages: number, change: Change, at: Freed): void {
+  released(area: cma.CmaArea, pfn: number, pages: number, change: Change, at: FreeCall): void {
     const count = this.#of(area.index);
     count.held -= change.bits - change.leaks;
     count.leaked -= change.leaks;
@@ -85,7 +85,7 @@ export class Ledger {
   }
 
   /** __free_pages() took pages of the area; the bits of `leaks` of them stay set. */
-  leaked(area: cma.CmaArea, pfn: number, pages: number, leaks: number, at: Freed): void {
+  leaked(area: cma.CmaArea, pfn: number, pages: number, leaks: number, at: FreeCall): void {
     const count = this.#of(area.index);
     count.held -= leaks;
     count.leaked += leaks;
@@ -140,7 +140,7 @@ export class Ledger {
     area: cma.CmaArea,
     pfn: number,
     pages: number,
-    { id, time }: Freed,
+    { id, time }: FreeCall,
     text: string,
   ): void {
     this.#recorder.tell('found', { time, kind, id, pfn, pages, area: area.index, text });
@@ -157,7 +157,7 @@ export interface Change {
 }
 
 /** The free a finding is about. */
-export interface Freed {
+export interface FreeCall {
   readonly id: number;
   readonly time: number;
 }

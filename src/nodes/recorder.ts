@@ -7,19 +7,19 @@
 
 import type { CmaArea } from '../mm/alloc/cma.js';
 import { cmaBitmapPagesToBits, cmaRanges } from '../mm/alloc/cma.js';
-import { originMask, originNode, planMode, request } from '../wire/dma.js';
-import { type InFlight, PARTS, ticket } from './inflight.js';
+import type { Mode, Request } from '../wire/request.js';
+import { type Flight, PARTS } from './inflight.js';
 
 /** Call of the DMA API, as the driver made it. */
 export interface Asked {
   readonly id: number;
   readonly time: number;
-  /** Bytes; of a raw cma_alloc() pages. */
+  /** Bytes. */
   readonly size: number;
   readonly gfp: number;
   readonly devNode: number;
   readonly devArea: number;
-  readonly mode: number;
+  readonly mode: Mode;
   readonly maskBits: number;
   readonly cpuNode: number;
 }
@@ -44,6 +44,8 @@ export type SkipReason =
   | { readonly why: 'no area' }
   /** No node has memory to ask for. */
   | { readonly why: 'no node' }
+  /** An area gave pages that the mask does not reach, and is not asked again. */
+  | { readonly why: 'mask' }
   /** Free lists hold no blocks of this order. */
   | { readonly why: 'order'; readonly order: number };
 
@@ -261,39 +263,27 @@ export class RunRecorder {
   }
 
   /** A request as it reaches the node whose CPU runs the call. */
-  asked(time: number, m: Float64Array, at: number): void {
-    const id = m[at + request.id];
-    if (!this.hears('asked', id)) return;
-    const origin = m[at + request.origin];
-    this.tell('asked', {
-      id,
-      time,
-      size: m[at + request.size],
-      gfp: m[at + request.gfp],
-      devNode: m[at + request.devNode],
-      devArea: m[at + request.devArea],
-      mode: planMode(m[at + request.plan]),
-      maskBits: originMask(origin),
-      cpuNode: originNode(origin),
-    });
+  asked(time: number, request: Request): void {
+    if (!this.hears('asked', request.id)) return;
+    const { id, size, gfp, devNode, devArea, mode, maskBits, cpuNode } = request;
+    this.tell('asked', { id, time, size, gfp, devNode, devArea, mode, maskBits, cpuNode });
   }
 
-  /** The cma_alloc() of a ticket returns `errno`, `work` ns after `time`. */
+  /** The cma_alloc() of a request returns `errno`, `work` ns after `time`. */
   returned(
-    { rows }: InFlight,
-    row: number,
+    flight: Flight,
     { time, errno, work }: { time: number; errno: number; work: number },
   ): void {
     const attempt = this.#attempt;
-    attempt.id = rows[row + request.id];
+    attempt.id = flight.id;
     attempt.time = time;
-    attempt.area = rows[row + ticket.area];
-    attempt.count = rows[row + ticket.count];
-    attempt.align = rows[row + ticket.align];
+    attempt.area = flight.area;
+    attempt.count = flight.count;
+    attempt.align = flight.order;
     attempt.err = errno === 0 ? 0 : -errno;
-    attempt.retries = rows[row + ticket.retries];
-    attempt.ns = time - rows[row + ticket.entered] + work;
-    for (let i = 0; i < PARTS; i++) attempt.parts[i] = rows[row + ticket.parts + i];
+    attempt.retries = flight.retries;
+    attempt.ns = time - flight.entered + work;
+    for (let i = 0; i < PARTS; i++) attempt.parts[i] = flight.m[flight.parts + i];
     this.tell('attempted', attempt);
   }
 

@@ -8,34 +8,35 @@
  * from here; the way back is not counted either.
  */
 
+import { Bytes, Nid, Pages, Pfn } from '../mm/units.js';
 import type { Behaviour, Loop } from '../sim/model.js';
 import {
   ALLOC,
-  BUDDY,
+  BUSY,
   FREE,
   FREED,
-  freed,
   GRANTED,
-  granted,
-  ID_SPAN,
-  MODE_CMA,
-  packOrigin,
-  packPlan,
-  REFUSED,
-  refused,
-  request,
-} from '../wire/dma.js';
-import {
-  BUSY,
-  busy,
+  Inspect,
+  Inspected,
   OBSERVE_AREAS,
   OBSERVE_ZONES,
   OBSERVED,
-  observe,
-  observed,
+  Pinning,
+  REFUSED,
   TIME_HAS_COME,
   UNBUSY,
 } from '../wire/messages.js';
+import {
+  BUDDY,
+  Free,
+  FreeDone,
+  Grant,
+  ID_SPAN,
+  type Mode,
+  modes,
+  Refusal,
+  Request,
+} from '../wire/request.js';
 import * as op from './operations.js';
 import { operation, outcome } from './operations.js';
 import { between, type Wiring } from './wiring.js';
@@ -58,6 +59,14 @@ export class Replayer implements Behaviour {
   readonly #nodes: readonly number[];
   /** The longest way to a node, ns: a row is taken up so long before its time. */
   readonly #margin: number;
+  readonly #request = new Request();
+  readonly #free = new Free();
+  readonly #grant = new Grant();
+  readonly #refusal = new Refusal();
+  readonly #freeDone = new FreeDone();
+  readonly #pinning = new Pinning();
+  readonly #inspect = new Inspect();
+  readonly #inspected = new Inspected();
   #next = 0;
 
   constructor(wiring: Wiring, { operations, held }: op.ReplayPlan, actor: number) {
@@ -115,23 +124,23 @@ export class Replayer implements Behaviour {
 
   receive(loop: Loop, _actor: number, type: number, m: Float64Array, at: number): void {
     if (type === TIME_HAS_COME) return this.#takeUp(loop);
-    const row = m[at] % ID_SPAN;
+    const row = this.#refusal.on(m, at).id % ID_SPAN;
     this.#waits[row] -= 1;
     if (this.#waits[row] > 0) return;
     switch (type) {
       case GRANTED:
-        this.#granted(loop, row, m, at);
+        this.#granted(loop, row, this.#grant.on(m, at));
         break;
       case REFUSED:
-        this.#set(row, outcome.errno, m[at + refused.errno]);
+        this.#set(row, outcome.errno, this.#refusal.on(m, at).errno);
         this.#set(row, outcome.verdict, op.NOTHING);
         this.#set(row, outcome.settled, loop.now);
         break;
       case FREED:
-        this.#freed(loop, row, m, at);
+        this.#freed(loop, row, this.#freeDone.on(m, at));
         break;
       case OBSERVED:
-        this.#observed(loop, row, m[at + observed.value]);
+        this.#observed(loop, row, this.#inspected.on(m, at).errno);
         break;
       default:
         throw new Error(`replayer: message type ${type}, expected an answer`);
@@ -198,15 +207,15 @@ export class Replayer implements Behaviour {
       case op.OP_ALLOC:
         return this.#alloc(loop, row);
       case op.OP_FREE:
-        return this.#free(loop, row);
+        return this.#giveBack(loop, row);
       case op.OP_BUSY:
         return this.#pin(loop, row);
       case op.OP_UNBUSY:
         return this.#unpin(loop, row);
       case op.OP_STATE:
-        return this.#observe(loop, row, OBSERVE_AREAS, this.#areaOwners);
+        return this.#look(loop, row, OBSERVE_AREAS, this.#areaOwners);
       case op.OP_ZONES:
-        return this.#observe(loop, row, OBSERVE_ZONES, this.#nodes);
+        return this.#look(loop, row, OBSERVE_ZONES, this.#nodes);
       default:
         return this.#atOnce(loop, row, op.DONE);
     }
@@ -221,22 +230,30 @@ export class Replayer implements Behaviour {
   }
 
   #alloc(loop: Loop, row: number): number {
-    const isRaw = this.#column(row, operation.mode) === MODE_CMA;
+    const isRaw = this.#mode(row) === 'raw';
     // A raw request to an area that this kernel does not have.
     if (isRaw && this.#column(row, operation.area) < 0) return this.#atOnce(loop, row, op.NOTHING);
-    this.#request(loop, row, ALLOC, this.#column(row, operation.bytes));
+    const [node, delay] = this.#way(loop, row, this.#node(row));
+    const request = this.#request.post(loop, node, delay, ALLOC);
+    this.#fill(request, loop, row);
+    request.size = Bytes(this.#column(row, operation.bytes));
+    request.align = this.#column(row, operation.align);
+    request.maskBits = this.#column(row, operation.mask);
     return 1;
   }
 
-  #free(loop: Loop, row: number): number {
+  #giveBack(loop: Loop, row: number): number {
     const target = this.#column(row, operation.target);
     if (!this.#mayFree(row, target)) return this.#atOnce(loop, row, op.SKIPPED);
     const part = this.#column(row, operation.bytes);
     if (part === 0) this.#holds[target] = 0;
     const bytes = part === 0 ? this.#column(target, operation.bytes) : part;
-    const at = this.#request(loop, row, FREE, bytes);
+    const [node, delay] = this.#way(loop, row, this.#node(row));
+    const free = this.#free.post(loop, node, delay, FREE);
+    this.#fill(free, loop, row);
+    free.size = Bytes(bytes);
     const offset = this.#column(row, operation.offset);
-    loop.out[at + request.extra] = this.#outcome(target, outcome.pfn) + offset;
+    free.pfn = Pfn(this.#outcome(target, outcome.pfn) + offset);
     return 1;
   }
 
@@ -253,31 +270,32 @@ export class Replayer implements Behaviour {
     return this.#outcome(target, outcome.source) !== BUDDY || offset + Math.ceil(pages) <= held;
   }
 
-  /** Posts a call to the node of its CPU; returns the payload's offset. */
-  #request(loop: Loop, row: number, type: number, bytes: number): number {
-    const cpuNode = this.#column(row, operation.cpuNode);
-    const mode = this.#column(row, operation.mode);
-    const { nodeOf, directory } = this.#wiring;
-    const at = this.#post(loop, row, type, nodeOf[cpuNode]);
-    const m = loop.out;
-    m[at + request.size] = mode === MODE_CMA ? bytes / directory.pageSize : bytes;
-    m[at + request.gfp] = this.#column(row, operation.gfp);
-    m[at + request.devNode] = this.#column(row, operation.devNode);
-    m[at + request.devArea] = this.#column(row, operation.area);
-    const policy = this.#column(row, operation.policy);
-    m[at + request.plan] = packPlan(policy, 0, mode, this.#column(row, operation.align));
-    m[at + request.origin] = packOrigin(cpuNode, this.#column(row, operation.mask));
-    return at;
+  #mode(row: number): Mode {
+    return modes[this.#column(row, operation.mode)];
   }
 
-  /** Posts a message that names the row and arrives at its time; returns the payload's offset. */
-  #post(loop: Loop, row: number, type: number, to: number): number {
+  /** Actor of the node whose CPU makes a call. */
+  #node(row: number): number {
+    return this.#wiring.nodeOf[this.#column(row, operation.cpuNode)];
+  }
+
+  /** Fills in what a request and a free have in common. */
+  #fill(message: Request | Free, loop: Loop, row: number): void {
+    message.id = loop.actor * ID_SPAN + row;
+    message.mode = this.#mode(row);
+    message.gfp = this.#column(row, operation.gfp);
+    message.devNode = Nid(this.#column(row, operation.devNode));
+    message.devArea = this.#column(row, operation.area);
+    message.policy = this.#column(row, operation.policy);
+    message.cpuNode = Nid(this.#column(row, operation.cpuNode));
+  }
+
+  /** Where a row's message goes, and the delay with which it arrives at its time. */
+  #way(loop: Loop, row: number, to: number): [to: number, delay: number] {
     const way = between(this.#wiring, loop.actor, to);
     const delay = Math.max(way, this.#column(row, operation.time) - loop.now);
     this.#set(row, outcome.issued, loop.now + delay);
-    const at = loop.post(to, delay, type);
-    loop.out[at + request.id] = loop.actor * ID_SPAN + row;
-    return at;
+    return [to, delay];
   }
 
   #pin(loop: Loop, row: number): number {
@@ -299,37 +317,41 @@ export class Replayer implements Behaviour {
   /** Asks the owner of an area for pages that `held` has or is to have. */
   #pages(loop: Loop, row: number, type: number, held: number): number {
     const area = this.#outcome(held, outcome.source);
-    const at = this.#post(loop, row, type, this.#wiring.areaOwner[area]);
-    loop.out[at + busy.area] = area;
-    loop.out[at + busy.pfn] = this.#outcome(held, outcome.pfn);
-    loop.out[at + busy.pages] = this.#outcome(held, outcome.pages);
-    loop.out[at + busy.from] = loop.actor;
+    const [owner, delay] = this.#way(loop, row, this.#wiring.areaOwner[area]);
+    const pinning = this.#pinning.post(loop, owner, delay, type);
+    pinning.id = loop.actor * ID_SPAN + row;
+    pinning.area = area;
+    pinning.pfn = Pfn(this.#outcome(held, outcome.pfn));
+    pinning.pages = Pages(this.#outcome(held, outcome.pages));
+    pinning.from = loop.actor;
     return 1;
   }
 
-  #observe(loop: Loop, row: number, type: number, owners: readonly number[]): number {
+  #look(loop: Loop, row: number, type: number, owners: readonly number[]): number {
     for (const owner of owners) {
-      const at = this.#post(loop, row, type, owner);
-      loop.out[at + observe.from] = loop.actor;
+      const [to, delay] = this.#way(loop, row, owner);
+      const inspect = this.#inspect.post(loop, to, delay, type);
+      inspect.id = loop.actor * ID_SPAN + row;
+      inspect.from = loop.actor;
     }
     return owners.length === 0 ? this.#atOnce(loop, row, op.DONE) : owners.length;
   }
 
-  #granted(loop: Loop, row: number, m: Float64Array, at: number): void {
-    this.#set(row, outcome.source, m[at + granted.source]);
-    this.#set(row, outcome.nid, m[at + granted.nid]);
-    this.#set(row, outcome.zone, m[at + granted.zone]);
-    this.#set(row, outcome.pfn, m[at + granted.pfn]);
-    this.#set(row, outcome.pages, m[at + granted.pages]);
+  #granted(loop: Loop, row: number, { source, nid, zone, pfn, pages }: Grant): void {
+    this.#set(row, outcome.source, source);
+    this.#set(row, outcome.nid, nid);
+    this.#set(row, outcome.zone, zone);
+    this.#set(row, outcome.pfn, pfn);
+    this.#set(row, outcome.pages, pages);
     this.#placed(row);
     this.#returned(loop, row);
   }
 
-  #freed(loop: Loop, row: number, m: Float64Array, at: number): void {
-    this.#set(row, outcome.source, m[at + freed.source]);
-    this.#set(row, outcome.nid, m[at + freed.nid]);
-    this.#set(row, outcome.pfn, m[at + freed.pfn]);
-    this.#set(row, outcome.pages, m[at + freed.pages]);
+  #freed(loop: Loop, row: number, { source, nid, pfn, pages }: FreeDone): void {
+    this.#set(row, outcome.source, source);
+    this.#set(row, outcome.nid, nid);
+    this.#set(row, outcome.pfn, pfn);
+    this.#set(row, outcome.pages, pages);
     this.#set(row, outcome.verdict, op.RETURNED);
     this.#returned(loop, row);
   }

@@ -6,9 +6,9 @@
  */
 import type { Recorder, Statistic } from '../sim/statistics.js';
 import { counter, histogram } from '../sim/statistics.js';
+import { asker } from '../wire/request.js';
 import { part } from './inflight.js';
 import type { Attempted, GiveUp, RunObserver, WindowLost, ZoneLocked } from './recorder.js';
-import { asker } from './walk.js';
 
 const ofCall = 'per cma_alloc(), all its windows together.';
 const time = (name: string, of: 'calibrated' | 'assumed', help: string): Statistic =>

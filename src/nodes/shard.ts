@@ -22,6 +22,7 @@ import { RunRecorder } from './recorder.js';
 import { Replayer } from './replayer.js';
 import { RequestStatistics } from './requestStatistics.js';
 import { schedule } from './timeline.js';
+import { Walker } from './walk.js';
 import type { Wiring } from './wiring.js';
 import { type ZoneEnd, Zones } from './zones.js';
 
@@ -61,7 +62,8 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
   const lines = new Lines(wiring, plan.machine.onDie, (name) => streams.stream(name));
   const movable = new Movable(wiring, zones, (index) => areas.area(index));
   const stream = (name: string) => streams.stream(`area.${name}`);
-  const areas = new Areas(wiring, zones, { owns, movable, controllers, stream });
+  const walk = new Walker(wiring);
+  const areas = new Areas(wiring, zones, { owns, walk, movable, controllers, stream });
   areas.reserveAtomicPools(plan.atomicPools);
   if (plan.replay) areas.hold(plan.replay.held);
   const inspector = new Inspector(wiring, areas, zones);
@@ -84,8 +86,8 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
       ? new Replayer(wiring, plan.replay, numbers.replayer)
       : null;
   const behaviours: Behaviour[] = [];
-  const bulk = new Bulk(wiring, zones, controllers);
-  const parts = { areas, zones, bulk, controllers, lines, inspector, movable };
+  const bulk = new Bulk(wiring, { zones, controllers, walk });
+  const parts = { walk, areas, zones, bulk, controllers, lines, inspector, movable };
   behaviours[NODE] = new Node(wiring, parts);
   behaviours[COORDINATOR] = new Coordinator({ areas, inspector });
   behaviours[REPLAYER] = replayer ?? nobody;

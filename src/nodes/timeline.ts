@@ -3,9 +3,9 @@
  */
 
 import type { DeviceHost } from '../devices/host/host.js';
-import type { Bytes, Nid, Ns } from '../mm/units.js';
+import { type Bytes, type Nid, type Ns, Pages } from '../mm/units.js';
 import type { Loop } from '../sim/model.js';
-import { GIVE_MEMORY, memory, TAKE_MEMORY } from '../wire/messages.js';
+import { GIVE_MEMORY, Memory, TAKE_MEMORY } from '../wire/messages.js';
 import type { Wiring } from './wiring.js';
 
 /** `devices`: positions in the plan. */
@@ -46,12 +46,13 @@ export function schedule(
     const node = run.wiring.nodeOf[entry.nid];
     if (!run.owns(node)) return;
     loop.actor = node;
-    const at = loop.post(node, entry.at, entry.do === 'take' ? TAKE_MEMORY : GIVE_MEMORY);
-    loop.out[at + memory.pages] = Math.ceil(entry.size / 2 ** run.wiring.layout.pageShift);
+    const pages = Math.ceil(entry.size / run.wiring.directory.pageSize);
+    const type = entry.do === 'take' ? TAKE_MEMORY : GIVE_MEMORY;
+    new Memory().post(loop, node, entry.at, type).pages = Pages(pages);
     return;
   }
   for (const device of entry.devices.filter((one) => run.ownsDevice(one))) {
-    if (entry.do === 'write') run.host.scheduleSetNode(loop, device, entry.at, entry.numaNode);
-    else run.host.schedule(loop, device, entry.at, entry.event, entry.numbers);
+    if (entry.do === 'write') run.host.scheduleSetNode(loop, device, entry);
+    else run.host.schedule(loop, device, entry);
   }
 }

@@ -1,8 +1,8 @@
 /**
- * One request on its way: from step to step of its policy, from the owner of one source to the next.
+ * The walk of one request: from step to step of its policy, from the owner of one source to the next.
  *
- * The list of attempts is the policy row (mm/policy.ts); this file only carries the request along it, and
- * brings the answer back. A walk down a zonelist goes on from node to node.
+ * The list of attempts is the policy row (mm/policy.ts); this file only carries the request along it,
+ * and brings the answer back. A walk down a zonelist goes on from node to node.
  */
 
 import {
@@ -14,324 +14,359 @@ import {
   cmaCount,
   factsOf,
   getOrder,
+  missingFacts,
   NO_AREA,
-  nextStep,
+  sizeFits,
 } from '../mm/alloc/contiguous.js';
+import { type Nid, Ns, type Pages, type Pfn } from '../mm/units.js';
 import type { Loop } from '../sim/model.js';
+import { ATTEMPT, FREED, GRANTED, RECALL, REFUSED } from '../wire/messages.js';
 import {
-  GRANTED,
-  granted,
-  ID_SPAN,
-  MODE_BULK,
-  MODE_CMA,
-  MODE_PAGES,
-  originMask,
-  originNode,
-  originWalk,
-  packOrigin,
-  packPlan,
-  planAlign,
-  planMode,
-  planPolicy,
-  planStep,
-  REFUSED,
-  refused,
-  request,
-} from '../wire/dma.js';
-import { ATTEMPT, RELEASE_BULK } from '../wire/messages.js';
-import { between, forward, startNode, type Wiring } from './wiring.js';
+  asker,
+  BUDDY,
+  FreeDone,
+  Grant,
+  isScattered,
+  type Mode,
+  type PageRelease,
+  Recall,
+  Refusal,
+  type Request,
+} from '../wire/request.js';
+import type { SkipReason } from './recorder.js';
+import { between, startNode, type Wiring } from './wiring.js';
 
-/** Alignment order of a request: min(get_order(size), CONFIG_CMA_ALIGNMENT); what was asked for MODE_CMA. */
-export function alignOrder(wiring: Wiring, m: Float64Array, at: number): number {
-  const plan = m[at + request.plan];
-  if (planMode(plan) === MODE_CMA) return planAlign(plan);
-  const { pageShift, cmaAlignment } = wiring.directory;
-  return Math.min(getOrder(m[at + request.size], pageShift), cmaAlignment);
+/** Where the pages of a request lie. `source`: area, or BUDDY. */
+export interface Page {
+  readonly pfn: Pfn;
+  readonly pages: Pages;
+  readonly source: number;
+  readonly nid: Nid;
+  readonly zone: number;
+  /** Clearing them, ns. */
+  readonly zero: number;
 }
 
-/** Pages a request asks of an area. */
-export function pagesAsked(wiring: Wiring, m: Float64Array, at: number): number {
-  const size = m[at + request.size];
-  if (planMode(m[at + request.plan]) === MODE_CMA) return size;
-  return cmaCount(size, wiring.directory.pageShift);
+/** Who asks for a place down a zonelist. */
+type Place = Pick<Request, 'devNode' | 'cpuNode' | 'walk'>;
+
+const ENOMEM = 12;
+
+/** True for the modes that ask dma_alloc_contiguous() first. */
+function knowsAreas(mode: Mode): boolean {
+  return mode === 'coherent' || mode === 'contiguous';
 }
 
-/** Policy source of the step in hand. */
-export function stepSource(wiring: Wiring, m: Float64Array, at: number): number {
-  const plan = m[at + request.plan];
-  return wiring.policies[planPolicy(plan)].alloc.source[planStep(plan)];
+function isBuddy(source: number): boolean {
+  return source === ALLOC_BUDDY || source === ALLOC_BUDDY_NODE;
 }
 
-/** The area of the step in hand, or NO_AREA when it is a buddy step. */
-export function stepArea(wiring: Wiring, m: Float64Array, at: number): number {
-  if (planMode(m[at + request.plan]) === MODE_CMA) return m[at + request.devArea];
-  const source = stepSource(wiring, m, at);
-  return sourceArea(wiring, source, m, at);
-}
+export class Walker {
+  readonly #wiring: Wiring;
+  readonly #granted = new Grant();
+  readonly #refused = new Refusal();
+  readonly #freed = new FreeDone();
+  readonly #recall = new Recall();
 
-function sourceArea(wiring: Wiring, source: number, m: Float64Array, at: number): number {
-  const nid =
-    source === ALLOC_NEAREST
-      ? (walkNode(wiring, m, at, originWalk(m[at + request.origin])) ?? -1)
-      : m[at + request.devNode];
-  return areaOfSource(wiring.directory, source, nid, m[at + request.devArea]);
-}
-
-/**
- * Node `walk` places down the zonelist of the request's node; undefined past its end. The list is gone through
- * twice: at the low watermark, then down to the minimum (the slow path of __alloc_pages()).
- */
-export function walkNode(
-  wiring: Wiring,
-  m: Float64Array,
-  at: number,
-  walk: number,
-): number | undefined {
-  const list = wiring.layout.fallback.get(startNode(m, at));
-  if (!list || walk >= 2 * list.length) return undefined;
-  return list[walk % list.length];
-}
-
-/** 0 while the walk goes by the low watermark, 1 in its second round. */
-export function walkRound(wiring: Wiring, m: Float64Array, at: number): 0 | 1 {
-  const list = wiring.layout.fallback.get(startNode(m, at))!;
-  return originWalk(m[at + request.origin]) < list.length ? 0 : 1;
-}
-
-function setStep(m: Float64Array, at: number, step: number, walk: number): void {
-  const plan = m[at + request.plan];
-  const origin = m[at + request.origin];
-  m[at + request.plan] = packPlan(planPolicy(plan), step, planMode(plan), planAlign(plan));
-  m[at + request.origin] = packOrigin(originNode(origin), originMask(origin), walk);
-}
-
-/** Steps that a mode leaves out: alloc_pages() knows no area. */
-function skips(mode: number, source: number): boolean {
-  return (
-    (mode === MODE_PAGES || mode === MODE_BULK) &&
-    source !== ALLOC_BUDDY &&
-    source !== ALLOC_BUDDY_NODE
-  );
-}
-
-/**
- * Sends the request to the owner of the first source at or after step `from`; refuses it when there is
- * none left. `work`: ns this actor has spent on it that nobody has waited for.
- */
-export function advance(
-  wiring: Wiring,
-  loop: Loop,
-  m: Float64Array,
-  at: number,
-  from: number,
-  work: number,
-): void {
-  const plan = m[at + request.plan];
-  const mode = planMode(plan);
-  if (mode === MODE_CMA) {
-    // cma_alloc(NULL) returns at once.
-    const area = m[at + request.devArea];
-    if (from > 0 || area === NO_AREA) refuse(wiring, loop, m, at, work);
-    else forward(wiring, loop, wiring.areaOwner[area], ATTEMPT, work, m, at);
-    return;
+  constructor(wiring: Wiring) {
+    this.#wiring = wiring;
   }
-  const { alloc } = wiring.policies[planPolicy(plan)];
-  const size = m[at + request.size];
-  const facts = factsOf(
-    wiring.directory,
-    m[at + request.gfp],
-    m[at + request.devNode],
-    mode === MODE_BULK ? NO_AREA : m[at + request.devArea],
-  );
-  for (let step = from; ; step++) {
-    step = nextStep(alloc, step, facts, size);
-    if (step === alloc.source.length) break;
-    const source = alloc.source[step];
-    if (skips(mode, source)) continue;
-    setStep(m, at, step, source === ALLOC_NEAREST ? 1 : 0);
-    const owner = ownerOfStep(wiring, loop, source, m, at);
-    if (owner < 0) continue;
-    forward(wiring, loop, owner, ATTEMPT, work, m, at);
-    return;
-  }
-  refuse(wiring, loop, m, at, work);
-}
 
-/** The actor to go to for a step whose conditions hold, or -1: its slot is empty. */
-function ownerOfStep(
-  wiring: Wiring,
-  loop: Loop,
-  source: number,
-  m: Float64Array,
-  at: number,
-): number {
-  if (source === ALLOC_BUDDY || source === ALLOC_BUDDY_NODE) {
-    const first = walkNode(wiring, m, at, 0);
-    const stays = source === ALLOC_BUDDY_NODE && first !== startNode(m, at);
-    return first === undefined || stays ? -1 : wiring.nodeOf[first];
+  /** Alignment order of a request: min(get_order(size), CONFIG_CMA_ALIGNMENT), or a raw call's own. */
+  alignOrder(request: Request): number {
+    if (request.mode === 'raw') return request.align;
+    const { pageShift, cmaAlignment } = this.#wiring.directory;
+    return Math.min(getOrder(request.size, pageShift), cmaAlignment);
   }
-  if (source === ALLOC_NEAREST) return ownerOfNearest(wiring, m, at);
-  const area = sourceArea(wiring, source, m, at);
-  if (area !== NO_AREA) return wiring.areaOwner[area];
-  if (source === ALLOC_DEFAULT) {
-    // Reached only under policies that do not test the pointer: cma_alloc(NULL) returns at once.
-    const count = pagesAsked(wiring, m, at);
-    const id = m[at + request.id];
-    const align = alignOrder(wiring, m, at);
-    wiring.recorder.returnedAtOnce({ id, time: loop.now, area: NO_AREA, count, align });
-  }
-  return -1;
-}
 
-/** Moves the walk on to the next node that has an area; -1 when there is none. */
-function ownerOfNearest(wiring: Wiring, m: Float64Array, at: number): number {
-  const step = planStep(m[at + request.plan]);
-  for (let walk = originWalk(m[at + request.origin]); ; walk++) {
-    const nid = walkNode(wiring, m, at, walk);
-    // Back at the request's own node: every other one has been asked.
-    if (nid === undefined || nid === walkNode(wiring, m, at, 0)) return -1;
-    setStep(m, at, step, walk);
-    const area = stepArea(wiring, m, at);
-    if (area !== NO_AREA) return wiring.areaOwner[area];
+  /** Pages a request asks of an area. */
+  pagesAsked(request: Request): number {
+    return cmaCount(request.size, this.#wiring.directory.pageShift);
   }
-}
 
-/** After an area had no room: the next node's for `nearest`, the next step otherwise. */
-export function leaveArea(
-  wiring: Wiring,
-  loop: Loop,
-  m: Float64Array,
-  at: number,
-  work: number,
-): void {
-  const plan = m[at + request.plan];
-  const step = planStep(plan);
-  if (planMode(plan) !== MODE_CMA && stepSource(wiring, m, at) === ALLOC_NEAREST) {
-    setStep(m, at, step, originWalk(m[at + request.origin]) + 1);
-    const owner = ownerOfNearest(wiring, m, at);
-    if (owner >= 0) {
-      forward(wiring, loop, owner, ATTEMPT, work, m, at);
+  /** The area of the step in hand, or NO_AREA when it is a buddy step. */
+  area(request: Request): number {
+    return request.mode === 'raw' ? request.devArea : this.#areaOf(request, this.#source(request));
+  }
+
+  #source(request: Request): number {
+    return this.#wiring.policies[request.policy].alloc.source[request.step];
+  }
+
+  #areaOf(request: Request, source: number): number {
+    const nid = source === ALLOC_NEAREST ? (this.nodeAt(request) ?? -1) : request.devNode;
+    return areaOfSource(this.#wiring.directory, source, nid, request.devArea);
+  }
+
+  /**
+   * Node `walk` places down the zonelist of the request's node; undefined past its end. The list is
+   * gone through twice: at the low watermark, then down to the minimum (the slow path of
+   * __alloc_pages()).
+   */
+  nodeAt(walker: Place, walk: number = walker.walk): number | undefined {
+    const list = this.#list(walker);
+    if (!list || walk >= 2 * list.length) return undefined;
+    return list[walk % list.length];
+  }
+
+  #list(walker: Place): ArrayLike<number> | undefined {
+    return this.#wiring.layout.fallback.get(startNode(walker));
+  }
+
+  /** 0 while the walk goes by the low watermark, 1 in its second round. */
+  round(walker: Place): 0 | 1 {
+    return walker.walk < this.#list(walker)!.length ? 0 : 1;
+  }
+
+  /**
+   * Sends the request to the owner of the first source at or after step `from`; refuses it when there
+   * is none left. `work`: ns this actor has spent on it that nobody has waited for.
+   */
+  advance(loop: Loop, request: Request, from: number, work: number): void {
+    const { policies, directory, areaOwner } = this.#wiring;
+    const { mode } = request;
+    if (mode === 'raw') {
+      // cma_alloc(NULL) returns at once.
+      const area = request.devArea;
+      if (from > 0 || area === NO_AREA) this.refuse(loop, request, work);
+      else this.#attempt(loop, request, areaOwner[area], work);
       return;
     }
+    const { alloc } = policies[request.policy];
+    const { gfp, devNode, devArea, size } = request;
+    const facts = factsOf(directory, gfp, devNode, devArea);
+    for (let step = from; step < alloc.source.length; step++) {
+      const source = alloc.source[step];
+      let why: SkipReason['why'];
+      if (!isBuddy(source) && !knowsAreas(mode)) why = 'mode';
+      else if (missingFacts(alloc, step, facts) !== 0) why = 'conditions';
+      else if (!sizeFits(alloc, step, size)) why = 'size';
+      else if (!isBuddy(source) && step < request.reached) why = 'mask';
+      else {
+        request.step = step;
+        request.walk = 0;
+        const owner = this.#owner(loop, request, source);
+        if (owner >= 0) {
+          this.#attempt(loop, request, owner, work);
+          return;
+        }
+        why = isBuddy(source) ? 'no node' : 'no area';
+      }
+      this.skipped(loop, request, step, why);
+    }
+    this.refuse(loop, request, work);
   }
-  advance(wiring, loop, m, at, step + 1, work);
+
+  /** Tells whoever watches why a step is passed over. */
+  skipped(loop: Loop, request: Request, step: number, why: SkipReason['why']): void {
+    const { recorder } = this.#wiring;
+    const { id } = request;
+    if (!recorder.hears('skipped', id)) return;
+    recorder.tell('skipped', {
+      id,
+      time: loop.now,
+      step,
+      reason: this.#reason(request, step, why),
+    });
+  }
+
+  #reason(request: Request, step: number, why: SkipReason['why']): SkipReason {
+    const { directory, policies } = this.#wiring;
+    const { gfp, devNode, devArea, size } = request;
+    switch (why) {
+      case 'conditions': {
+        const facts = factsOf(directory, gfp, devNode, devArea);
+        return { why, missing: missingFacts(policies[request.policy].alloc, step, facts) };
+      }
+      case 'size':
+        return { why, bytes: size };
+      case 'order':
+        return { why, order: getOrder(size, directory.pageShift) };
+      default:
+        return { why };
+    }
+  }
+
+  #attempt(loop: Loop, request: Request, owner: number, work: number): void {
+    request.forward(loop, owner, work + between(this.#wiring, loop.actor, owner), ATTEMPT);
+  }
+
+  /** The actor to go to for a step whose conditions hold, or -1: there is none. */
+  #owner(loop: Loop, request: Request, source: number): number {
+    const { recorder, nodeOf, areaOwner } = this.#wiring;
+    if (isBuddy(source)) {
+      const first = this.nodeAt(request, 0);
+      const stays = source === ALLOC_BUDDY_NODE && first !== startNode(request);
+      return first === undefined || stays ? -1 : nodeOf[first];
+    }
+    if (source === ALLOC_NEAREST) return this.#ownerOfNearest(request);
+    const area = this.#areaOf(request, source);
+    if (area !== NO_AREA) return areaOwner[area];
+    if (source === ALLOC_DEFAULT) {
+      // Reached only under policies that do not test the pointer: cma_alloc(NULL) returns at once.
+      const count = this.pagesAsked(request);
+      const align = this.alignOrder(request);
+      recorder.returnedAtOnce({ id: request.id, time: loop.now, area: NO_AREA, count, align });
+    }
+    return -1;
+  }
+
+  /** Moves the walk on to the next other node that has an area; -1 when there is none. */
+  #ownerOfNearest(request: Request): number {
+    const { length } = this.#list(request) ?? [];
+    for (let walk = request.walk; walk < length; walk++) {
+      if (this.nodeAt(request, walk) === startNode(request)) continue;
+      request.walk = walk;
+      const area = this.#areaOf(request, ALLOC_NEAREST);
+      if (area !== NO_AREA) return this.#wiring.areaOwner[area];
+    }
+    return -1;
+  }
+
+  /** After an area had no room: the next node's for `nearest`, the next step otherwise. */
+  leaveArea(loop: Loop, request: Request, work: number): void {
+    if (request.mode !== 'raw' && this.#source(request) === ALLOC_NEAREST) {
+      request.walk += 1;
+      const owner = this.#ownerOfNearest(request);
+      if (owner >= 0) {
+        this.#attempt(loop, request, owner, work);
+        return;
+      }
+    }
+    this.advance(loop, request, request.step + 1, work);
+  }
+
+  /** After a node's zones had no room: the next node of the zonelist, or the next step after it. */
+  leaveNode(loop: Loop, request: Request, work: number): void {
+    const stays = this.#source(request) === ALLOC_BUDDY_NODE;
+    const walk = request.walk + (stays ? this.#list(request)!.length : 1);
+    const next = this.nodeAt(request, walk);
+    if (next === undefined) {
+      this.advance(loop, request, request.step + 1, work);
+      return;
+    }
+    request.walk = walk;
+    this.#attempt(loop, request, this.#wiring.nodeOf[next], work);
+  }
+
+  /**
+   * After an area gave pages beyond the mask: as in __dma_direct_alloc_pages(), the buddy is next, and
+   * neither this area nor one before it is asked again.
+   */
+  leaveReach(loop: Loop, request: Request, work: number): void {
+    request.reached = request.step + 1;
+    this.toBuddy(loop, request, work);
+  }
+
+  /** Goes to the first buddy step from wherever the request is. */
+  toBuddy(loop: Loop, request: Request, work: number): void {
+    const { source } = this.#wiring.policies[request.policy].alloc;
+    const first = source.findIndex(isBuddy);
+    this.advance(loop, request, first < 0 ? source.length : first, work);
+  }
+
+  /** Tells the asker where its pages are, once the CPU that asked has cleared them. */
+  grant(loop: Loop, request: Request, work: number, page: Page): void {
+    const { id, lockWait } = request;
+    const to = asker(id);
+    const delay = work + page.zero + between(this.#wiring, loop.actor, to);
+    const { recorder } = this.#wiring;
+    if (recorder.hears('granted', id)) {
+      recorder.tell('granted', { id, time: loop.now + delay, ...page });
+    }
+    const granted = this.#granted.post(loop, to, delay, GRANTED);
+    granted.id = id;
+    granted.pfn = page.pfn;
+    granted.pages = page.pages;
+    granted.source = page.source;
+    granted.nid = page.nid;
+    granted.zone = page.zone;
+    granted.lockWait = lockWait;
+    granted.zero = Ns(page.zero);
+  }
+
+  refuse(loop: Loop, request: Request, work: number): void {
+    const { id, lockWait, got } = request;
+    if (isScattered(request.mode) && got > 0) {
+      this.recall(loop, request, { of: id, pages: got });
+      return;
+    }
+    const to = asker(id);
+    const delay = work + between(this.#wiring, loop.actor, to);
+    const { recorder } = this.#wiring;
+    if (recorder.hears('refused', id)) {
+      recorder.tell('refused', { id, time: loop.now + delay });
+    }
+    const refused = this.#refused.post(loop, to, delay, REFUSED);
+    refused.id = id;
+    refused.errno = ENOMEM;
+    refused.lockWait = lockWait;
+  }
+
+  /**
+   * Sends for the pages of a request that need not lie together, along the zonelist from its
+   * beginning; whoever has the last of them answers.
+   */
+  recall(
+    loop: Loop,
+    { id, devNode, cpuNode }: Pick<Request, 'id' | 'devNode' | 'cpuNode'>,
+    { of, pages }: { of: number; pages: Pages },
+  ): void {
+    const first = this.nodeAt({ devNode, cpuNode, walk: 0 })!;
+    const to = this.#wiring.nodeOf[first];
+    const delay = between(this.#wiring, loop.actor, to);
+    const recall = this.#recall.post(loop, to, delay, RECALL);
+    recall.id = id;
+    recall.of = of;
+    recall.left = pages;
+    recall.pages = pages;
+    recall.devNode = devNode;
+    recall.cpuNode = cpuNode;
+  }
+
+  /** Passes a recall on to the next node; false at the end of the zonelist. */
+  recallNext(loop: Loop, recall: Recall, left: Pages, work: number): boolean {
+    const next = this.nodeAt(recall, recall.walk + 1);
+    if (next === undefined) return false;
+    const to = this.#wiring.nodeOf[next];
+    const delay = work + between(this.#wiring, loop.actor, to);
+    const out = this.#recall.post(loop, to, delay, RECALL).copy(recall.m, recall.at);
+    out.left = left;
+    out.walk += 1;
+    return true;
+  }
+
+  /** Answers whoever sent for pages: a free names the request that was granted, a refusal itself. */
+  recalled(loop: Loop, recall: Recall, work: number, first: { pfn: Pfn; nid: Nid }): void {
+    const { id, of, pages } = recall;
+    const to = asker(id);
+    const delay = work + between(this.#wiring, loop.actor, to);
+    if (of === id) {
+      const refused = this.#refused.post(loop, to, delay, REFUSED);
+      refused.id = id;
+      refused.errno = ENOMEM;
+      return;
+    }
+    this.#freedTo(loop, to, delay, { id, pages, source: BUDDY, leakedFrom: NO_AREA, ...first });
+  }
+
+  /** Tells whoever freed that it is done. */
+  released(loop: Loop, release: PageRelease, work: number, by: { source: number; nid: Nid }): void {
+    const { id, pfn, pages, leakedFrom } = release;
+    const to = asker(id);
+    const delay = work + between(this.#wiring, loop.actor, to);
+    this.#freedTo(loop, to, delay, { id, pfn, pages, leakedFrom, ...by });
+  }
+
+  #freedTo(loop: Loop, to: number, delay: number, what: FreedPages): void {
+    const freed = this.#freed.post(loop, to, delay, FREED);
+    freed.id = what.id;
+    freed.pfn = what.pfn;
+    freed.pages = what.pages;
+    freed.source = what.source;
+    freed.nid = what.nid;
+    freed.leakedFrom = what.leakedFrom;
+  }
 }
 
-/** After a node's zones had no room: the next node of the zonelist, or the next step after it. */
-export function leaveNode(
-  wiring: Wiring,
-  loop: Loop,
-  m: Float64Array,
-  at: number,
-  work: number,
-): void {
-  const step = planStep(m[at + request.plan]);
-  const stays = stepSource(wiring, m, at) === ALLOC_BUDDY_NODE;
-  const stride = stays ? wiring.layout.fallback.get(startNode(m, at))!.length : 1;
-  const walk = originWalk(m[at + request.origin]) + stride;
-  const next = walkNode(wiring, m, at, walk);
-  if (next === undefined) {
-    advance(wiring, loop, m, at, step + 1, work);
-    return;
-  }
-  setStep(m, at, step, walk);
-  forward(wiring, loop, wiring.nodeOf[next], ATTEMPT, work, m, at);
-}
-
-/** Goes to the first buddy step from wherever the request is, with the zone flags `gfp`. */
-export function toBuddy(
-  wiring: Wiring,
-  loop: Loop,
-  m: Float64Array,
-  at: number,
-  gfp: number,
-  work: number,
-): void {
-  m[at + request.gfp] = gfp;
-  const { source } = wiring.policies[planPolicy(m[at + request.plan])].alloc;
-  let step = 0;
-  while (
-    step < source.length &&
-    source[step] !== ALLOC_BUDDY &&
-    source[step] !== ALLOC_BUDDY_NODE
-  ) {
-    step++;
-  }
-  advance(wiring, loop, m, at, step, work);
-}
-
-/** Actor that asked for a request or a free. */
-export function asker(id: number): number {
-  return Math.floor(id / ID_SPAN);
-}
-
-/** Tells the asker where its pages are, once the CPU that asked has cleared them for `zero` ns. */
-export function grant(
-  wiring: Wiring,
-  loop: Loop,
-  m: Float64Array,
-  at: number,
-  work: number,
-  page: { pfn: number; pages: number; source: number; nid: number; zone: number; zero: number },
-): void {
-  const id = m[at + request.id];
-  const to = asker(id);
-  const delay = work + page.zero + between(wiring, loop.actor, to);
-  if (wiring.recorder.hears('granted', id)) {
-    wiring.recorder.tell('granted', { id, time: loop.now + delay, ...page });
-  }
-  const lockWait = m[at + request.extra];
-  const out = loop.post(to, delay, GRANTED);
-  loop.out[out + granted.id] = id;
-  loop.out[out + granted.pfn] = page.pfn;
-  loop.out[out + granted.pages] = page.pages;
-  loop.out[out + granted.source] = page.source;
-  loop.out[out + granted.nid] = page.nid;
-  loop.out[out + granted.zone] = page.zone;
-  loop.out[out + granted.lockWait] = lockWait;
-  loop.out[out + granted.zero] = page.zero;
-}
-
-/**
- * Sends for `pages` pages of the MODE_BULK request `of`, along the zonelist from its beginning; whoever has
- * the last of them answers.
- */
-export function recallBulk(
-  wiring: Wiring,
-  loop: Loop,
-  m: Float64Array,
-  at: number,
-  { pages, of }: { pages: number; of: number },
-): void {
-  const origin = m[at + request.origin];
-  const to = wiring.nodeOf[walkNode(wiring, m, at, 0)!];
-  const out = forward(wiring, loop, to, RELEASE_BULK, 0, m, at);
-  loop.out[out + request.devArea] = pages;
-  loop.out[out + request.origin] = packOrigin(originNode(origin), originMask(origin), 0);
-  loop.out[out + request.extra] = of;
-}
-
-export function refuse(
-  wiring: Wiring,
-  loop: Loop,
-  m: Float64Array,
-  at: number,
-  work: number,
-): void {
-  const id = m[at + request.id];
-  const had = planMode(m[at + request.plan]) === MODE_BULK ? m[at + request.devArea] : 0;
-  if (had > 0) {
-    recallBulk(wiring, loop, m, at, { pages: had, of: id });
-    return;
-  }
-  const to = asker(id);
-  const lockWait = m[at + request.extra];
-  const delay = work + between(wiring, loop.actor, to);
-  if (wiring.recorder.hears('refused', id)) {
-    wiring.recorder.tell('refused', { id, time: loop.now + delay });
-  }
-  const out = loop.post(to, delay, REFUSED);
-  loop.out[out + refused.id] = id;
-  loop.out[out + refused.errno] = 12;
-  loop.out[out + refused.lockWait] = lockWait;
-}
+type FreedPages = Pick<FreeDone, 'id' | 'pfn' | 'pages' | 'source' | 'nid' | 'leakedFrom'>;

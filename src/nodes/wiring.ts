@@ -10,8 +10,7 @@ import type { AreaDirectory, DmaLimits } from '../mm/alloc/contiguous.js';
 import type { CostModel } from '../mm/alloc/cost.js';
 import type { MemoryLayout } from '../mm/layout.js';
 import type { Policy } from '../mm/policy.js';
-import type { Loop } from '../sim/model.js';
-import { BUDDY, originNode, request } from '../wire/dma.js';
+import type { Nid } from '../mm/units.js';
 import type { RunRecorder } from './recorder.js';
 import type { ReleaseRules } from './rules.js';
 
@@ -47,42 +46,7 @@ export function between(wiring: Wiring, from: number, to: number): number {
   return wiring.latency.oneWay(wiring.place[from], wiring.place[to]);
 }
 
-/** Sends one number, the first of the payload, to arrive `work` ns and the way from now. */
-export function sendNumber(
-  wiring: Wiring,
-  loop: Loop,
-  to: number,
-  type: number,
-  value: number,
-  work = 0,
-): void {
-  const at = loop.post(to, work + between(wiring, loop.actor, to), type);
-  loop.out[at] = value;
-}
-
-/** Passes a whole payload on, `work` ns from now plus the way. */
-export function forward(
-  wiring: Wiring,
-  loop: Loop,
-  to: number,
-  type: number,
-  work: number,
-  m: Float64Array,
-  at: number,
-): number {
-  const delay = work + between(wiring, loop.actor, to);
-  const out = loop.post(to, delay, type);
-  for (let i = 0; i < 8; i++) loop.out[out + i] = m[at + i];
-  return out;
-}
-
 /** Node on which an allocation starts: the device's, or that of the CPU which runs the call. */
-export function startNode(m: Float64Array, at: number): number {
-  const devNode = m[at + request.devNode];
-  return devNode >= 0 ? devNode : originNode(m[at + request.origin]);
-}
-
-/** `reserved`, `pernuma1`, or `buddy`, for people. */
-export function sourceName(wiring: Wiring, source: number): string {
-  return source === BUDDY ? 'buddy' : wiring.layout.areas[source].name;
+export function startNode(request: { readonly devNode: Nid; readonly cpuNode: Nid }): Nid {
+  return request.devNode >= 0 ? request.devNode : request.cpuNode;
 }

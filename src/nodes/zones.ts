@@ -75,8 +75,8 @@ export class Zones {
   }
 
   /** A CPU of node `place` takes the lock of a zone for `hold` ns: ns until it has it. */
-  lock(nid: number, zone: number, now: number, place: number, hold: number): number {
-    return this.#locks.take(4 * this.#wiring.nodeOf[nid] + zone, now, place, hold);
+  lock(nid: number, zone: number, by: { now: number; place: number; hold: number }): number {
+    return this.#locks.take(4 * this.#wiring.nodeOf[nid] + zone, by.now, by.place, by.hold);
   }
 
   free(nid: number, pfn: number, order: number): void {
@@ -199,13 +199,14 @@ export class Zones {
 
   #named(nid: number, name: string): Zone {
     const zone = this.of(nid).find((candidate) => candidate.name === name);
-    if (!zone) throw new Error(`zone ${name} of node ${nid} is owned by this shard`);
+    if (!zone)
+      throw new Error(`zone ${name} of node ${nid} of another shard, expected one of this shard`);
     return zone;
   }
 
   #zoneOf(nid: number, pfn: number): Zone {
     const zone = zoneOfPfn(this.of(nid), pfn);
-    if (!zone) throw new Error(`pfn ${pfn} lies in a zone of node ${nid}`);
+    if (!zone) throw new Error(`pfn ${pfn}, expected one in a zone of node ${nid}`);
     return zone;
   }
 }

@@ -12,7 +12,7 @@ import * as op from '../nodes/operations.js';
 import { outcome, outcomeAt } from '../nodes/operations.js';
 import type { AreaState, Attempted, ZoneState } from '../nodes/recorder.js';
 import { attemptsById } from '../nodes/requestHistory.js';
-import { BUDDY, ID_SPAN, LEAKED } from '../wire/dma.js';
+import { BUDDY, ID_SPAN, LEAKED } from '../wire/request.js';
 import type { OperationFile, RecordedRow } from './operationFile.js';
 import type { ReplayRecord } from './threads.js';
 

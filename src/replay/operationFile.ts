@@ -20,7 +20,6 @@ import { GFP_KERNEL, parseGfp } from '../mm/gfp.js';
 import type { MemoryLayout } from '../mm/layout.js';
 import * as op from '../nodes/operations.js';
 import { InputError } from '../trace/read/input.js';
-import { MODE_CMA, MODE_COHERENT, MODE_CONTIGUOUS } from '../wire/dma.js';
 import { checkLayout, layoutOf } from './operationLayout.js';
 
 /** Policies a recording may name: the kernel's own, the June 2020 v2 patch, the one before it. */
@@ -79,7 +78,7 @@ type Kind = (fields: Fields) => op.Operation;
 const kinds: Readonly<Record<string, Kind>> = {
   alloc: (fields) => ({
     code: op.OP_ALLOC,
-    mode: MODE_CONTIGUOUS,
+    mode: 'contiguous',
     policy: fields.policy(2),
     devNode: fields.nid(3),
     bytes: fields.number(4),
@@ -88,7 +87,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   }),
   free: (fields) => ({
     code: op.OP_FREE,
-    mode: MODE_CONTIGUOUS,
+    mode: 'contiguous',
     policy: fields.policy(2),
     devNode: fields.nid(3),
     bytes: fields.number(4, fields.bytesMax),
@@ -97,7 +96,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   }),
   cma_alloc: (fields) => ({
     code: op.OP_ALLOC,
-    mode: MODE_CMA,
+    mode: 'raw',
     area: fields.area(2),
     bytes: fields.pages(3),
     gfp: GFP_KERNEL,
@@ -105,7 +104,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   }),
   cma_release: (fields) => ({
     code: op.OP_FREE,
-    mode: MODE_CMA,
+    mode: 'raw',
     area: fields.area(2),
     offset: fields.number(3),
     bytes: fields.pages(4),
@@ -119,7 +118,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   unbusy: () => ({ code: op.OP_UNBUSY }),
   coherent: (fields) => ({
     code: op.OP_ALLOC,
-    mode: MODE_COHERENT,
+    mode: 'coherent',
     devNode: fields.nid(2),
     bytes: fields.number(3),
     gfp: fields.gfp(4),
@@ -127,7 +126,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   }),
   coherent_free: (fields) => ({
     code: op.OP_FREE,
-    mode: MODE_COHERENT,
+    mode: 'coherent',
     devNode: fields.nid(2),
   }),
   state: (fields) => {

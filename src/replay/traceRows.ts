@@ -19,7 +19,7 @@ import {
   type ReplayPlan,
 } from '../nodes/operations.js';
 import type { DmaRequest } from '../trace/join/request.js';
-import { MODE_CMA, MODE_COHERENT, MODE_CONTIGUOUS, MODE_PAGES } from '../wire/dma.js';
+import type { Mode } from '../wire/request.js';
 import type { AreaStart } from './areaStart.js';
 import type { FreeStep, Step, Workload } from './workload.js';
 
@@ -210,7 +210,7 @@ class Builder {
   /** cma_alloc() of the kernel's own. */
   #raw(area: number, pages: number, align: number): Operation {
     const bytes = pages * this.#pageSize;
-    return { code: OP_ALLOC, mode: MODE_CMA, area, bytes, gfp: GFP_KERNEL, align };
+    return { code: OP_ALLOC, mode: 'raw', area, bytes, gfp: GFP_KERNEL, align };
   }
 
   #alloc(request: DmaRequest, step: Step): void {
@@ -230,8 +230,8 @@ class Builder {
     const gfp = gfpOf(request.gfp);
     const mode = modeOf(device, request, gfp);
     const largest = 2 ** layout.maxPageOrder * this.#pageSize;
-    const bytes = mode === MODE_PAGES ? Math.min(request.size, largest) : request.size;
-    const mask = mode === MODE_COHERENT ? device.mask : 0;
+    const bytes = mode === 'pages' ? Math.min(request.size, largest) : request.size;
+    const mask = mode === 'coherent' ? device.mask : 0;
     return { code: OP_ALLOC, mode, devNode: device.node, bytes, gfp, mask };
   }
 
@@ -286,8 +286,8 @@ function gfpOf(text: string): number {
 }
 
 /** Who serves a request: dma-direct, or dma-iommu and then with or without CMA. */
-function modeOf({ translated }: ReplayedDevice, request: DmaRequest, gfp: number): number {
-  if (!translated) return MODE_COHERENT;
+function modeOf({ translated }: ReplayedDevice, request: DmaRequest, gfp: number): Mode {
+  if (!translated) return 'coherent';
   const contiguous = /^dma_alloc_pages/.test(request.api) || /FORCE_CONTIGUOUS/.test(request.attrs);
-  return contiguous || !allowBlocking(gfp) ? MODE_CONTIGUOUS : MODE_PAGES;
+  return contiguous || !allowBlocking(gfp) ? 'contiguous' : 'pages';
 }

@@ -9,7 +9,7 @@ import type { Observed } from '../nodes/observers.js';
 import * as op from '../nodes/operations.js';
 import { actorNumbers, type Plan } from '../nodes/plan.js';
 import { attemptsById, type History } from '../nodes/requestHistory.js';
-import { BUDDY, ID_SPAN } from '../wire/dma.js';
+import { BUDDY, ID_SPAN } from '../wire/request.js';
 
 /** One cma_alloc() of a request; times in ns of the run. */
 export interface Tried {

@@ -5,8 +5,7 @@
 import { memoryOf } from '../devices/memory.js';
 import { deviceModel } from '../devices/registry.js';
 import { actorNumbers, environmentOf, type Plan } from '../nodes/plan.js';
-import { asker } from '../nodes/walk.js';
-import { ID_SPAN } from '../wire/dma.js';
+import { asker, ID_SPAN } from '../wire/request.js';
 
 /** What a device's numbers advance by from call to call: the handle is in them too. */
 export function callSpan(plan: Plan, device: number): number {

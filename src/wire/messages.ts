@@ -1,65 +1,124 @@
 /**
- * Everything that crosses between actors, as types and the meaning of their eight doubles.
+ * Everything that crosses between actors: the types of the messages, and the tables of those that
+ * are not about one request (request.ts) or one cache line (sharedLine.ts).
  *
- * What devices see (ALLOC, FREE, ACCESS and their answers) is in wire/dma.ts; this is the rest of the
- * closed union. A verb asks, a participle answers.
+ * A verb asks, a participle answers. A device always speaks to the node it is plugged into: that
+ * node's CPUs run its driver, and walk the list of attempts on its behalf.
  */
 
-/** Performs step `planStep` of a request (payload: `request` of dma.ts) at the actor that owns its source. */
+import { Bytes, Nid, Ns, Pages, Pfn } from '../mm/units.js';
+import { doubles, record } from './record.js';
+
+/** Between devices and nodes. */
+export const ALLOC = 1;
+export const FREE = 2;
+export const ACCESS = 3;
+export const GRANTED = 4;
+export const REFUSED = 5;
+export const FREED = 6;
+export const ACCESSED = 7;
+
+/** Performs the step of a Request at the actor that owns its source. */
 export const ATTEMPT = 8;
 /** Gives pages back at their owner. */
 export const RELEASE = 9;
-export const release = {
-  id: 0,
-  pfn: 1,
-  pages: 2,
-  /** Area that takes them, or BUDDY. */
-  area: 3,
-  /** Buddy order; -1: `pages` single pages. */
-  order: 4,
-  /** Node whose CPU waits for the answer; -1: nobody waits. */
-  from: 5,
-  /** Area whose bits stay set because nobody released them there, or NO_AREA. */
-  leakedFrom: 6,
-} as const;
-
-/** alloc_contig_range() of the request in slot `ticket` of this actor has ended. */
+/** alloc_contig_range() of a request in flight has ended. */
 export const CONTIG_DONE = 10;
-export const contigDone = { ticket: 0, errno: 1 } as const;
-
-/**
- * Pages on other nodes that a migration may copy to: from node to node down the zonelist of `nid`, then back to
- * the actor that asked. `left` more are wanted, `got` have been found.
- */
-export const TARGETS = 22;
-export const TARGETED = 23;
-export const targets = { ticket: 0, left: 1, got: 2, nid: 3, walk: 4, replyTo: 5 } as const;
-
 /** The allocation mutex, a token: asker -> coordinator -> last holder -> asker. */
 export const MUTEX_ACQUIRE = 11;
 export const MUTEX_PASS = 12;
 export const MUTEX_TOKEN = 13;
-export const mutex = { actor: 0 } as const;
-
 /** A timeline takes memory of a node out of the buddy, or puts what it took back. */
 export const TAKE_MEMORY = 14;
 export const GIVE_MEMORY = 15;
-export const memory = { pages: 0 } as const;
-
-/** Pages [pfn, pfn + pages) leave or re-enter the buddy without the bitmap knowing (a pin). */
+/** Pages leave or re-enter the buddy without the bitmap knowing (a pin). */
 export const BUSY = 16;
 export const UNBUSY = 17;
-export const busy = { id: 0, area: 1, pfn: 2, pages: 3, from: 4 } as const;
 /** Asks an actor to write down the state of its areas, or of its zones, under a number. */
 export const OBSERVE_AREAS = 18;
 export const OBSERVE_ZONES = 19;
-export const observe = { id: 0, from: 1 } as const;
-/** Answers BUSY, UNBUSY, OBSERVE_*. `value`: 0 or a positive errno. */
+/** Answers BUSY, UNBUSY, OBSERVE_*. */
 export const OBSERVED = 20;
-export const observed = { id: 0, value: 1 } as const;
-
 /** A replayer tells itself that the next recorded request is due. */
 export const TIME_HAS_COME = 21;
+/** Pages on other nodes that a migration may copy to: asked from node to node, then answered. */
+export const TARGETS = 22;
+export const TARGETED = 23;
+/** Gives pages that need not lie together back, node after node. */
+export const RECALL = 30;
 
-/** Gives pages of a MODE_BULK request back, node after node (payload: `request`, `extra` names it). */
-export const RELEASE_BULK = 30;
+/** A cache line that several CPUs write: to its home, and from there. */
+export const LINE_ACQUIRE = 32;
+export const LINE_GRANTED = 33;
+export const LINE_RECALL = 34;
+export const LINE_YIELD = 35;
+/** The home's own: the line has arrived where it was sent. */
+export const LINE_SERVED = 36;
+/** An event from one device to another: a register that is written, or a message. */
+export const PEER = 37;
+/** To a CPU that waits for a line to change: it may look again. */
+export const LINE_CHANGED = 38;
+
+/** What a device sends itself, or a timeline sends it. */
+export const START = 64;
+export const OWN = 65;
+export const TIMER = 66;
+export const CONTROL = 67;
+export const SET_NODE = 68;
+
+/** ACCESS, at the node that holds the memory; `bytes` occupy its controller. */
+export const Access = record({
+  /** Comes back in ACCESSED. */
+  tag: Number,
+  bytes: Bytes,
+  /**
+   * Half trips that the answer takes: 1 for a read or an acknowledged write; 2 for a posted write
+   * whose poller then misses and reads it, see machine/latency.ts.
+   */
+  back: Number,
+  /** Node that accesses. */
+  from: Nid,
+  replyTo: Number,
+});
+export type Access = InstanceType<typeof Access>;
+
+export const Accessed = record({ tag: Number, queued: Ns });
+export type Accessed = InstanceType<typeof Accessed>;
+
+export const ContigDone = record({ ticket: Number, errno: Number });
+export type ContigDone = InstanceType<typeof ContigDone>;
+
+/** TARGETS and TARGETED: down the zonelist of `nid`, then back to the actor that asked. */
+export const Targets = record({
+  ticket: Number,
+  /** Pages still wanted, and found. */
+  left: Pages,
+  got: Pages,
+  nid: Nid,
+  walk: Number,
+  replyTo: Number,
+});
+export type Targets = InstanceType<typeof Targets>;
+
+/** MUTEX_*: the actor that wants the token. */
+export const MutexMessage = record({ actor: Number });
+
+export const Memory = record({ pages: Pages });
+
+/** BUSY and UNBUSY. */
+export const Pinning = record({ id: Number, area: Number, pfn: Pfn, pages: Pages, from: Number });
+export type Pinning = InstanceType<typeof Pinning>;
+
+export const Inspect = record({ id: Number, from: Number });
+export type Inspect = InstanceType<typeof Inspect>;
+
+/** `errno`: 0 or positive. */
+export const Inspected = record({ id: Number, errno: Number });
+
+/** PEER, CONTROL and OWN. `generation` of an OWN tells those that cancel() forgot. */
+export const DeviceEvent = record({ event: Number, generation: Number, numbers: doubles(6) });
+export type DeviceEvent = InstanceType<typeof DeviceEvent>;
+
+export const Timer = record({ token: Number });
+
+export const SetNode = record({ nid: Nid });

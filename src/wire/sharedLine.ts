@@ -8,6 +8,8 @@
  * beyond the one in use (512 entries).
  */
 
+import { doubles, record } from './record.js';
+
 /** Lines of one SMMU, by number. */
 export const LLQ = 0;
 export const CMDQ_LOCK = 1;
@@ -15,6 +17,20 @@ export const VALID = 2;
 export const CONS = 3;
 export const LINES = 4;
 export const WORDS = 5;
+
+/** LINE_ACQUIRE (CPU -> the line's home, the node it lies on) asks for one access. */
+export const LineAcquire = record({ line: Number, op: Number, a: Number, b: Number, from: Number });
+export type LineAcquire = InstanceType<typeof LineAcquire>;
+
+/**
+ * LINE_GRANTED brings the words as they were before the access; LINE_YIELD answers LINE_RECALL.
+ * `keep`: 1 if the line stays until it is recalled.
+ */
+export const LineWords = record({ line: Number, words: doubles(WORDS), keep: Number });
+export type LineWords = InstanceType<typeof LineWords>;
+
+/** LINE_RECALL, LINE_CHANGED and LINE_SERVED. */
+export const LineMessage = record({ line: Number });
 
 /**
  * `llq`: positions count commands since probe and do not wrap. `version` stands for the 64-bit
@@ -58,41 +74,34 @@ export const op = {
   await: 9,
 } as const;
 
+/** One access to a line: an operation and its operands. */
+export interface LineAccess {
+  readonly op: number;
+  readonly a: number;
+  readonly b: number;
+}
+
 /** True if an operation finds what it waits for, or waits for nothing. */
 export function satisfied(
   words: Float64Array,
   at: number,
-  operation: number,
-  a: number,
-  b: number,
+  { op: what, a, b }: LineAccess,
 ): boolean {
-  if (operation === op.take) return words[at + a] >= b;
-  if (operation === op.share) return words[at + lock.lock] >= 0;
-  if (operation === op.await) return words[at + a] === b;
+  if (what === op.take) return words[at + a] >= b;
+  if (what === op.share) return words[at + lock.lock] >= 0;
+  if (what === op.await) return words[at + a] === b;
   return true;
 }
 
 /** True if an operation leaves the line to others: a read, or a wait that goes on. */
-export function onlyReads(
-  words: Float64Array,
-  at: number,
-  operation: number,
-  a: number,
-  b: number,
-): boolean {
-  if (operation === op.read || operation === op.await) return true;
-  return !satisfied(words, at, operation, a, b);
+export function onlyReads(words: Float64Array, at: number, access: LineAccess): boolean {
+  if (access.op === op.read || access.op === op.await) return true;
+  return !satisfied(words, at, access);
 }
 
 /** Does one operation on the words at `at`; what they were before is what the CPU gets. */
-export function perform(
-  words: Float64Array,
-  at: number,
-  operation: number,
-  a: number,
-  b: number,
-): void {
-  switch (operation) {
+export function perform(words: Float64Array, at: number, { op: what, a, b }: LineAccess): void {
+  switch (what) {
     case op.read:
     case op.await:
       return;
@@ -131,72 +140,69 @@ export function perform(
       if (words[at + lock.lock] >= 0) words[at + lock.lock] += a;
       return;
     default:
-      throw new Error(`operation ${operation} on a shared line`);
+      throw new Error(`operation ${what} on a shared line`);
   }
 }
+
+/** What a cache has of a line: its words if it is held, and the access that waits for it. */
+const Cached = record({ words: doubles(WORDS), held: Number, op: Number, a: Number, b: Number }, 9);
 
 /** Lines that the devices of a host hold in their caches: the CPU's side of the protocol. */
 export class LineCaches {
-  /** Per device that uses lines: WORDS words, whether it holds them, and the access that waits. */
   readonly #of = new Map<number, Float64Array>();
+  readonly #cached = new Cached();
 
-  /** The cache of a device; made when it is first asked for. */
-  #cache(device: number): Float64Array {
+  /** A device's line; there is room for its lines once it is first asked for. */
+  #line(device: number, line: number): InstanceType<typeof Cached> {
     let cache = this.#of.get(device);
     if (cache === undefined) {
-      cache = new Float64Array(LINES * STRIDE);
+      cache = new Float64Array(LINES * Cached.width);
       this.#of.set(device, cache);
     }
-    return cache;
+    return this.#cached.on(cache, line * Cached.width);
   }
 
   holds(device: number, line: number): boolean {
-    return this.#cache(device)[line * STRIDE + slot.held] === 1;
+    return this.#line(device, line).held === 1;
   }
 
   /** Notes an access that goes to the line's home. */
-  ask(device: number, line: number, operation: number, a: number, b: number): void {
-    const cache = this.#cache(device);
-    const at = line * STRIDE;
-    cache[at + slot.op] = operation;
-    cache[at + slot.a] = a;
-    cache[at + slot.b] = b;
+  ask(device: number, line: number, access: LineAccess): void {
+    const cached = this.#line(device, line);
+    cached.op = access.op;
+    cached.a = access.a;
+    cached.b = access.b;
   }
 
-  /** A line that is held: writes its words to `out`, then does the access. */
-  hit(access: LineAccess, out: Float64Array, to: number): void {
-    const cache = this.#cache(access.device);
-    const at = access.line * STRIDE;
-    for (let word = 0; word < WORDS; word++) out[to + word] = cache[at + word];
-    perform(cache, at, access.operation, access.a, access.b);
+  /** Does an access to a line that is held; the words as they were before go to `out`. */
+  hit(device: number, line: number, access: LineAccess, out: LineWords): void {
+    const cached = this.#line(device, line);
+    copyWords(cached, out);
+    perform(cached.m, cached.words, access);
   }
 
-  /** The line has come to stay: the access that waited is done on the words at `from`. */
-  keep(device: number, line: number, m: Float64Array, from: number): void {
-    const cache = this.#cache(device);
-    const at = line * STRIDE;
-    for (let word = 0; word < WORDS; word++) cache[at + word] = m[from + word];
-    cache[at + slot.held] = 1;
-    perform(cache, at, cache[at + slot.op], cache[at + slot.a], cache[at + slot.b]);
+  /** The line has come to stay: the access that waited is done on its words. */
+  keep(device: number, line: number, granted: LineWords): void {
+    const cached = this.#line(device, line);
+    copyWords(granted, cached);
+    cached.held = 1;
+    perform(cached.m, cached.words, cached);
   }
 
   /** Gives the line up; its words go to `out`. */
-  yield(device: number, line: number, out: Float64Array, to: number): void {
-    const cache = this.#cache(device);
-    const at = line * STRIDE;
-    if (cache[at + slot.held] !== 1) throw new Error(`line ${line} is recalled and not held`);
-    cache[at + slot.held] = 0;
-    for (let word = 0; word < WORDS; word++) out[to + word] = cache[at + word];
+  yield(device: number, line: number, out: LineWords): void {
+    const cached = this.#line(device, line);
+    if (cached.held !== 1) throw new Error(`line ${line} is recalled, expected it to be held`);
+    cached.held = 0;
+    copyWords(cached, out);
   }
 }
 
-export interface LineAccess {
-  readonly device: number;
-  readonly line: number;
-  readonly operation: number;
-  readonly a: number;
-  readonly b: number;
+interface Words {
+  readonly m: Float64Array;
+  readonly words: number;
 }
 
-const slot = { held: WORDS, op: WORDS + 1, a: WORDS + 2, b: WORDS + 3 } as const;
-const STRIDE = WORDS + 4;
+export function copyWords(from: Words, to: Words): void {
+  for (let word = 0; word < WORDS; word++) to.m[to.words + word] = from.m[from.words + word];
+}

@@ -8,7 +8,7 @@
 
 import { createActor } from 'xstate';
 import { configureRow } from '../../dist/src/devices/chart/row.js';
-import { Kind } from '../../dist/src/devices/host/fleet.js';
+import { Fleet } from '../../dist/src/devices/host/fleet.js';
 import { hns3 } from '../../dist/src/devices/kinds/hns3.js';
 import { memoryOf } from '../../dist/src/devices/memory.js';
 
@@ -42,7 +42,7 @@ const from = { config, environment, memory, keep: () => 0 };
 
 /** Devices brought up, ready for traffic. */
 function lowered(count) {
-  const kind = new Kind({ model: hns3, count, dma, interpreted: false, setTimer() {} });
+  const kind = new Fleet({ model: hns3, count, dma, interpreted: false, setTimer() {} });
   for (let device = 0; device < count; device++) {
     kind.row.base = device * kind.stride;
     configureRow(hns3, kind.row, from);

@@ -15,7 +15,28 @@ import { Loop } from '#cmasim/sim/loop.js';
 import type { Behaviour } from '#cmasim/sim/model.js';
 import { Streams } from '#cmasim/sim/random.js';
 import { Recorder, summarize, totalOf } from '#cmasim/sim/statistics.js';
-import * as dma from '#cmasim/wire/dma.js';
+import {
+  ACCESS,
+  ACCESSED,
+  Access,
+  Accessed,
+  ALLOC,
+  FREED,
+  GRANTED,
+  LINE_ACQUIRE,
+  REFUSED,
+} from '#cmasim/wire/messages.js';
+import {
+  asker,
+  BUDDY,
+  Free,
+  FreeDone,
+  Grant,
+  isScattered,
+  LEAKED,
+  Refusal,
+  Request,
+} from '#cmasim/wire/request.js';
 
 export const environment = {
   pageSize: 4096,
@@ -74,10 +95,11 @@ export interface Ran {
 
 const NODE_TIME = 100;
 
-const modeText: Readonly<Record<number, string>> = {
-  [dma.MODE_PAGES]: ' pages',
-  [dma.MODE_BULK]: ' bulk',
-  [dma.MODE_CONTIGUOUS]: ' contiguous',
+const modeText: Readonly<Record<string, string>> = {
+  pages: ' pages',
+  bulk: ' bulk',
+  iommu: ' iommu',
+  contiguous: ' contiguous',
 };
 
 class Nodes implements Behaviour {
@@ -102,52 +124,47 @@ class Nodes implements Behaviour {
   }
 
   receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
-    if (type === dma.ACCESS) this.#access(loop, actor, m, at);
-    else if (type >= dma.LINE_ACQUIRE) this.#lines.receive(loop, type, m, at);
-    else if (type === dma.ALLOC) this.#alloc(loop, actor, m, at);
-    else this.#free(loop, m, at);
+    if (type === ACCESS) this.#access(loop, actor, new Access().on(m, at));
+    else if (type >= LINE_ACQUIRE) this.#lines.receive(loop, type, m, at);
+    else if (type === ALLOC) this.#alloc(loop, actor, new Request().on(m, at));
+    else this.#free(loop, new Free().on(m, at));
   }
 
-  #access(loop: Loop, actor: number, m: Float64Array, at: number): void {
+  #access(loop: Loop, actor: number, access: Access): void {
     const { oneWay = 50, halfDie = 30 } = this.#options;
-    const [back, from, to] = [m[at + 2], m[at + 3], m[at + 4]];
-    this.asked.push(`${loop.now} access ${m[at + 1]} ${back} on ${actor}`);
+    const { tag, bytes, back, from, replyTo: to } = access;
+    this.asked.push(`${loop.now} access ${bytes} ${back} on ${actor}`);
     const isHere = this.#groupOf[to] === actor;
     const trips = (from === actor ? halfDie : 0) + back * (isHere ? halfDie : oneWay);
-    const out = loop.post(to, trips, dma.ACCESSED);
-    loop.out[out + dma.accessed.tag] = m[at + dma.access.tag];
+    new Accessed().post(loop, to, trips, ACCESSED).tag = tag;
   }
 
-  #alloc(loop: Loop, actor: number, m: Float64Array, at: number): void {
-    const { request, granted } = dma;
-    const [id, bytes] = [m[at + request.id], m[at + request.size]];
+  #alloc(loop: Loop, actor: number, { id, size, mode, devNode }: Request): void {
     const count = this.#count++;
-    const pages = modeText[dma.planMode(m[at + request.plan])] ?? '';
-    this.asked.push(`${loop.now} alloc ${bytes} for ${m[at + request.devNode]}${pages}`);
-    const nid = this.#options.serve?.(bytes, actor, count) ?? actor;
-    const type = nid < 0 ? dma.REFUSED : dma.GRANTED;
-    const out = loop.post(Math.floor(id / dma.ID_SPAN), NODE_TIME, type);
-    loop.out[out + granted.id] = id;
+    this.asked.push(`${loop.now} alloc ${size} for ${devNode}${modeText[mode] ?? ''}`);
+    const nid = this.#options.serve?.(size, actor, count) ?? actor;
     if (nid < 0) {
-      loop.out[out + dma.refused.errno] = 12;
+      Object.assign(new Refusal().post(loop, asker(id), NODE_TIME, REFUSED), { id, errno: 12 });
       return;
     }
-    loop.out[out + granted.pfn] = 1000 + count;
-    loop.out[out + granted.pages] = Math.ceil(bytes / 4096);
-    loop.out[out + granted.source] = nid === actor ? 0 : dma.BUDDY;
-    loop.out[out + granted.nid] = nid;
-    loop.out[out + granted.lockWait] = 7;
+    Object.assign(new Grant().post(loop, asker(id), NODE_TIME, GRANTED), {
+      id,
+      pfn: 1000 + count,
+      pages: Math.ceil(size / 4096),
+      source: nid === actor ? 0 : BUDDY,
+      nid,
+      lockWait: 7,
+    });
   }
 
-  #free(loop: Loop, m: Float64Array, at: number): void {
-    const { request, freed } = dma;
-    const [id, bytes] = [m[at + request.id], m[at + request.size]];
-    const devNode = m[at + request.devNode];
-    this.asked.push(`${loop.now} free ${bytes} at ${m[at + request.extra]} for ${devNode}`);
-    const out = loop.post(Math.floor(id / dma.ID_SPAN), NODE_TIME, dma.FREED);
-    loop.out[out + freed.id] = id;
-    loop.out[out + freed.pages] = Math.ceil(bytes / 4096);
-    loop.out[out + freed.source] = devNode < 0 ? dma.LEAKED : 0;
+  #free(loop: Loop, { id, size, mode, pfn, of, devNode }: Free): void {
+    const named = isScattered(mode) ? of : pfn;
+    this.asked.push(`${loop.now} free ${size} at ${named} for ${devNode}`);
+    Object.assign(new FreeDone().post(loop, asker(id), NODE_TIME, FREED), {
+      id,
+      pages: Math.ceil(size / 4096),
+      source: devNode < 0 ? LEAKED : 0,
+    });
   }
 }
 
@@ -202,9 +219,10 @@ export function run(options: WorldOptions, until = 10_000_000): Ran {
     start: () => {
       host.start(loop);
       for (const { at, event, numbers = [] } of options.timeline ?? []) {
-        host.schedule(loop, 0, at, event, numbers);
+        host.schedule(loop, 0, { at, event, numbers });
       }
-      for (const { at, nid } of options.writes ?? []) host.scheduleSetNode(loop, 0, at, nid);
+      for (const { at, nid } of options.writes ?? [])
+        host.scheduleSetNode(loop, 0, { at, numaNode: nid });
     },
   });
   loop.run();

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { CostModel, costsWith } from '#cmasim/mm/alloc/cost.js';
+import { Bytes, Nid } from '#cmasim/mm/units.js';
 import { Controllers } from '#cmasim/nodes/controllers.js';
 import type { Wiring } from '#cmasim/nodes/wiring.js';
 import { Loop } from '#cmasim/sim/loop.js';
 import { Stream } from '#cmasim/sim/random.js';
-import { ACCESS, ACCESSED, access, accessed } from '#cmasim/wire/dma.js';
+import { ACCESS, ACCESSED, Access, Accessed } from '#cmasim/wire/messages.js';
 import { batchMeans, interval, meanWaitMD1 } from '../harness.js';
 
 const WAY = 60;
@@ -61,11 +62,10 @@ function answers(
     behaviourOf: new Uint8Array(4),
     behaviours: [
       {
-        receive(on, actor, type, m, at) {
-          if (type === ACCESS) controllers.access(on, actor, m, at);
-          else if (type === ACCESSED) {
-            answered[m[at + accessed.tag]] = { queued: m[at + accessed.queued], at: on.now };
-          }
+        receive(on, _actor, type, m, at) {
+          const { tag, queued } = new Accessed().on(m, at);
+          if (type === ACCESS) controllers.access(on, new Access().on(m, at));
+          else if (type === ACCESSED) answered[tag] = { queued, at: on.now };
         },
       },
     ],
@@ -74,12 +74,12 @@ function answers(
     start(first) {
       list.forEach(({ at, bytes, from, back = 1 }, tag) => {
         first.actor = 2 + from;
-        const out = first.post(0, at, ACCESS);
-        first.out[out + access.tag] = tag;
-        first.out[out + access.bytes] = bytes;
-        first.out[out + access.back] = back;
-        first.out[out + access.from] = from;
-        first.out[out + access.replyTo] = 2 + from;
+        const access = new Access().post(first, 0, at, ACCESS);
+        access.tag = tag;
+        access.bytes = Bytes(bytes);
+        access.back = back;
+        access.from = Nid(from);
+        access.replyTo = 2 + from;
       });
     },
   });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { cmaAlloc, cmaAreaFromLayout, cmaClaim } from '#cmasim/mm/alloc/cma.js';
-import { BrokenInvariant, Ledger } from '#cmasim/nodes/pageLedger.js';
+import { BrokenInvariant, PageLedger } from '#cmasim/nodes/pageLedger.js';
 import { type Finding, RunRecorder } from '#cmasim/nodes/recorder.js';
 import { cases } from '../cases.js';
 import { operationText, replayInline } from './harness.js';
@@ -95,7 +95,7 @@ describe('what does not add up stops the run', () => {
     });
 
   test('a bit that nobody asked for', () => {
-    const ledger = new Ledger(new RunRecorder([]), false);
+    const ledger = new PageLedger(new RunRecorder([]), false);
     const numa0 = area();
     ledger.audit(numa0);
     cmaClaim(numa0, 5, 1);
@@ -103,7 +103,7 @@ describe('what does not add up stops the run', () => {
   });
 
   test('a page that is granted twice', () => {
-    const ledger = new Ledger(new RunRecorder([]), true);
+    const ledger = new PageLedger(new RunRecorder([]), true);
     const numa0 = area();
     const { pfn } = cmaAlloc(numa0, 4, 0);
     ledger.granted(numa0, pfn, 4, 1);

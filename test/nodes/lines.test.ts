@@ -5,8 +5,18 @@ import type { Wiring } from '#cmasim/nodes/wiring.js';
 import { Loop } from '#cmasim/sim/loop.js';
 import type { Behaviour } from '#cmasim/sim/model.js';
 import { Streams } from '#cmasim/sim/random.js';
-import * as dma from '#cmasim/wire/dma.js';
-import { CMDQ_LOCK, LineCaches, LLQ, llq, op, WORDS } from '#cmasim/wire/sharedLine.js';
+import { LINE_ACQUIRE, LINE_GRANTED, LINE_RECALL, LINE_YIELD } from '#cmasim/wire/messages.js';
+import {
+  CMDQ_LOCK,
+  LineAcquire,
+  LineCaches,
+  LineMessage,
+  LineWords,
+  LLQ,
+  llq,
+  op,
+  WORDS,
+} from '#cmasim/wire/sharedLine.js';
 
 const WAY = 70;
 const HALF_DIE = 30;
@@ -39,40 +49,40 @@ class Cpus implements Behaviour {
 
   receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
     const cpu = actor - NODES;
-    const line = m[at];
-    if (type === dma.LINE_GRANTED) {
-      if (m[at + dma.lineGranted.keep] === 1) this.#caches.keep(cpu, line, m, at + 1);
-      this.#note(loop, cpu, m.slice(at + 1, at + 1 + WORDS));
-    } else if (type === dma.LINE_RECALL) {
-      const out = loop.post(0, this.#half(cpu), dma.LINE_YIELD);
-      loop.out[out] = line;
-      this.#caches.yield(cpu, line, loop.out, out + 1);
+    const { line } = new LineMessage().on(m, at);
+    if (type === LINE_GRANTED) {
+      const granted = new LineWords().on(m, at);
+      if (granted.keep === 1) this.#caches.keep(cpu, line, granted);
+      this.#note(loop, cpu, granted);
+    } else if (type === LINE_RECALL) {
+      const out = new LineWords().post(loop, 0, this.#half(cpu), LINE_YIELD);
+      out.line = line;
+      this.#caches.yield(cpu, line, out);
     } else if (type === GO) this.go(loop, cpu);
   }
 
   go(loop: Loop, cpu: number): void {
     const access = this.#programs[cpu].accesses[this.#next[cpu]];
     if (!access) return;
-    const { line, op: operation, a, b } = access;
+    const { line } = access;
     if (this.#caches.holds(cpu, line)) {
-      const words = new Float64Array(WORDS);
-      this.#caches.hit({ device: cpu, line, operation, a, b }, words, 0);
+      const words = new LineWords();
+      this.#caches.hit(cpu, line, access, words);
       this.#note(loop, cpu, words);
       return;
     }
-    this.#caches.ask(cpu, line, operation, a, b);
-    const out = loop.post(0, this.#half(cpu), dma.LINE_ACQUIRE);
-    [line, operation, a, b, cpu + NODES].forEach((value, i) => {
-      loop.out[out + i] = value;
-    });
+    this.#caches.ask(cpu, line, access);
+    const acquire = new LineAcquire().post(loop, 0, this.#half(cpu), LINE_ACQUIRE);
+    Object.assign(acquire, access, { from: cpu + NODES });
   }
 
   #half(cpu: number): number {
     return this.#programs[cpu].node === 0 ? HALF_DIE : WAY;
   }
 
-  #note(loop: Loop, cpu: number, words: Float64Array): void {
-    this.done.push({ cpu, access: this.#next[cpu]++, time: loop.now, words: [...words] });
+  #note(loop: Loop, cpu: number, { m, words: from }: LineWords): void {
+    const words = [...m.slice(from, from + WORDS)];
+    this.done.push({ cpu, access: this.#next[cpu]++, time: loop.now, words });
     loop.post(cpu + NODES, this.#programs[cpu].gap, GO);
   }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type AllocMutex, type MutexKind, mutexes } from '#cmasim/nodes/mutex.js';
+import { allocMutex, type MutexKind } from '#cmasim/nodes/mutex.js';
 import type { Wiring } from '#cmasim/nodes/wiring.js';
 import { Loop } from '#cmasim/sim/loop.js';
 import type { Behaviour } from '#cmasim/sim/model.js';
@@ -30,22 +30,22 @@ function holds(kind: MutexKind, actors: number, wants: readonly Want[]): Hold[] 
   const oneWay = (a: number, b: number): number => (a === b ? 0 : WAY);
   const wiring = { coordinator: actors, place, latency: { oneWay } } as unknown as Wiring;
   const running = new Map<number, Hold>();
-  const lock: AllocMutex = new mutexes[kind](wiring, (loop, actor, ticket) => {
-    const { area, hold } = wants[ticket];
-    const held = { actor, area, from: loop.now, to: Infinity };
+  const waiters = wants.map(({ actor, area }, ticket) => ({ area, place: actor, ticket }));
+  const lock = allocMutex<(typeof waiters)[number]>(kind, wiring, (loop, { area, ticket }) => {
+    const held = { actor: loop.actor, area, from: loop.now, to: Infinity };
     all.push(held);
     running.set(ticket, held);
-    const at = loop.post(actor, hold, DONE);
+    const at = loop.post(loop.actor, wants[ticket].hold, DONE);
     loop.out[at] = ticket;
   });
   const behaviour: Behaviour = {
-    receive(loop, actor, type, m, at) {
+    receive(loop, _actor, type, m, at) {
       const ticket = m[at];
-      if (type === WANT) lock.acquire(loop, actor, wants[ticket].area, ticket, actor);
+      if (type === WANT) lock.acquire(loop, waiters[ticket]);
       else if (type === DONE) {
         running.get(ticket)!.to = loop.now;
-        lock.release(loop, actor, wants[ticket].area);
-      } else lock.receive(loop, actor, type, m, at);
+        lock.release(loop, wants[ticket].area);
+      } else lock.receive(loop, type, ticket);
     },
   };
   const loop = new Loop({

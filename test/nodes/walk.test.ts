@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import type { PolicyRow } from '#cmasim/mm/policy.js';
+import { conditions, type PolicyRow } from '#cmasim/mm/policy.js';
 import { outcome, outcomeAt, PLACED } from '#cmasim/nodes/operations.js';
 import { attemptsById } from '#cmasim/nodes/requestHistory.js';
+import { figure, runText } from '../harness.js';
 import { operationText, type Replayed, replayInline, type TestArea } from './harness.js';
 
 const areas: readonly TestArea[] = [
@@ -81,4 +82,68 @@ test('a condition decides by size: small requests stay on the node, large ones g
   const rows = [alloc(0, 1, 2), alloc(1, 1, 64)];
   const replayed = await run(rows, { alloc: ['pernuma if size <= 16K', 'default', 'buddy'] });
   expect(placements(replayed)).toEqual(['pernuma1', 'reserved']);
+});
+
+test('an area that gave pages beyond the mask is not asked again, also behind a buddy step', async () => {
+  // Memory begins at 1 GiB: what is asked for is nowhere.
+  const [result] = await runText(`
+kernel: 6.12
+machine: { nodes: 2, memory: 4G, cpus: 4 }
+cmdline: cma=64M@0x60000000
+policy:
+  alloc: [buddy on node, default if default exists, buddy]
+  free: [default, buddy]
+devices: { t: { kind: allocator, node: 1, requests: 4, size: 64K, mask: 30 } }
+stop: 2s
+`);
+  expect(figure(result!, 't', 'refused', 'count')).toBe(4);
+  expect(figure(result!, 't', 'cma_alloc_ns', 'count')).toBe(4);
+});
+
+test('an area behind a buddy step serves what the mask reaches', async () => {
+  const [result] = await runText(`
+kernel: 6.12
+machine: { nodes: 2, memory: 4G, cpus: 4 }
+cmdline: cma=64M@0x60000000
+policy:
+  alloc: [buddy on node, default if default exists, buddy]
+  free: [default, buddy]
+devices: { t: { kind: allocator, node: 1, requests: 4, size: 64K, mask: 32 } }
+stop: 2s
+`);
+  expect(figure(result!, 't', 'placed.default.remote', 'count')).toBe(4);
+});
+
+test('nearest from a node without memory begins with the nearest node that has some', async () => {
+  const [result] = await runText(`
+kernel: 6.12
+config: { DMA_NUMA_CMA: y }
+machine:
+  nodes: [{ memory: 2G, cpus: 4 }, { memory: 2G, cpus: 4 }, { memory: [], cpus: 4 }]
+  distance: [[10, 20, 30], [20, 10, 15], [30, 15, 10]]
+cmdline: cma=0 numa_cma=0:16M,1:16M
+policy: { alloc: [numa, nearest, buddy], free: [numa of page, buddy] }
+devices: { t: { kind: allocator, node: 2, requests: 4, size: 64K, release: false } }
+stop: 1s
+`);
+  expect(result!.areas.map(({ name, used }) => [name, used])).toEqual([
+    ['numa0', 0],
+    ['numa1', 64],
+  ]);
+});
+
+test('the walk says why it passes a step over', async () => {
+  const alloc = ['device', 'pernuma if device area', 'numa', 'default if size > 1M', 'buddy'];
+  const text = operationText(3, areas, [['alloc', 0, 'm', 1, 8192, 'KERNEL', null]]);
+  const row = { id: 'test', alloc, free: ['buddy'] };
+  const { result } = await replayInline(text, {
+    policies: [row, row, row],
+    observe: { walk: [0, Infinity] },
+  });
+  expect(result.observed.walk!.skipped.map(({ step, reason }) => [step, reason])).toEqual([
+    [0, { why: 'no area' }],
+    [1, { why: 'conditions', missing: conditions['device area'] }],
+    [2, { why: 'no area' }],
+    [3, { why: 'size', bytes: 8192 }],
+  ]);
 });

@@ -7,29 +7,24 @@
  * rewritten asks with another node than the allocation did.
  */
 import { allowBlocking, GFP_ATOMIC, GFP_KERNEL } from '../../mm/gfp.js';
-import { Nid } from '../../mm/units.js';
+import { Bytes, Nid, Pfn } from '../../mm/units.js';
 import type { Stream, Streams } from '../../sim/random.js';
 import type { Recorder, Statistic } from '../../sim/statistics.js';
 import {
   ACCESS,
+  Access,
   ALLOC,
-  access,
-  BULK_ANY_ORDER,
+  DeviceEvent,
   FREE,
-  ID_SPAN,
-  MODE_BULK,
-  MODE_CMA,
-  MODE_COHERENT,
-  MODE_CONTIGUOUS,
-  MODE_PAGES,
-  packOrigin,
-  packPlan,
-  request,
-} from '../../wire/dma.js';
+  OWN,
+  TIMER,
+  Timer,
+} from '../../wire/messages.js';
+import { Free, ID_SPAN, isScattered, type Mode, Request } from '../../wire/request.js';
 import type { DmaApi } from '../dmaApi.js';
 import { EMPTY, FREEING } from './handles.js';
 import { PageTables } from './pageTables.js';
-import { Peers } from './peers.js';
+import { Peers, setNumbers, wholeDelay } from './peers.js';
 import type { Roster } from './roster.js';
 
 /** What the actors tell a host about the machine around it. */
@@ -44,7 +39,7 @@ export interface HostWiring {
   areaKind(area: number): 'device' | 'node' | 'default';
   /** dma_contiguous_default_area, or -1. */
   readonly defaultArea: number;
-  /** Policy in force, as requests name it (packPlan). */
+  /** Policy in force, as requests name it. */
   readonly policy: number;
   /** Told of every free that has ended; absent where nobody keeps them. */
   readonly freed?: (event: {
@@ -58,21 +53,6 @@ export interface HostWiring {
   /** Order of the largest block an IOMMU maps by one entry and the buddy has; 0: single pages. */
   readonly iommuBlockOrder: number;
 }
-
-/** Events that devices send to themselves, and the timeline to them. */
-export const START = 64;
-export const OWN = 65;
-export const TIMER = 66;
-export const CONTROL = 67;
-export const SET_NODE = 68;
-/** OWN: `generation` tells those that cancel() forgot. Numbers follow. */
-export const own = { event: 0, generation: 1, numbers: 2 } as const;
-export const timer = { token: 0 } as const;
-export const control = { event: 0, numbers: 1 } as const;
-export const setNode = { nid: 0 } as const;
-
-/** Added to MODE_BULK: the pages are those of a coherent allocation, and counted as such. */
-export const COHERENT = 8;
 
 /** The tag of an access: its handle, and when it was made. */
 const TAG_SPAN = 2 ** 32;
@@ -89,6 +69,11 @@ export class Driver extends Peers implements DmaApi {
   readonly #tables: PageTables;
   readonly #kept: number[] = [];
   readonly #keptAt = new Map<readonly number[], number>();
+  readonly #request = new Request();
+  readonly #free = new Free();
+  readonly #access = new Access();
+  readonly #own = new DeviceEvent();
+  readonly #timer = new Timer();
 
   constructor(roster: Roster, wiring: HostWiring, recorder: Recorder, streams: Streams) {
     super(roster, wiring);
@@ -105,12 +90,11 @@ export class Driver extends Peers implements DmaApi {
 
   alloc(handle: number, bytes = this.bytes(handle)): void {
     const { how = 'coherent' } = this.#roster.memory[this.device].at(handle);
-    if (how === 'pages') this.#ask(handle, bytes, GFP_KERNEL, MODE_PAGES);
-    else if (how === 'bulk') this.#ask(handle, bytes, GFP_KERNEL, MODE_BULK);
-    else if (how === 'cma') this.#askCma(handle, bytes);
+    if (how === 'cma') this.#askCma(handle, bytes);
+    else if (how === 'pages' || how === 'bulk') this.#ask(handle, Bytes(bytes), how);
     else {
       const gfp = how === 'atomic' ? GFP_ATOMIC : GFP_KERNEL;
-      this.#ask(handle, bytes, gfp, this.#coherentMode(gfp));
+      this.#ask(handle, Bytes(bytes), this.#coherentMode(gfp)).gfp = gfp;
     }
   }
 
@@ -119,9 +103,9 @@ export class Driver extends Peers implements DmaApi {
   }
 
   /** dma_alloc_attrs(): dma-direct, or what iommu_dma_alloc() makes of it. */
-  #coherentMode(gfp: number): number {
-    if (!this.translated()) return MODE_COHERENT;
-    return allowBlocking(gfp) ? MODE_BULK | COHERENT : MODE_CONTIGUOUS;
+  #coherentMode(gfp: number): Mode {
+    if (!this.translated()) return 'coherent';
+    return allowBlocking(gfp) ? 'iommu' : 'contiguous';
   }
 
   /** dma_alloc_from_contiguous(): pages, aligned to their order up to CONFIG_CMA_ALIGNMENT. */
@@ -129,7 +113,7 @@ export class Driver extends Peers implements DmaApi {
     const { pageSize, cmaAlignment } = this.#roster.environment;
     const pages = Math.ceil(bytes / pageSize);
     const align = Math.min(Math.ceil(Math.log2(pages)), cmaAlignment);
-    this.#ask(handle, pages, GFP_KERNEL, MODE_CMA, align);
+    this.#ask(handle, Bytes(pages * pageSize), 'raw').align = align;
   }
 
   free(handle: number): boolean {
@@ -137,8 +121,10 @@ export class Driver extends Peers implements DmaApi {
     const { handles } = this.#roster;
     const slot = this.#slot(handle);
     handles.state[slot] = FREEING;
-    const at = this.#request(FREE, handle, slot, 0);
-    this.loop.out[at + request.extra] = handles.word(slot);
+    const free = this.#free.post(this.loop, this.#node(), 0, FREE);
+    this.#fill(free, handle, slot);
+    if (isScattered(free.mode)) free.of = handles.held(slot);
+    else free.pfn = Pfn(handles.held(slot));
     return true;
   }
 
@@ -170,15 +156,16 @@ export class Driver extends Peers implements DmaApi {
     const tables = this.#tables.map(this.device, size);
     if (tables === 0) return;
     const { nid, mask, smmuNode = nid } = planned[this.device];
-    const at = this.loop.post(this.#wiring.nodeActor(nid), 0, ALLOC);
-    const { out } = this.loop;
-    const handle = this.#roster.tablesHandle(this.device);
-    out[at + request.id] = this.#roster.actor(this.device) * ID_SPAN + this.#sequence(handle);
-    out[at + request.size] = tables * this.#roster.pageSize;
-    out[at + request.gfp] = GFP_KERNEL;
-    out[at + request.devNode] = smmuNode;
-    out[at + request.plan] = packPlan(this.#wiring.policy, 0, MODE_BULK, 0);
-    out[at + request.origin] = packOrigin(nid, mask);
+    const request = this.#request.post(this.loop, this.#node(), 0, ALLOC);
+    request.id = this.#id(this.#roster.tablesHandle(this.device));
+    request.size = Bytes(tables * this.#roster.pageSize);
+    request.gfp = GFP_KERNEL;
+    request.devNode = Nid(smmuNode);
+    request.devArea = -1;
+    request.policy = this.#wiring.policy;
+    request.mode = 'iommu';
+    request.cpuNode = Nid(nid);
+    request.maskBits = mask;
   }
 
   unmapped(size: number): void {
@@ -208,51 +195,50 @@ export class Driver extends Peers implements DmaApi {
   }
 
   access(handle: number, bytes: number, back: 1 | 2): void {
-    const holder = this.nodeOf(handle);
-    if (holder < 0) throw new Error(`${this.#name()}: accesses handle ${handle}, which is empty`);
-    this.#access(holder, handle, bytes, back);
+    this.#accessTo(this.#holder(handle), bytes, back, handle);
   }
 
   accessFor(peer: number, handle: number, bytes: number, back: 1 | 2, tag: number): void {
-    const holder = this.nodeOf(handle);
-    if (holder < 0) throw new Error(`${this.#name()}: accesses handle ${handle}, which is empty`);
-    const at = this.#access(holder, tag, bytes, back);
-    this.loop.out[at + access.replyTo] = this.#roster.actor(this.peer(peer));
+    const access = this.#accessTo(this.#holder(handle), bytes, back, tag);
+    access.replyTo = this.#roster.actor(this.peer(peer));
   }
 
   accessNode(nid: number, bytes: number, back: 1 | 2, tag: number): void {
-    this.#access(nid, tag, bytes, back);
+    this.#accessTo(nid, bytes, back, tag);
+  }
+
+  /** @throws Error for a handle that is empty. */
+  #holder(handle: number): number {
+    const nid = this.nodeOf(handle);
+    if (nid >= 0) return nid;
+    throw new Error(`${this.#name()}: accesses handle ${handle}, expected one that is held`);
   }
 
   #name(): string {
     return this.#roster.planned[this.device].name;
   }
 
-  /** An access to memory of `holder`, answered to this device. */
-  #access(holder: number, tag: number, bytes: number, back: number): number {
+  /** An access to memory of node `holder`, answered to this device. */
+  #accessTo(holder: number, bytes: number, back: number, tag: number): Access {
     const { nid } = this.#roster.planned[this.device];
-    const delay = this.#wiring.oneWay(nid, holder);
-    const at = this.loop.post(this.#wiring.nodeActor(holder), delay, ACCESS);
-    const { out } = this.loop;
-    out[at + access.tag] = tag * TAG_SPAN + (this.loop.now % TAG_SPAN);
-    out[at + access.bytes] = bytes;
-    out[at + access.back] = back;
-    out[at + access.from] = nid;
-    out[at + access.replyTo] = this.#roster.actor(this.device);
-    return at;
+    const way = this.#wiring.oneWay(nid, holder);
+    const access = this.#access.post(this.loop, this.#wiring.nodeActor(holder), way, ACCESS);
+    access.tag = tag * TAG_SPAN + (this.loop.now % TAG_SPAN);
+    access.bytes = Bytes(bytes);
+    access.back = back;
+    access.from = Nid(nid);
+    access.replyTo = this.#roster.actor(this.device);
+    return access;
   }
 
   after(delay: number, event: string, a = 0, b = 0, c = 0): void {
-    const { model, eventIndex } = this.#roster.kindOf(this.device);
+    const { model, eventIndex } = this.#roster.fleetOf(this.device);
     const index = eventIndex.get(event);
     if (index === undefined) throw new Error(`device ${model.kind}: no own event ${event}`);
-    const at = this.#postToSelf(delay, OWN);
-    const { out } = this.loop;
-    out[at + own.event] = index;
-    out[at + own.generation] = this.#roster.generation[this.device];
-    out[at + own.numbers] = a;
-    out[at + own.numbers + 1] = b;
-    out[at + own.numbers + 2] = c;
+    const own = this.#own.post(this.loop, this.#self(), wholeDelay(delay), OWN);
+    own.event = index;
+    own.generation = this.#roster.generation[this.device];
+    setNumbers(own, a, b, c);
   }
 
   cancel(): void {
@@ -260,8 +246,7 @@ export class Driver extends Peers implements DmaApi {
   }
 
   setTimer(delay: number, token: number): void {
-    const at = this.#postToSelf(delay, TIMER);
-    this.loop.out[at + timer.token] = token;
+    this.#timer.post(this.loop, this.#self(), wholeDelay(delay), TIMER).token = token;
   }
 
   record(statistic: Statistic, value: number): void {
@@ -278,59 +263,54 @@ export class Driver extends Peers implements DmaApi {
     return this.#draws().exponential(mean);
   }
 
-  #ask(handle: number, size: number, gfp: number, mode: number, align = 0): void {
+  /** Posts a call for memory; the caller adds what is its own. */
+  #ask(handle: number, size: Bytes, mode: Mode): Request {
     const { handles, planned } = this.#roster;
     const slot = this.#slot(handle);
     if (handles.state[slot] !== EMPTY) {
-      throw new Error(`${planned[this.device].name}: handle ${handle} is in use`);
+      throw new Error(`${this.#name()}: handle ${handle} is in use, expected it to be empty`);
     }
     handles.ask(slot, size, mode, this.loop.now);
-    const at = this.#request(ALLOC, handle, slot, align);
-    this.loop.out[at + request.gfp] = gfp;
+    const request = this.#request.post(this.loop, this.#node(), 0, ALLOC);
+    this.#fill(request, handle, slot);
+    request.gfp = GFP_KERNEL;
+    request.maskBits = planned[this.device].mask;
+    if (mode === 'iommu') request.blockOrder = this.#wiring.iommuBlockOrder;
+    return request;
   }
 
-  /** What ALLOC and FREE have in common. */
-  #request(type: number, handle: number, slot: number, align: number): number {
-    const roster = this.#roster;
-    const { nid, mask, area: own = -1 } = roster.planned[this.device];
-    const { handles } = roster;
-    const mode = handles.mode[slot];
-    // dev_get_cma_area(): raw calls know no node's area.
-    const isBulk = (mode & ~COHERENT) === MODE_BULK;
-    const area = mode === MODE_CMA && own < 0 ? this.#wiring.defaultArea : own;
-    const at = this.loop.post(this.#wiring.nodeActor(nid), 0, type);
-    const { out } = this.loop;
-    out[at + request.id] = roster.actor(this.device) * ID_SPAN + this.#sequence(handle);
-    out[at + request.size] = handles.size[slot];
-    out[at + request.devNode] = roster.numaNode[this.device];
-    out[at + request.devArea] = isBulk ? 0 : area;
-    out[at + request.plan] = packPlan(
-      this.#wiring.policy,
-      0,
-      mode & ~COHERENT,
-      isBulk ? this.#blockOrder(mode) : align,
-    );
-    out[at + request.origin] = packOrigin(nid, mask);
-    return at;
+  /** Fills in what ALLOC and FREE have in common. */
+  #fill(message: Request | Free, handle: number, slot: number): void {
+    const { handles, numaNode, planned } = this.#roster;
+    const { nid, area = -1 } = planned[this.device];
+    const mode = handles.mode(slot);
+    message.id = this.#id(handle);
+    message.size = handles.size(slot);
+    message.devNode = Nid(numaNode[this.device]);
+    message.policy = this.#wiring.policy;
+    message.mode = mode;
+    message.cpuNode = Nid(nid);
+    // dev_get_cma_area(): raw calls know no node's area; pages one by one know none at all.
+    const own = mode === 'raw' && area < 0 ? this.#wiring.defaultArea : area;
+    message.devArea = isScattered(mode) ? -1 : own;
   }
 
-  /** A request's number within its device; the answer's remainder is the handle. */
-  #sequence(handle: number): number {
+  /** Number of a request: the answer's remainder is the handle. */
+  #id(handle: number): number {
     const { requests } = this.#roster;
     const count = this.#roster.numbersPerTurn(this.device);
     const turn = requests[this.device];
     requests[this.device] = (turn + 1) % Math.floor(ID_SPAN / count);
-    return turn * count + handle;
+    return this.#self() * ID_SPAN + turn * count + handle;
   }
 
-  #postToSelf(delay: number, type: number): number {
-    const whole = Math.max(0, Math.round(delay));
-    return this.loop.post(this.#roster.actor(this.device), whole, type);
+  #self(): number {
+    return this.#roster.actor(this.device);
   }
 
-  /** Blocks that MODE_BULK tries first: what the IOMMU maps at once, or whatever is free. */
-  #blockOrder(mode: number): number {
-    return (mode & COHERENT) === 0 ? BULK_ANY_ORDER : this.#wiring.iommuBlockOrder;
+  /** Actor of the node it is plugged into. */
+  #node(): number {
+    return this.#wiring.nodeActor(this.#roster.planned[this.device].nid);
   }
 
   #slot(handle: number): number {

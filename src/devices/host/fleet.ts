@@ -14,18 +14,20 @@ import type { ChartNames } from '../chart/refuse.js';
 import { type RowView, rowView } from '../chart/row.js';
 import { header, type RunningChart } from '../chart/runner.js';
 import type { DmaApi } from '../dmaApi.js';
-import type { DeviceModel } from '../model.js';
+import { type DeviceModel, hostEvents } from '../model.js';
 
 /** Positions of the host's events, the first in every machine's list. */
-export const START = 0;
-export const GRANTED = 1;
-export const REFUSED = 2;
-export const FREED = 3;
-export const ACCESSED = 4;
-export const LINE = 5;
-export const LOST = 6;
+export const eventAt = {
+  start: hostEvents.indexOf('START'),
+  granted: hostEvents.indexOf('GRANTED'),
+  refused: hostEvents.indexOf('REFUSED'),
+  freed: hostEvents.indexOf('FREED'),
+  accessed: hostEvents.indexOf('ACCESSED'),
+  line: hostEvents.indexOf('LINE'),
+  lost: hostEvents.indexOf('LOST'),
+} as const;
 
-export interface KindOptions {
+export interface FleetOptions {
   readonly model: DeviceModel;
   /** Devices of the kind on this shard. */
   readonly count: number;
@@ -35,7 +37,7 @@ export interface KindOptions {
   setTimer(delay: number, token: number): void;
 }
 
-export class Kind {
+export class Fleet {
   readonly model: DeviceModel;
   readonly machine: RunningChart;
   readonly row: RowView;
@@ -44,10 +46,8 @@ export class Kind {
   readonly stride: number;
   readonly eventIndex: ReadonlyMap<string, number>;
 
-  /**
-   * What lower() refuses runs through XState. @throws LoweringError if that cannot run it either.
-   */
-  constructor({ model, count, dma, interpreted, setTimer }: KindOptions) {
+  /** What lower() refuses runs through XState. @throws LoweringError if that cannot run it either. */
+  constructor({ model, count, dma, interpreted, setTimer }: FleetOptions) {
     this.model = model;
     const names = namesOf(model);
     const tables = interpreted ? undefined : lowered(model, names);

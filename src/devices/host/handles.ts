@@ -1,36 +1,34 @@
 /**
- * What devices hold: one slot per handle of every device of a shard, in typed arrays, 16 bytes
- * each.
+ * Handles of devices: one slot for each on a shard, in typed arrays, 16 bytes.
  *
  * A handle is what a driver keeps of an allocation: CPU address and dma_addr_t, here a pfn, the
  * size asked for, and where it came from.
  */
+
+import { Bytes } from '../../mm/units.js';
+import { type Mode, modes } from '../../wire/request.js';
 
 export const EMPTY = 0;
 export const ASKED = 1;
 export const HELD = 2;
 export const FREEING = 3;
 
-/** Sizes are kept as 32-bit numbers. */
-const SIZE_MAX = 2 ** 32 - 1;
-
 export class Handles {
   state: Uint8Array;
-  /** MODE_* of dma.ts. */
-  mode: Uint8Array;
-  /** Bytes, as asked for; pages of a raw cma_alloc(). */
-  size: Uint32Array;
+  #mode: Uint8Array;
+  /** Bytes, as asked for; 0: in `#large`. */
+  #size: Uint32Array;
+  /** Slot -> bytes that 32 bits do not hold. */
+  readonly #large = new Map<number, number>();
   nid: Int16Array;
-  /**
-   * While it is asked for: since when, ns. Afterwards: the first pfn; of MODE_BULK, the request.
-   */
+  /** While it is asked for: since when, ns. Then: what it holds, as held() says. */
   #word: Float64Array;
   #count: number;
 
   constructor(count: number) {
     this.state = new Uint8Array(count);
-    this.mode = new Uint8Array(count);
-    this.size = new Uint32Array(count);
+    this.#mode = new Uint8Array(count);
+    this.#size = new Uint32Array(count);
     this.nid = new Int16Array(count);
     this.#word = new Float64Array(count);
     this.#count = count;
@@ -43,40 +41,49 @@ export class Handles {
     if (this.#count > this.state.length) {
       const room = Math.max(this.#count, 2 * first);
       this.state = copied(new Uint8Array(room), this.state);
-      this.mode = copied(new Uint8Array(room), this.mode);
-      this.size = copied(new Uint32Array(room), this.size);
+      this.#mode = copied(new Uint8Array(room), this.#mode);
+      this.#size = copied(new Uint32Array(room), this.#size);
       this.nid = copied(new Int16Array(room), this.nid);
       this.#word = copied(new Float64Array(room), this.#word);
     }
     return first;
   }
 
-  /** @throws RangeError for more than 4 GiB. */
-  ask(slot: number, size: number, mode: number, now: number): void {
-    if (!(size > 0 && size <= SIZE_MAX)) throw new RangeError(`a device asks for ${size} bytes`);
+  /** @throws RangeError for nothing. */
+  ask(slot: number, size: Bytes, mode: Mode, now: number): void {
+    if (!(size > 0)) throw new RangeError(`a device asks for ${size} bytes, expected at least one`);
     this.state[slot] = ASKED;
-    this.mode[slot] = mode;
-    this.size[slot] = size;
+    this.#mode[slot] = modes.indexOf(mode);
+    this.#size[slot] = size < 2 ** 32 ? size : 0;
+    if (size >= 2 ** 32) this.#large.set(slot, size);
     this.#word[slot] = now;
   }
 
   /** Returns when it was asked for. */
-  grant(slot: number, word: number, nid: number): number {
+  grant(slot: number, held: number, nid: number): number {
     const since = this.#word[slot];
     this.state[slot] = HELD;
     this.nid[slot] = nid;
-    this.#word[slot] = word;
+    this.#word[slot] = held;
     return since;
   }
 
-  get bytes(): number {
-    const arrays = [this.state, this.mode, this.size, this.nid, this.#word];
-    return arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  /** What a free gives back: the first pfn, or the request that scattered pages were granted to. */
+  held(slot: number): number {
+    return this.#word[slot];
   }
 
-  /** What the free names: the first pfn, or the request that MODE_BULK pages were granted to. */
-  word(slot: number): number {
-    return this.#word[slot];
+  size(slot: number): Bytes {
+    return Bytes(this.#size[slot] || this.#large.get(slot)!);
+  }
+
+  mode(slot: number): Mode {
+    return modes[this.#mode[slot]];
+  }
+
+  get bytes(): number {
+    const arrays = [this.state, this.#mode, this.#size, this.nid, this.#word];
+    return arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 }
 

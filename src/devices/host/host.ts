@@ -6,31 +6,41 @@
  * FREE go to the node the device is plugged into, because its CPUs run the driver; an ACCESS goes
  * to the node on which the memory lies. Left out: drivers that run on another node's CPUs.
  */
+import { Nid } from '../../mm/units.js';
 import type { Behaviour, Loop } from '../../sim/model.js';
 import type { Streams } from '../../sim/random.js';
 import { counter, histogram, type Recorder, type Statistic } from '../../sim/statistics.js';
-import * as dma from '../../wire/dma.js';
+import {
+  ACCESSED,
+  Accessed,
+  CONTROL,
+  DeviceEvent,
+  FREED,
+  GRANTED,
+  OWN,
+  REFUSED,
+  SET_NODE,
+  SetNode,
+  START,
+  TIMER,
+  Timer,
+} from '../../wire/messages.js';
+import {
+  BUDDY,
+  FreeDone,
+  Grant,
+  ID_SPAN,
+  isScattered,
+  LEAKED,
+  type Mode,
+  Refusal,
+} from '../../wire/request.js';
 import { configureRow } from '../chart/row.js';
 import type { DeviceEnvironment } from '../memory.js';
 import type { DeviceModel, PlannedDevice } from '../model.js';
 import { number } from '../model.js';
-import {
-  accessElapsed,
-  accessHandle,
-  COHERENT,
-  CONTROL,
-  control,
-  Driver,
-  type HostWiring,
-  OWN,
-  own,
-  SET_NODE,
-  START,
-  setNode,
-  TIMER,
-  timer,
-} from './driver.js';
-import * as kinds from './fleet.js';
+import { accessElapsed, accessHandle, Driver, type HostWiring } from './driver.js';
+import { eventAt, Fleet } from './fleet.js';
 import { EMPTY, FREEING } from './handles.js';
 import { Roster } from './roster.js';
 
@@ -52,7 +62,7 @@ const zeroing = histogram('zero_ns', {
   class: 'assumed',
   help: 'Part of a coherent allocation spent clearing its pages.',
 });
-const refused = counter('refused', {
+const refusals = counter('refused', {
   unit: '1',
   class: 'exact',
   help: 'Allocations that no source could serve.',
@@ -132,12 +142,26 @@ export interface DeviceEnd {
   readonly pagesHeld: number;
 }
 
+/** An event of the timeline, `at` ns into the run. */
+export interface ScheduledEvent {
+  readonly at: number;
+  readonly event: string;
+  readonly numbers: readonly number[];
+}
+
 export class DeviceHost implements Behaviour {
   readonly #roster: Roster;
   readonly #driver: Driver;
-  readonly #kinds: readonly kinds.Kind[];
+  readonly #fleets: readonly Fleet[];
   readonly #wiring: HostWiring;
   readonly #recorder: Recorder;
+  readonly #event = new DeviceEvent();
+  readonly #setNode = new SetNode();
+  readonly #timer = new Timer();
+  readonly #accessed = new Accessed();
+  readonly #grantedTo = new Grant();
+  readonly #refusedTo = new Refusal();
+  readonly #freedTo = new FreeDone();
   #settled = 0;
 
   /** @throws LoweringError for a machine that cannot be lowered, unless `interpreted`. */
@@ -150,15 +174,15 @@ export class DeviceHost implements Behaviour {
     this.#roster = roster;
     this.#driver = driver;
     const setTimer = (delay: number, token: number): void => driver.setTimer(delay, token);
-    this.#kinds = roster.kinds.map(
+    this.#fleets = roster.kinds.map(
       (model, kind) =>
-        new kinds.Kind({ model, count: roster.countOf[kind], dma: driver, interpreted, setTimer }),
+        new Fleet({ model, count: roster.countOf[kind], dma: driver, interpreted, setTimer }),
     );
-    roster.run(this.#kinds);
+    roster.run(this.#fleets);
     const keep = (list: readonly number[]): number => driver.keep(list);
     for (let device = 0; device < planned.length; device++) {
       if (roster.kind[device] < 0) continue;
-      const { model, row } = roster.kindOf(device);
+      const { model, row } = roster.fleetOf(device);
       const memory = roster.memory[device];
       configureRow(model, row, { config: planned[device].config, environment, memory, keep });
     }
@@ -171,7 +195,7 @@ export class DeviceHost implements Behaviour {
 
   /** Bytes of the tables that all devices of this shard lie in. */
   get tableBytes(): number {
-    const rows = this.#kinds.reduce((sum, { row }) => sum + row.rows.byteLength, 0);
+    const rows = this.#fleets.reduce((sum, { row }) => sum + row.rows.byteLength, 0);
     return this.#roster.bytes + rows;
   }
 
@@ -186,88 +210,77 @@ export class DeviceHost implements Behaviour {
   }
 
   /**
-   * Posts an event of the timeline to a device of this shard, `at` ns into the run; call it from
-   * start().
+   * Posts an event of the timeline to a device of this shard; call it from start().
    * @throws Error if its kind has no such event.
    */
-  schedule(
-    loop: Loop,
-    device: number,
-    at: number,
-    event: string,
-    numbers: readonly number[],
-  ): void {
+  schedule(loop: Loop, device: number, entry: ScheduledEvent): void {
     const { model, eventIndex } = this.#turn(loop, device);
-    const index = eventIndex.get(event);
-    if (index === undefined || !(event in model.timeline)) {
-      throw new Error(`device ${model.kind}: no event ${event}`);
+    const index = eventIndex.get(entry.event);
+    if (index === undefined || !(entry.event in model.timeline)) {
+      throw new Error(`device ${model.kind}: no event ${entry.event}`);
     }
-    const out = loop.post(loop.actor, at, CONTROL);
-    loop.out[out + control.event] = index;
-    for (let i = 0; i < numbers.length; i++) loop.out[out + control.numbers + i] = numbers[i];
+    const control = this.#event.post(loop, loop.actor, entry.at, CONTROL);
+    control.event = index;
+    control.m.set(entry.numbers, control.numbers);
   }
 
   /**
    * Posts a write of a device's numa_node attribute, `at` ns into the run; call it from start().
    */
-  scheduleSetNode(loop: Loop, device: number, at: number, nid: number): void {
+  scheduleSetNode(loop: Loop, device: number, entry: { at: number; numaNode: number }): void {
     this.#turn(loop, device);
-    const out = loop.post(loop.actor, at, SET_NODE);
-    loop.out[out + setNode.nid] = nid;
+    this.#setNode.post(loop, loop.actor, entry.at, SET_NODE).nid = Nid(entry.numaNode);
   }
 
   receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
     const device = this.#roster.device(actor);
     if (type === SET_NODE) {
-      this.#roster.numaNode[device] = m[at + setNode.nid];
+      this.#roster.numaNode[device] = this.#setNode.on(m, at).nid;
       return;
     }
-    this.#dispatch(loop, device, type, m, at);
+    const fleet = this.#turn(loop, device);
+    fleet.numbers.fill(0);
+    this.#dispatch(fleet, type, m, at);
     this.#driver.answerHits();
   }
 
-  #dispatch(loop: Loop, device: number, type: number, m: Float64Array, at: number): void {
-    const kind = this.#turn(loop, device);
-    kind.numbers.fill(0);
+  #dispatch(fleet: Fleet, type: number, m: Float64Array, at: number): void {
+    const { loop, device } = this.#driver;
     switch (type) {
-      case dma.ACCESSED:
-        kind.numbers[number.accessed.handle] = accessHandle(m[at + dma.accessed.tag]);
-        kind.numbers[number.accessed.queuedNs] = m[at + dma.accessed.queued];
-        kind.numbers[number.accessed.elapsedNs] = accessElapsed(m[at + dma.accessed.tag], loop.now);
-        kind.machine.send(kinds.ACCESSED);
+      case ACCESSED: {
+        const { tag, queued } = this.#accessed.on(m, at);
+        fleet.numbers[number.accessed.handle] = accessHandle(tag);
+        fleet.numbers[number.accessed.queuedNs] = queued;
+        fleet.numbers[number.accessed.elapsedNs] = accessElapsed(tag, loop.now);
+        fleet.machine.send(eventAt.accessed);
         return;
+      }
       case TIMER:
-        kind.machine.fire(m[at + timer.token]);
+        fleet.machine.fire(this.#timer.on(m, at).token);
         return;
-      case OWN:
-        if (m[at + own.generation] !== this.#roster.generation[device]) return;
-        for (let i = 0; i < 3; i++) kind.numbers[i] = m[at + own.numbers + i];
-        kind.machine.send(m[at + own.event]);
+      case OWN: {
+        const own = this.#event.on(m, at);
+        if (own.generation !== this.#roster.generation[device]) return;
+        this.#driver.deliver(fleet, own);
         return;
-      case dma.GRANTED:
-        this.#granted(loop, device, kind, m, at);
+      }
+      case GRANTED:
+        this.#granted(fleet, this.#grantedTo.on(m, at));
         return;
-      case dma.REFUSED:
-        this.#refused(device, kind, m, at);
+      case REFUSED:
+        this.#refused(fleet, this.#refusedTo.on(m, at));
         return;
-      case dma.FREED:
-        this.#wiring.freed?.({
-          id: m[at + dma.freed.id],
-          time: loop.now,
-          pfn: m[at + dma.freed.pfn],
-          source: m[at + dma.freed.source],
-        });
-        this.#freed(device, kind, m, at);
+      case FREED:
+        this.#freed(fleet, this.#freedTo.on(m, at));
         return;
       case CONTROL:
-        for (let i = 0; i < 7; i++) kind.numbers[i] = m[at + control.numbers + i];
-        kind.machine.send(m[at + control.event]);
+        this.#driver.deliver(fleet, this.#event.on(m, at));
         return;
       case START:
-        kind.machine.send(kinds.START);
+        fleet.machine.send(eventAt.start);
         return;
       default:
-        this.#driver.receive(kind, type, m, at);
+        this.#driver.receive(fleet, type, m, at);
     }
   }
 
@@ -276,7 +289,7 @@ export class DeviceHost implements Behaviour {
     const { planned, kind, numaNode } = this.#roster;
     return planned.flatMap(({ name }, device) => {
       if (kind[device] < 0) return [];
-      const { machine } = this.#roster.kindOf(device);
+      const { machine } = this.#roster.fleetOf(device);
       return {
         name,
         actor: this.#roster.actor(device),
@@ -287,111 +300,89 @@ export class DeviceHost implements Behaviour {
     });
   }
 
-  #turn(loop: Loop, device: number): kinds.Kind {
+  #turn(loop: Loop, device: number): Fleet {
     loop.actor = this.#roster.actor(device);
     this.#driver.loop = loop;
     this.#driver.device = device;
-    return this.#roster.kindOf(device);
+    return this.#roster.fleetOf(device);
   }
 
   /** The handle an answer is for: the remainder of its request's number. */
   #handle(device: number, id: number): number {
-    const sequence = id - this.#roster.actor(device) * dma.ID_SPAN;
-    return sequence % this.#roster.numbersPerTurn(device);
+    return (id % ID_SPAN) % this.#roster.numbersPerTurn(device);
   }
 
-  #granted(loop: Loop, device: number, kind: kinds.Kind, m: Float64Array, at: number): void {
-    const { handles } = this.#roster;
-    const { granted } = dma;
-    const id = m[at + granted.id];
+  #granted({ numbers, machine }: Fleet, granted: Grant): void {
+    const { device, loop } = this.#driver;
+    const { handles, planned } = this.#roster;
+    const { id, pfn, pages, nid, source, lockWait: waited, zero } = granted;
+    const actor = this.#roster.actor(device);
     const handle = this.#handle(device, id);
-    const pages = m[at + granted.pages];
-    const nid = m[at + granted.nid];
     if (handle === this.#roster.tablesHandle(device)) {
-      const { smmuNode } = this.#roster.planned[device];
-      const local = nid === smmuNode ? 1 : 0;
-      this.#recorder.add(tablePages[local], this.#roster.actor(device), pages);
+      const local = nid === planned[device].smmuNode ? 1 : 0;
+      this.#recorder.add(tablePages[local], actor, pages);
       return;
     }
     const slot = this.#roster.slot(device, handle);
-    const source = m[at + granted.source];
-    const mode = handles.mode[slot];
-    const isBulk = (mode & ~COHERENT) === dma.MODE_BULK;
-    const since = handles.grant(slot, isBulk ? id : m[at + granted.pfn], nid);
+    const mode = handles.mode(slot);
+    const since = handles.grant(slot, isScattered(mode) ? id : pfn, nid);
+    const local = nid === planned[device].nid ? 1 : 0;
     this.#settled++;
-    if (mode === dma.MODE_PAGES || mode === dma.MODE_BULK) this.#countPool(device, nid, pages);
-    else {
-      const waited = m[at + granted.lockWait];
-      const actor = this.#roster.actor(device);
-      if (source !== dma.BUDDY || waited > 0) this.#recorder.record(lockWait, actor, waited);
-      if (mode !== dma.MODE_CMA) {
-        this.#recordGrant(device, { nid, source }, loop.now - since);
-        // Of all devices of a node together: it differs by size and node alone.
-        const node = this.#wiring.nodeActor(this.#roster.planned[device].nid);
-        this.#recorder.record(zeroing, node, m[at + granted.zero]);
-      }
+    if (mode === 'pages' || mode === 'bulk') this.#recorder.add(poolPages[local], actor, pages);
+    else if (source !== BUDDY || waited > 0) this.#recorder.record(lockWait, actor, waited);
+    if (isCoherent(mode)) {
+      const from = source === BUDDY ? 'buddy' : this.#wiring.areaKind(source);
+      this.#recorder.add(placed[from][local], actor);
+      this.#recorder.record(dmaAlloc, actor, loop.now - since);
+      // Of all devices of a node together: it differs by size and node alone.
+      this.#recorder.record(zeroing, this.#wiring.nodeActor(planned[device].nid), zero);
     }
-    if (this.#isMapped(mode)) this.#driver.mapped(handles.size[slot]);
-    kind.numbers[number.granted.handle] = handle;
-    kind.numbers[number.granted.pages] = pages;
-    kind.numbers[number.granted.nid] = nid;
-    kind.numbers[number.granted.source] = source;
-    kind.machine.send(kinds.GRANTED);
+    if (isMapped(mode)) this.#driver.mapped(handles.size(slot));
+    numbers[number.granted.handle] = handle;
+    numbers[number.granted.pages] = pages;
+    numbers[number.granted.nid] = nid;
+    numbers[number.granted.source] = source;
+    machine.send(eventAt.granted);
   }
 
-  /** An IOMMU maps what dma_alloc_coherent() gave. */
-  #isMapped(mode: number): boolean {
-    return (mode & COHERENT) !== 0 || mode === dma.MODE_CONTIGUOUS;
-  }
-
-  #countPool(device: number, nid: number, pages: number): void {
-    const local = nid === this.#roster.planned[device].nid ? 1 : 0;
-    this.#recorder.add(poolPages[local], this.#roster.actor(device), pages);
-  }
-
-  #recordGrant(
-    device: number,
-    { nid, source }: { nid: number; source: number },
-    elapsed: number,
-  ): void {
-    const actor = this.#roster.actor(device);
-    const local = nid === this.#roster.planned[device].nid ? 1 : 0;
-    const from = source === dma.BUDDY ? 'buddy' : this.#wiring.areaKind(source);
-    this.#recorder.add(placed[from][local], actor);
-    this.#recorder.record(dmaAlloc, actor, elapsed);
-  }
-
-  #refused(device: number, kind: kinds.Kind, m: Float64Array, at: number): void {
-    const { handles } = this.#roster;
-    const handle = this.#handle(device, m[at + dma.refused.id]);
-    if (handle === this.#roster.tablesHandle(device)) {
-      this.#recorder.add(refused, this.#roster.actor(device));
-      return;
-    }
-    handles.state[this.#roster.slot(device, handle)] = EMPTY;
+  #refused({ numbers, machine }: Fleet, { id, errno }: Refusal): void {
+    const { device } = this.#driver;
+    const handle = this.#handle(device, id);
+    this.#recorder.add(refusals, this.#roster.actor(device));
+    if (handle === this.#roster.tablesHandle(device)) return;
+    this.#roster.handles.state[this.#roster.slot(device, handle)] = EMPTY;
     this.#settled++;
-    this.#recorder.add(refused, this.#roster.actor(device));
-    kind.numbers[number.refused.handle] = handle;
-    kind.numbers[number.refused.errno] = m[at + dma.refused.errno];
-    kind.machine.send(kinds.REFUSED);
+    numbers[number.refused.handle] = handle;
+    numbers[number.refused.errno] = errno;
+    machine.send(eventAt.refused);
   }
 
-  #freed(device: number, kind: kinds.Kind, m: Float64Array, at: number): void {
+  #freed({ numbers, machine }: Fleet, { id, pfn, pages, source }: FreeDone): void {
+    const { device, loop } = this.#driver;
     const { handles } = this.#roster;
-    const { freed } = dma;
-    const handle = this.#handle(device, m[at + freed.id]);
+    this.#wiring.freed?.({ id, time: loop.now, pfn, source });
+    const handle = this.#handle(device, id);
     const slot = this.#roster.slot(device, handle);
     if (handles.state[slot] !== FREEING) {
-      throw new Error(`${this.#roster.planned[device].name}: handle ${handle} freed unasked`);
+      const { name } = this.#roster.planned[device];
+      throw new Error(`${name}: handle ${handle} is freed, expected to have been asked for`);
     }
     handles.state[slot] = EMPTY;
-    if (this.#isMapped(handles.mode[slot])) this.#driver.unmapped(handles.size[slot]);
-    const source = m[at + freed.source];
-    const pages = m[at + freed.pages];
-    if (source === dma.LEAKED) this.#recorder.add(leakedPages, this.#roster.actor(device), pages);
-    kind.numbers[number.freed.handle] = handle;
-    kind.numbers[number.freed.pages] = pages;
-    kind.numbers[number.freed.source] = source;
-    kind.machine.send(kinds.FREED);
+    if (isMapped(handles.mode(slot))) this.#driver.unmapped(handles.size(slot));
+    if (source === LEAKED) this.#recorder.add(leakedPages, this.#roster.actor(device), pages);
+    numbers[number.freed.handle] = handle;
+    numbers[number.freed.pages] = pages;
+    numbers[number.freed.source] = source;
+    machine.send(eventAt.freed);
   }
+}
+
+/** True for what dma_alloc_coherent() gave, by dma-direct or behind an IOMMU. */
+function isCoherent(mode: Mode): boolean {
+  return mode === 'coherent' || isMapped(mode);
+}
+
+/** True for what an IOMMU maps: dma_alloc_coherent() asks so behind one that translates. */
+function isMapped(mode: Mode): boolean {
+  return mode === 'iommu' || mode === 'contiguous';
 }

@@ -8,25 +8,40 @@
  */
 import type { Loop } from '../../sim/model.js';
 import {
+  DeviceEvent,
   LINE_ACQUIRE,
   LINE_CHANGED,
   LINE_GRANTED,
   LINE_RECALL,
   LINE_YIELD,
-  lineAcquire,
-  lineGranted,
-  lineWords,
   PEER,
-  peer as peerMessage,
-} from '../../wire/dma.js';
-import { LINES, LineCaches, WORDS } from '../../wire/sharedLine.js';
+} from '../../wire/messages.js';
+import {
+  LINES,
+  LineAcquire,
+  LineCaches,
+  LineMessage,
+  LineWords,
+  WORDS,
+} from '../../wire/sharedLine.js';
 import { number } from '../model.js';
 import type { HostWiring } from './driver.js';
-import * as kinds from './fleet.js';
+import { eventAt, type Fleet } from './fleet.js';
 import type { Roster } from './roster.js';
 
 /** `keep` of a LINE_GRANTED that a device sends itself: its cache had the line. */
 const HIT = 2;
+
+/** Whole ns, as events are posted. */
+export function wholeDelay(delay: number): number {
+  return Math.max(0, Math.round(delay));
+}
+
+export function setNumbers({ m, numbers }: DeviceEvent, a: number, b: number, c: number): void {
+  m[numbers] = a;
+  m[numbers + 1] = b;
+  m[numbers + 2] = c;
+}
 
 export class Peers {
   /** Position in the roster of the device that acts. */
@@ -38,7 +53,12 @@ export class Peers {
   readonly #caches = new LineCaches();
   /** Line that was in the cache of the device that acts: `#hit` answers in the same step. */
   #hitLine = -1;
-  readonly #hit = new Float64Array(WORDS);
+  readonly #hit = new LineWords();
+  readonly #event = new DeviceEvent();
+  readonly #acquire = new LineAcquire();
+  readonly #message = new LineMessage();
+  readonly #received = new LineWords();
+  readonly #words = new LineWords();
 
   constructor(roster: Roster, wiring: HostWiring) {
     this.#roster = roster;
@@ -49,104 +69,103 @@ export class Peers {
    * Hands the device that acts what came from a peer or from the home of a line.
    * @throws Error for a message of another type.
    */
-  receive(kind: kinds.Kind, type: number, m: Float64Array, at: number): void {
-    const { numbers, machine } = kind;
+  receive(fleet: Fleet, type: number, m: Float64Array, at: number): void {
     switch (type) {
       case PEER:
-        for (let i = 0; i < 3; i++) numbers[i] = m[at + peerMessage.numbers + i];
-        machine.send(m[at + peerMessage.event]);
+        this.deliver(fleet, this.#event.on(m, at));
         return;
-      case LINE_GRANTED:
-        this.#granted(m, at);
-        this.#answer(kind, m[at + lineGranted.line] % LINES, m, at + lineGranted.words);
+      case LINE_GRANTED: {
+        const granted = this.#received.on(m, at);
+        const line = granted.line % LINES;
+        if (granted.keep === 1) this.#caches.keep(this.device, line, granted);
+        this.#answer(fleet, line, granted);
         return;
+      }
       case LINE_RECALL:
-        this.#yield(m[at]);
-        numbers[number.lost.line] = m[at] % LINES;
-        machine.send(kinds.LOST);
+      case LINE_CHANGED: {
+        const { line } = this.#message.on(m, at);
+        if (type === LINE_RECALL) this.#yield(line);
+        fleet.numbers[number.lost.line] = line % LINES;
+        fleet.machine.send(eventAt.lost);
         return;
-      case LINE_CHANGED:
-        numbers[number.lost.line] = m[at] % LINES;
-        machine.send(kinds.LOST);
-        return;
+      }
       default:
         throw new Error(`${this.#roster.planned[this.device].name}: message of type ${type}`);
     }
   }
 
+  /** Hands a device an event that was sent to it. */
+  deliver({ numbers, machine }: Fleet, event: DeviceEvent): void {
+    for (let i = 0; i < 6; i++) numbers[i] = event.m[event.numbers + i];
+    machine.send(event.event);
+  }
+
   /** Answers accesses to lines that were in the cache of the device that acts. */
   answerHits(): void {
     while (this.#hitLine >= 0) {
-      const kind = this.#roster.kindOf(this.device);
       const line = this.#hitLine;
       this.#hitLine = -1;
-      this.#answer(kind, line, this.#hit, 0);
+      this.#answer(this.#roster.fleetOf(this.device), line, this.#hit);
     }
   }
 
-  #answer({ numbers, machine }: kinds.Kind, line: number, words: Float64Array, at: number): void {
+  #answer({ numbers, machine }: Fleet, line: number, { m, words }: LineWords): void {
     numbers.fill(0);
     numbers[number.line.line] = line;
-    for (let i = 0; i < WORDS; i++) numbers[number.line.words + i] = words[at + i];
-    machine.send(kinds.LINE);
-  }
-
-  #granted(m: Float64Array, at: number): void {
-    if (m[at + lineGranted.keep] !== 1) return;
-    const line = m[at + lineGranted.line] % LINES;
-    this.#caches.keep(this.device, line, m, at + lineGranted.words);
+    for (let i = 0; i < WORDS; i++) numbers[number.line.words + i] = m[words + i];
+    machine.send(eventAt.line);
   }
 
   send(peer: number, event: string, delay: number, a = 0, b = 0, c = 0): void {
     const { planned } = this.#roster;
     const to = this.peer(peer);
     const way = this.#wiring.oneWay(planned[this.device].nid, planned[to].nid);
-    const whole = Math.max(0, Math.round(delay));
-    const at = this.loop.post(this.#roster.actor(to), whole + way, PEER);
-    const { out } = this.loop;
-    out[at + peerMessage.event] = this.#roster.eventOf(to, event);
-    out[at + peerMessage.numbers] = a;
-    out[at + peerMessage.numbers + 1] = b;
-    out[at + peerMessage.numbers + 2] = c;
+    const actor = this.#roster.actor(to);
+    const message = this.#event.post(this.loop, actor, wholeDelay(delay) + way, PEER);
+    message.event = this.#roster.eventOf(to, event);
+    setNumbers(message, a, b, c);
   }
 
-  line(line: number, operation: number, a = 0, b = 0, delay = 0): void {
+  line(line: number, op: number, a = 0, b = 0, delay = 0): void {
     const { device, loop } = this;
+    const access = { op, a, b };
     if (this.#caches.holds(device, line)) {
-      const access = { device, line, operation, a, b };
       if (delay === 0) {
         this.#hitLine = line;
-        this.#caches.hit(access, this.#hit, 0);
+        this.#caches.hit(device, line, access, this.#hit);
         return;
       }
-      const at = loop.post(this.#roster.actor(device), Math.round(delay), LINE_GRANTED);
-      loop.out[at + lineGranted.line] = this.#lineId(line);
-      loop.out[at + lineGranted.keep] = HIT;
-      this.#caches.hit(access, loop.out, at + lineGranted.words);
+      const self = this.#roster.actor(device);
+      const granted = this.#words.post(loop, self, Math.round(delay), LINE_GRANTED);
+      granted.line = this.#lineId(line);
+      granted.keep = HIT;
+      this.#caches.hit(device, line, access, granted);
       return;
     }
-    this.#caches.ask(device, line, operation, a, b);
-    const { planned } = this.#roster;
-    const { nid } = planned[this.device];
-    const home = planned[this.peer(0)].nid;
-    const way = delay + this.#half(nid, home);
-    const at = loop.post(this.#wiring.nodeActor(home), way, LINE_ACQUIRE);
-    loop.out[at + lineAcquire.line] = this.#lineId(line);
-    loop.out[at + lineAcquire.op] = operation;
-    loop.out[at + lineAcquire.a] = a;
-    loop.out[at + lineAcquire.b] = b;
-    loop.out[at + lineAcquire.from] = this.#roster.actor(device);
+    this.#caches.ask(device, line, access);
+    const { actor, way } = this.#home();
+    const acquire = this.#acquire.post(loop, actor, delay + way, LINE_ACQUIRE);
+    acquire.line = this.#lineId(line);
+    acquire.op = op;
+    acquire.a = a;
+    acquire.b = b;
+    acquire.from = this.#roster.actor(device);
   }
 
   /** Sends a line that its home recalls back there. */
   #yield(id: number): void {
-    const { device, loop } = this;
+    const { actor, way } = this.#home();
+    const words = this.#words.post(this.loop, actor, way, LINE_YIELD);
+    words.line = id;
+    this.#caches.yield(this.device, id % LINES, words);
+  }
+
+  /** The home of lines, peer 0's node: half a round trip there, on the die too. */
+  #home(): { actor: number; way: number } {
     const { planned } = this.#roster;
-    const { nid } = planned[device];
-    const home = planned[this.peer(0)].nid;
-    const at = loop.post(this.#wiring.nodeActor(home), this.#half(nid, home), LINE_YIELD);
-    loop.out[at + lineWords.line] = id;
-    this.#caches.yield(device, id % LINES, loop.out, at + lineWords.words);
+    const { nid: home } = planned[this.peer(0)];
+    const way = this.#wiring.oneWay(planned[this.device].nid, home) || this.#wiring.halfDie;
+    return { actor: this.#wiring.nodeActor(home), way };
   }
 
   slab(): Int32Array {
@@ -161,13 +180,9 @@ export class Peers {
   /** Position of a peer in the plan. */
   protected peer(peer: number): number {
     const position = this.#roster.planned[this.device].peers?.[peer];
-    if (position === undefined)
+    if (position === undefined) {
       throw new Error(`${this.#roster.planned[this.device].name}: no peer ${peer}`);
+    }
     return position;
-  }
-
-  /** Half a round trip between two nodes, on the die too. */
-  #half(from: number, to: number): number {
-    return this.#wiring.oneWay(from, to) || this.#wiring.halfDie;
   }
 }

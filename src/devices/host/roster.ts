@@ -4,11 +4,10 @@
  * Positions are those of the plan, the same on every shard; only devices that live here have rows
  * and handles.
  */
-import { MODE_CMA } from '../../wire/dma.js';
 import { namesOf } from '../chart/check.js';
 import { type DeviceEnvironment, type DeviceMemory, memoryOf } from '../memory.js';
 import type { DeviceModel, PlannedDevice } from '../model.js';
-import type { Kind } from './fleet.js';
+import type { Fleet } from './fleet.js';
 import { EMPTY, Handles, HELD } from './handles.js';
 
 export class Roster {
@@ -40,7 +39,7 @@ export class Roster {
   readonly #firstActor: number;
   /** Bytes. */
   readonly pageSize: number;
-  #running: readonly Kind[] = [];
+  #running: readonly Fleet[] = [];
 
   constructor(
     planned: readonly PlannedDevice[],
@@ -97,9 +96,9 @@ export class Roster {
     return arrays.reduce((sum, { byteLength }) => sum + byteLength, this.handles.bytes);
   }
 
-  /** Binds the kinds, once their machines exist. */
-  run(kinds: readonly Kind[]): void {
-    this.#running = kinds;
+  /** Binds the fleets, once their machines exist. */
+  run(fleets: readonly Fleet[]): void {
+    this.#running = fleets;
   }
 
   actor(device: number): number {
@@ -110,11 +109,11 @@ export class Roster {
     return actor - this.#firstActor;
   }
 
-  /** The kind of a device, with its row where the device's is. */
-  kindOf(device: number): Kind {
-    const kind = this.#running[this.kind[device]];
-    kind.row.base = this.rank[device] * kind.stride;
-    return kind;
+  /** The fleet of a device, with its row where the device's is. */
+  fleetOf(device: number): Fleet {
+    const fleet = this.#running[this.kind[device]];
+    fleet.row.base = this.rank[device] * fleet.stride;
+    return fleet;
   }
 
   /** The number after the last handle stands for the device's page tables, and has no slot. */
@@ -189,13 +188,10 @@ export class Roster {
 
   /** Pages a device holds, of those it asked for. */
   pagesHeld(device: number): number {
-    const { size, mode } = this.handles;
     let held = 0;
     for (let handle = 0; handle < this.tablesHandle(device); handle++) {
       if (!this.holds(device, handle)) continue;
-      const slot = this.slot(device, handle);
-      // A raw cma_alloc() asks for pages.
-      held += mode[slot] === MODE_CMA ? size[slot] : Math.ceil(size[slot] / this.pageSize);
+      held += Math.ceil(this.handles.size(this.slot(device, handle)) / this.pageSize);
     }
     return held;
   }

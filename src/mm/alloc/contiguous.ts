@@ -169,13 +169,25 @@ export function factsOf(
   return facts;
 }
 
+/** The conditions of a step that do not hold, as bits. */
+export function missingFacts({ needs }: PolicySteps, step: number, facts: number): number {
+  return needs[step] & ~facts;
+}
+
+export function sizeFits({ minSize, maxSize }: PolicySteps, step: number, size: number): boolean {
+  return size >= minSize[step] && size <= maxSize[step];
+}
+
 /** First step at or after `from` whose conditions hold; steps.source.length when there is none. */
 export function nextStep(steps: PolicySteps, from: number, facts: number, size: number): number {
-  const { source, needs, minSize, maxSize } = steps;
-  for (let i = from; i < source.length; i++) {
-    if ((needs[i] & ~facts) === 0 && size >= minSize[i] && size <= maxSize[i]) return i;
+  let step = from;
+  while (
+    step < steps.source.length &&
+    (missingFacts(steps, step, facts) !== 0 || !sizeFits(steps, step, size))
+  ) {
+    step++;
   }
-  return source.length;
+  return step;
 }
 
 /**
