@@ -14,7 +14,8 @@ export function captureCommand(): Command {
     .summary('print a script that captures a server for import')
     .description(
       'Prints a POSIX shell script. Run on a server, best as root, it writes one archive with ' +
-        'nodes, zones, free blocks, the memory map, CMA areas with their bitmaps, and PCI devices: ' +
+        'nodes, zones, free blocks, the memory map, CMA areas with their bitmaps, and PCI ' +
+        'devices: ' +
         'cmasim capture | ssh root@server sh -s > server.tar.gz',
     )
     .action(() => print(captureScript));

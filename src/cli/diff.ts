@@ -12,7 +12,7 @@ import { type RunPlacements, runPlacements } from '../run/placements.js';
 import { UserError } from '../text/userError.js';
 import { print, printJson, stdoutPaint } from './output.js';
 import { machineInstead, recordingsOf } from './recording.js';
-import { type Change, isScenario, repeatable, sameRun } from './workload.js';
+import { isScenario, type KeyChange, repeatable, sameRun } from './workload.js';
 
 export function diffCommand(): Command {
   return new Command('diff')
@@ -55,7 +55,7 @@ function collect(text: string, before: readonly string[] = []): readonly string[
 }
 
 /** `cmdline+=cma=0` is appended to the command line, `a=b=c` has the value `b=c`. */
-function changes(texts: readonly string[] = []): Change[] {
+function changes(texts: readonly string[] = []): KeyChange[] {
   return texts.map((text) => {
     const at = text.indexOf('=');
     return { key: text.slice(0, at), value: text.slice(at + 1) };
@@ -99,7 +99,7 @@ async function compareTraces(paths: readonly string[], options: DiffOptions): Pr
   }
 }
 
-function whatIf(list: readonly Change[]): WhatIf {
+function whatIf(list: readonly KeyChange[]): WhatIf {
   let change: WhatIf & { config: Record<string, unknown> } = { config: {} };
   for (const { key, value } of list) {
     if (key === 'kernel' || key === 'policy' || key === 'cmdline')
@@ -140,7 +140,7 @@ async function compareScenarios(paths: readonly string[], options: DiffOptions):
   return diffRuns(a, b);
 }
 
-async function runSide(path: string, list: readonly Change[]): Promise<DiffSide> {
+async function runSide(path: string, list: readonly KeyChange[]): Promise<DiffSide> {
   const { scenario, interpreted, fingerprint } = repeatable(path, list);
   const run = await runPlacements(scenario, { interpreted });
   sameRun(path, list.length === 0 ? fingerprint : null, run.fingerprint);

@@ -49,7 +49,8 @@ export function exportCommand(): Command {
     .summary('write a run as ftrace text, a Perfetto trace, kernel files or Parquet')
     .description(
       'Repeats a run (a directory of `run -o`, a scenario, or a recorded trace, which is ' +
-        'replayed) and writes it: ftrace as text that Perfetto and `cmasim trace` read, perfetto as JSON ' +
+        'replayed) and writes it: ftrace as text that Perfetto and `cmasim trace` read, ' +
+        'perfetto as JSON ' +
         'trace events, kernelfs as a tree of sysfs, debugfs, proc and the kernel log, parquet as ' +
         'requests.parquet and areas.parquet.',
     )

@@ -15,7 +15,8 @@ export function mergeCommand(): Command {
   return new Command('merge')
     .summary('put the parts of a sharded sweep together')
     .description(
-      'Gathers the runs of every DIR in OUT, which may be one of them or hold runs already. When no\n' +
+      'Gathers the runs of every DIR in OUT, which may be one of them or hold runs already. ' +
+        'When no\n' +
         'run is lacking, writes the tables as the sweep itself would have; otherwise exits with 1.',
     )
     .argument('<out>', 'results directory to write')

@@ -22,10 +22,14 @@ export function queryCommand(): Command {
   return new Command('query')
     .summary('ask the tables of finished sweeps in SQL')
     .description(
-      'Runs a DuckDB statement over two views: `runs`, one row per run and statistic, and `summary`,\n' +
-        'one row per variant and statistic. Of several directories the views hold all rows. With\n' +
-        '--requests a third, `requests`, has a row per request of single runs, which are made again\n' +
-        'for it. DuckDB must be installed (npm install @duckdb/node-api); the files are plain Parquet,\n' +
+      'Runs a DuckDB statement over two views: `runs`, one row per run and statistic, and ' +
+        '`summary`,\n' +
+        'one row per variant and statistic. Of several directories the views hold all rows. ' +
+        'With\n' +
+        '--requests a third, `requests`, has a row per request of single runs, which are made ' +
+        'again\n' +
+        'for it. DuckDB must be installed (npm install @duckdb/node-api); the files are plain ' +
+        'Parquet,\n' +
         'so anything else reads them.',
     )
     .argument('<sql>', "a statement: 'select nics, mean from summary where statistic = ...'")

@@ -5,7 +5,7 @@
 
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { isDirectory, namesIn } from '../files/read.js';
+import { directoryNames, isDirectory } from '../files/read.js';
 import { releases } from '../mm/release.js';
 import type { RecordingCheck } from '../replay/checkRecording.js';
 import {
@@ -68,7 +68,7 @@ const operationFile = /\.jsonl(?:\.gz)?$/;
 /** The operation files and boots in a directory; the path itself if it is none or holds a trace. */
 function operationFilesIn(path: string): string[] {
   if (!isDirectory(path)) return [path];
-  const files = namesIn(path).filter((name) => operationFile.test(name));
+  const files = directoryNames(path).filter((name) => operationFile.test(name));
   return files.length === 0 ? [path] : files.map((name) => join(path, name));
 }
 
@@ -195,7 +195,8 @@ export function replayText(results: readonly RecordingCheck[]): string {
   );
   lines.push(
     '',
-    'free drift: largest gap of a zone to the recorded free pages; per-CPU lists and background work',
+    'free drift: largest gap of a zone to the recorded free pages; per-CPU lists and background ' +
+      'work',
     'move them, so it is shown and not judged.',
   );
   for (const { file, first } of results) {

@@ -34,8 +34,10 @@ export function sizeCommand(): Command {
     .summary('find the smallest cma= and numa_cma= that are enough')
     .description(
       'Finds the smallest areas with which a run of SCENARIO goes wrong at most so often: with\n' +
-        '95 % confidence, in at most 1 % of runs is any request refused or placed on another node\n' +
-        'than its device. Prints the boot parameters, what the next size down costs, and the curve.',
+        '95 % confidence, in at most 1 % of runs is any request refused or placed on another ' +
+        'node\n' +
+        'than its device. Prints the boot parameters, what the next size down costs, and the ' +
+        'curve.',
     )
     .argument('<scenario>', 'a scenario; its sizes are replaced')
     .option('--risk <share>', 'largest allowed probability of a bad run', share, 0.01)

@@ -5,7 +5,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { StorageError } from '../files/fileError.js';
 import { loadStudy } from '../study/load.js';
-import { Ledger, type Shard } from '../study/progress.js';
+import { RunLedger, type Shard } from '../study/progress.js';
 import { runStudy, type StudyRun } from '../study/runStudy.js';
 import { type Study, variantText } from '../study/study.js';
 import type { VariantSummary } from '../study/summary.js';
@@ -29,7 +29,8 @@ export function sweepCommand(): Command {
     .summary('run a study: variants of a scenario, many times each, with intervals')
     .description(
       'Makes every run of a study (a YAML file) that the results directory lacks, then writes\n' +
-        'runs.parquet and summary.parquet there and prints what the runs show. Stopped in any way,\n' +
+        'runs.parquet and summary.parquet there and prints what the runs show. Stopped in any ' +
+        'way,\n' +
         'the same command goes on where it was.',
     )
     .argument('<file>', 'a study')
@@ -161,7 +162,7 @@ export function showStudy({
 }
 
 function list(study: Study, { json, shard: part }: SweepCliOptions): void {
-  const ledger = new Ledger(study, part);
+  const ledger = new RunLedger(study, part);
   const { planned, isFinal } = ledger;
   if (json) {
     const variants = study.variants.map(({ index, values }) => ({ index, values }));

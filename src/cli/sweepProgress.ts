@@ -4,7 +4,7 @@
  */
 
 import type { Made } from '../study/engine.js';
-import { type PlannedRun, variantText } from '../study/study.js';
+import { type NeededRun, variantText } from '../study/study.js';
 import type { SweepState } from '../study/sweep.js';
 import { timeText } from '../text/table.js';
 
@@ -52,7 +52,7 @@ export class SweepProgress {
     this.show();
   }
 
-  run({ run, variant, replication, seed }: PlannedRun, made: Made): void {
+  run({ run, variant, replication, seed }: NeededRun, made: Made): void {
     const known = { run, variant: variant.index, replication, seed };
     if ('record' in made) this.event('run', { ...known, wall_ms: Number(made.wallMs.toFixed(3)) });
     else {

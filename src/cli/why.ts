@@ -22,8 +22,10 @@ export function whyCommand(): Command {
   return new Command('why')
     .summary('explain one request of a run: attempts, bitmap, time by part')
     .description(
-      'Repeats a run and watches one request: every step of the policy and why it was not taken, the ' +
-        'bitmap where it looked, its time by part. RUN is a directory of `run -o`, or a scenario (FILE, ' +
+      'Repeats a run and watches one request: every step of the policy and why it was not ' +
+        'taken, the ' +
+        'bitmap where it looked, its time by part. RUN is a directory of `run -o`, or a ' +
+        'scenario (FILE, ' +
         'or FILE#2 for its second document). Without ID it lists requests.',
     )
     .argument('<run>', 'run directory or scenario')

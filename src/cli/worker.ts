@@ -17,8 +17,10 @@ export function workerCommand(): Command {
   return new Command('worker')
     .summary('make runs for sweeps on other machines')
     .description(
-      'Takes runs out of a queue and makes them, until it is stopped. Start it on as many machines\n' +
-        'as you like; all must have the same build of cmasim as the sweep. Ctrl-C lets runs under way\n' +
+      'Takes runs out of a queue and makes them, until it is stopped. Start it on as many ' +
+        'machines\n' +
+        'as you like; all must have the same build of cmasim as the sweep. Ctrl-C lets runs ' +
+        'under way\n' +
         'end.',
     )
     .requiredOption('--engine <url>', 'the Redis or Valkey of the sweep', engineUrl)

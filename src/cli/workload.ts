@@ -17,7 +17,7 @@ export interface Repeatable {
   readonly fingerprint: string | null;
 }
 
-export interface Change {
+export interface KeyChange {
   readonly key: string;
   readonly value: string;
 }
@@ -29,7 +29,7 @@ export const isScenario = (path: string): boolean =>
   /\.ya?ml(?:#\d+)?$/.test(path) || isRunDirectory(path);
 
 /** @throws UserError when the path is no single scenario. */
-export function repeatable(path: string, changes: readonly Change[] = []): Repeatable {
+export function repeatable(path: string, changes: readonly KeyChange[] = []): Repeatable {
   const isRun = isDirectory(path);
   if (isRun && !isRunDirectory(path)) {
     throw new UserError({ file: path }, 'no manifest.json, expected a directory of run -o');
@@ -68,7 +68,7 @@ export function sameRun(path: string, expected: string | null, repeated: string)
 }
 
 /** Texts are quoted, so that `kernel=5.10` and `cmdline=a: b` stay what they are. */
-function overrides(file: string, changes: readonly Change[]): Override[] {
+function overrides(file: string, changes: readonly KeyChange[]): Override[] {
   const texts = ['kernel', 'policy', 'cmdline', 'machine'];
   return changes.map(({ key, value }): Override => {
     const option = `${key}=${value}`;

@@ -43,7 +43,7 @@ export function isDirectory(path: string): boolean {
 }
 
 /** Names in a directory, in order. */
-export function namesIn(directory: string): string[] {
+export function directoryNames(directory: string): string[] {
   return attempt(directory, () => readdirSync(directory)).sort();
 }
 

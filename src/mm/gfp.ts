@@ -51,7 +51,9 @@ export const gfpNames: Readonly<Record<string, number>> = {
 export const GFP_KERNEL = gfpNames.KERNEL!;
 export const GFP_ATOMIC = gfpNames.ATOMIC!;
 
-/** `KERNEL|DMA32`, `GFP_KERNEL|__GFP_NOWARN` -> bits; undefined names are returned for the message. */
+/**
+ * `KERNEL|DMA32`, `GFP_KERNEL|__GFP_NOWARN` -> bits; undefined names are returned for the message.
+ */
 export function parseGfp(text: string): { bits: number; unknown: readonly string[] } {
   let bits = 0;
   const unknown: string[] = [];

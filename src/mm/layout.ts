@@ -1,11 +1,14 @@
 /**
  * What a kernel knows about its memory once it has booted: areas, zones, zonelists.
  *
- * Plain data. Boot (boot.ts) makes it from a machine and a command line; a recording (replay/operationFile.ts) brings
- * its own. The actors are built from it and from nothing else, so a run and a replay share every line.
+ * Plain data. Boot (boot.ts) makes it from a machine and a command line; a recording
+ * (replay/operationFile.ts) brings its own. The actors are built from it and from nothing else, so
+ * a run and a replay share every line.
  */
 
-/** One CMA area as cma_areas[] holds it. `count` 0: it could not be activated; slot and name stay. */
+/**
+ * One CMA area as cma_areas[] holds it. `count` 0: it could not be activated; slot and name stay.
+ */
 export interface AreaLayout {
   /** Position in cma_areas[]. */
   readonly index: number;
@@ -21,7 +24,10 @@ export interface AreaLayout {
   readonly zone: string;
   /** Which array of kernel/dma/contiguous.c points to it; `private`: only devices that name it. */
   readonly role: 'pernuma' | 'numa' | 'default' | 'private';
-  /** Node the kernel's array files it under, which a kernel before exact_nid may have placed elsewhere. */
+  /**
+   * Node the kernel's array files it under, which a kernel before exact_nid may have placed
+   * elsewhere.
+   */
   readonly slotNid: number;
 }
 
@@ -60,8 +66,8 @@ export interface MemoryLayout {
   readonly defaultArea: number;
   readonly nodes: readonly NodeLayout[];
   /**
-   * Per node id the nodes of its zonelist, nearest first ("Fallback order for Node n"). Each contributes its
-   * zones from the highest allowed to the lowest.
+   * Per node id the nodes of its zonelist, nearest first ("Fallback order for Node n"). Each
+   * contributes its zones from the highest allowed to the lowest.
    */
   readonly fallback: ReadonlyMap<number, ArrayLike<number>>;
   /** CPU -> node whose memory it allocates from (numa_mem_id). */

@@ -2,9 +2,9 @@
  * Allocation policies: which sources a DMA request is served from, in which order, and who is asked
  * when its pages are freed. One row each; the text of a row is also what a scenario may write.
  *
- * Models dma_alloc_contiguous() and dma_free_contiguous() of kernel/dma/contiguous.c and the June to
- * August 2020 patch series. A step reads `SOURCE if CONDITION, CONDITION`; the first step whose conditions
- * hold and whose source has room wins. What reserves the areas is in reservation.ts.
+ * Models dma_alloc_contiguous() and dma_free_contiguous() of kernel/dma/contiguous.c and the June
+ * to August 2020 patch series. A step reads `SOURCE if CONDITION, CONDITION`; the first step whose
+ * conditions hold and whose source has room wins. What reserves the areas is in reservation.ts.
  */
 
 import { sizeUnits } from './units.js';
@@ -21,7 +21,9 @@ export const allocSources = [
 ] as const;
 export type AllocSource = (typeof allocSources)[number];
 
-/** Who is asked to take pages back. `any`: every node's area in turn; `of page`: page_to_nid(page). */
+/**
+ * Who is asked to take pages back. `any`: every node's area in turn; `of page`: page_to_nid(page).
+ */
 export const freeOwners = [
   'device',
   'any pernuma',
@@ -84,7 +86,9 @@ export interface PolicyRow {
   readonly free: readonly string[];
 }
 
-/** dma_alloc_contiguous() from v3 on: one early return for what cannot sleep, one for a single page. */
+/**
+ * dma_alloc_contiguous() from v3 on: one early return for what cannot sleep, one for a single page.
+ */
 const overOnePage = 'blocking, no device area, size > 1 page';
 const nodeArea = 'node known, no zone flag';
 const freeByPage = ['device if device area', 'pernuma of page if no device area'];
@@ -208,7 +212,10 @@ export const policies: readonly PolicyRow[] = [
   },
 ];
 
-/** A policy lowered to numbers: step i is source[i], tried when needs[i] hold and min <= size <= max. */
+/**
+ * A policy lowered to numbers: step i is source[i], tried when needs[i] hold and min <= size <=
+ * max.
+ */
 export interface Policy {
   readonly id: string;
   readonly alloc: PolicySteps;
@@ -235,7 +242,9 @@ export class PolicyError extends Error {
   }
 }
 
-/** `size > 1 page`, `size <= 64K` -> inclusive bounds in bytes; null if the text is no size test. */
+/**
+ * `size > 1 page`, `size <= 64K` -> inclusive bounds in bytes; null if the text is no size test.
+ */
 function sizeBounds(text: string, pageSize: number): readonly [number, number] | null {
   const m = /^size\s*(<=|>=|<|>)\s*(\d+)\s*(pages?|[KMG])?$/.exec(text);
   if (!m) return null;

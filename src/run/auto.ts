@@ -1,15 +1,15 @@
 /**
  * `--shards auto`: as many shards as pay, decided by what the run itself shows.
  *
- * A run begins on one shard, in windows as narrow as all cores would have, so that events per window
- * are counted and not guessed. If they are enough to outweigh a barrier, cores are idle and most of the
- * run is still to come, it starts again on all cores: its beginning is short. Else it goes on as it
- * is, in windows without end. Both compute the same, so the choice is invisible.
+ * A run begins on one shard, in windows as narrow as all cores would have, so that events per
+ * window are counted and not guessed. If they are enough to outweigh a barrier, cores are idle and
+ * most of the run is still to come, it starts again on all cores: its beginning is short. Else it
+ * goes on as it is, in windows without end. Both compute the same, so the choice is invisible.
  */
 
 import { availableParallelism, cpus } from 'node:os';
 import { scheduler } from 'node:timers/promises';
-import { type Progress, STOP } from '../sim/window.js';
+import { STOP, type WindowProgress } from '../sim/window.js';
 import { cutFor, follow, type Launch, type ShardRun, type ShardsOutcome } from './launch.js';
 
 /** When all cores are worth another start. */
@@ -60,7 +60,7 @@ export async function runAuto(
 function aheadOf(run: ShardRun, reachedNs: number): ShardRun {
   const { onProgress } = run;
   if (onProgress === undefined) return run;
-  const report = (progress: Progress): void => {
+  const report = (progress: WindowProgress): void => {
     if (progress.simulatedNs >= reachedNs) onProgress(progress);
   };
   return { ...run, onProgress: report };

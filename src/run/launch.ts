@@ -4,7 +4,7 @@
 
 import { setInterval } from 'node:timers';
 import { cutLookahead, type Groups, type Partition, partition } from '../sim/partition.js';
-import type { Control, Progress } from '../sim/window.js';
+import type { Control, WindowProgress } from '../sim/window.js';
 
 /** How often progress is read, in ms. */
 const POLL_MS = 25;
@@ -28,7 +28,7 @@ export interface ShardRun {
   /** Letters per mailbox, for tests. */
   readonly mailCapacity?: number;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: (progress: WindowProgress) => void;
 }
 
 export interface ShardsOutcome {

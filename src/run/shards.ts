@@ -1,8 +1,8 @@
 /**
  * Runs a model on shards: long-lived tasks of a thread pool, or the caller's own thread.
  *
- * The calling thread stays free: it reads progress out of shared memory and passes on an abort. How many
- * shards and threads there are changes how long a run takes and nothing else.
+ * The calling thread stays free: it reads progress out of shared memory and passes on an abort. How
+ * many shards and threads there are changes how long a run takes and nothing else.
  */
 
 import { availableParallelism } from 'node:os';
@@ -25,7 +25,9 @@ import { hostShards, type ThreadResult, type ThreadTask } from './thread.js';
 /** Typed arrays stay typed arrays, maps stay maps. */
 const packr = new Packr({ moreTypes: true, structuredClone: true });
 
-/** Threads that stay, so that several runs need not start and warm them again. One run at a time. */
+/**
+ * Threads that stay, so that several runs need not start and warm them again. One run at a time.
+ */
 export class ShardPool {
   private pool: Piscina | null = null;
   private threads = 0;
@@ -140,7 +142,9 @@ async function settle(
   return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
 }
 
-/** One outcome out of the threads' results; threads and their members are in order of the shards. */
+/**
+ * One outcome out of the threads' results; threads and their members are in order of the shards.
+ */
 function gather(threads: readonly ThreadResult[], shards: number): ShardsOutcome {
   let fingerprint: Fingerprint = emptyFingerprint;
   for (const thread of threads) fingerprint = addFingerprints(fingerprint, thread.fingerprint);

@@ -11,7 +11,7 @@ import type { Finding } from '../nodes/recorder.js';
 import type { ShardResult } from '../nodes/shard.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { mergeSamples } from '../sim/statistics.js';
-import type { Progress } from '../sim/window.js';
+import type { WindowProgress } from '../sim/window.js';
 import type { ShardRun, ShardsOutcome } from './launch.js';
 import { declarationsOf, type PlannedRun, planRun } from './plan.js';
 import { requestName } from './requestName.js';
@@ -32,7 +32,7 @@ export interface SimulateOptions {
   readonly onProgress?: (progress: SimulateProgress) => void;
 }
 
-export interface SimulateProgress extends Progress {
+export interface SimulateProgress extends WindowProgress {
   /** Where the run will end. */
   readonly stopNs: number;
 }
@@ -67,7 +67,7 @@ export function shardRun(scenario: Scenario, plan: Plan, options: SimulateOption
     shards: options.shards ?? 'auto',
     inline: options.inline ?? false,
     ...(signal ? { signal } : {}),
-    ...(onProgress ? { onProgress: (p: Progress) => onProgress({ ...p, stopNs }) } : {}),
+    ...(onProgress ? { onProgress: (p: WindowProgress) => onProgress({ ...p, stopNs }) } : {}),
   };
 }
 

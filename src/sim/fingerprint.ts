@@ -1,10 +1,10 @@
 /**
- * What a run did, in 64 bits: equal fingerprints mean that every actor saw the same events in the same
- * order.
+ * What a run did, in 64 bits: equal fingerprints mean that every actor saw the same events in the
+ * same order.
  *
- * Each actor hashes its own events (two lanes of 32 bits: time, priority, source, type, payload). The
- * run's fingerprint is the sum of the mixed hashes, so it does not depend on who ran on which shard.
- * It tells runs apart; it is no cryptographic digest.
+ * Each actor hashes its own events (two lanes of 32 bits: time, priority, source, type, payload).
+ * The run's fingerprint is the sum of the mixed hashes, so it does not depend on who ran on which
+ * shard. It tells runs apart; it is no cryptographic digest.
  */
 
 export interface Fingerprint {
@@ -27,7 +27,9 @@ export function firstLane(hash: number, word: number): number {
   return (h << 13) | (h >>> 19);
 }
 
-/** One word into the second lane: another order of the same steps, so both rarely collide at once. */
+/**
+ * One word into the second lane: another order of the same steps, so both rarely collide at once.
+ */
 export function secondLane(hash: number, word: number): number {
   return (Math.imul((hash << 7) | (hash >>> 25), 0x85ebca77) + word) | 0;
 }

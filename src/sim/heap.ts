@@ -1,8 +1,8 @@
 /**
  * A binary heap of record positions, ordered by (time, priority, source actor, sequence).
  *
- * The queue keeps in it what lands in the bucket being served: few events, all within 2^31 ns of each
- * other, which is what lets it compare the low words of their times.
+ * The queue keeps in it what lands in the bucket being served: few events, all within 2^31 ns of
+ * each other, which is what lets it compare the low words of their times.
  */
 
 import { tieAfter } from './sort.js';

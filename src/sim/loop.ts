@@ -1,8 +1,10 @@
 /**
- * One shard's event loop: takes events in their total order, gives them to behaviours, keeps what they post.
+ * One shard's event loop: takes events in their total order, gives them to behaviours, keeps what
+ * they post.
  *
- * Nothing here knows about threads. Events for actors of other shards go to an outbox; how they get there
- * is window.ts. What an actor may observe (order, time, sequence numbers) is the same on any partition.
+ * Nothing here knows about threads. Events for actors of other shards go to an outbox; how they get
+ * there is window.ts. What an actor may observe (order, time, sequence numbers) is the same on any
+ * partition.
  */
 
 import { type PendingState, restorePending, savePending } from './checkpoint.js';
@@ -19,7 +21,9 @@ import { HAS_PAYLOAD, PAYLOAD } from './pool.js';
 import { EventQueue } from './queue.js';
 
 const ACTORS_MAX = 2 ** 23;
-/** Words per actor: sequence of its posts, two lanes of its fingerprint, position of its behaviour. */
+/**
+ * Words per actor: sequence of its posts, two lanes of its fingerprint, position of its behaviour.
+ */
 const ROW = 4;
 const SLICE_MAX = 65_536;
 /** Events of one instant beyond which the model is taken to be running in circles. */
@@ -81,13 +85,17 @@ export class Loop {
   private readonly rows: Int32Array;
   private end = 0;
   private readonly scratch = new Float64Array(PAYLOAD);
-  /** Somebody holds `out`, so it may be written at any time. Models without payloads never ask for it. */
+  /**
+   * Somebody holds `out`, so it may be written at any time. Models without payloads never ask for
+   * it.
+   */
   private hasPayloads = false;
   /** Position of the event posted last, -1 if it went to the outbox, 0 if it is complete. */
   private open = 0;
   /**
-   * Events per call of serve(). The first calls are short: V8 compiles the loop while it runs, and what it
-   * has not seen by then (how the loop ends) would throw the compiled code away at the end of every window.
+   * Events per call of serve(). The first calls are short: V8 compiles the loop while it runs, and
+   * what it has not seen by then (how the loop ends) would throw the compiled code away at the end
+   * of every window.
    */
   private slice = 64;
   /** stop() was called during this event. */
@@ -122,9 +130,9 @@ export class Loop {
   }
 
   /**
-   * Posts an event of `type` (0 to 255) to `dest`, `delay` whole ns from now; lower `priority` (-128 to
-   * 127) comes first within one instant. Returns the offset into `out` at which its payload of eight
-   * doubles, all zero, may be written before the next call.
+   * Posts an event of `type` (0 to 255) to `dest`, `delay` whole ns from now; lower `priority`
+   * (-128 to 127) comes first within one instant. Returns the offset into `out` at which its
+   * payload of eight doubles, all zero, may be written before the next call.
    */
   post(dest: number, delay: number, type: number, priority = 0): number {
     if (this.hasPayloads) this.seal();
@@ -152,8 +160,8 @@ export class Loop {
   }
 
   /**
-   * Ends the run: events later than the largest lookahead from now are not handled. The delay is what
-   * every shard needs to hear of it, so the last event is the same on any partition.
+   * Ends the run: events later than the largest lookahead from now are not handled. The delay is
+   * what every shard needs to hear of it, so the last event is the same on any partition.
    */
   stop(): void {
     this.until = Math.min(this.until, this.now + Math.max(1, this.horizon));
@@ -184,7 +192,9 @@ export class Loop {
     return this.queue.next();
   }
 
-  /** Handles events before `end` and before `until`, at most `budget`; returns how many it handled. */
+  /**
+   * Handles events before `end` and before `until`, at most `budget`; returns how many it handled.
+   */
   run(end: number = Infinity, budget: number = Infinity): number {
     this.seal();
     this.end = Math.min(end, this.until);
@@ -211,7 +221,8 @@ export class Loop {
     while (handled < budget) {
       let at: number;
       let time: number;
-      // The sorted run is read here, which saves a third of the cost of an event; take() does the rest.
+      // The sorted run is read here, which saves a third of the cost of an event; take() does the
+      // rest.
       if (near.size === 0 && cursor < ready) {
         at = positions[cursor];
         time = base + keys[cursor++];
@@ -271,7 +282,9 @@ export class Loop {
     return sum;
   }
 
-  /** State between two events; restore() on a fresh loop of the same model goes on like this one. */
+  /**
+   * State between two events; restore() on a fresh loop of the same model goes on like this one.
+   */
   save(): LoopState {
     this.seal();
     const actors: number[] = [];
@@ -377,7 +390,9 @@ export class Loop {
   }
 }
 
-/** A first guess at the width of the queue's buckets: a quarter of the lookahead, as a power of two. */
+/**
+ * A first guess at the width of the queue's buckets: a quarter of the lookahead, as a power of two.
+ */
 function firstWidth(lookahead: number): number {
   if (!(lookahead >= 4 && lookahead < 2 ** 22)) return 8;
   return Math.floor(Math.log2(lookahead)) - 2;

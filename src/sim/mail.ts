@@ -1,9 +1,9 @@
 /**
- * Batches of events between shards: for every ordered pair two mailboxes in shared memory, one being
- * written in this window while the other is read.
+ * Batches of events between shards: for every ordered pair two mailboxes in shared memory, one
+ * being written in this window while the other is read.
  *
- * A mailbox has a fixed size. What does not fit waits with the sender and goes out in rounds of mail
- * without events (window.ts), so nothing is lost and nobody waits for room.
+ * A mailbox has a fixed size. What does not fit waits with the sender and goes out in rounds of
+ * mail without events (window.ts), so nothing is lost and nobody waits for room.
  */
 
 import type { Loop, Outbox } from './loop.js';
@@ -11,7 +11,9 @@ import { HAS_PAYLOAD, PAYLOAD } from './pool.js';
 
 /** Words per letter: low and high word of the time, then the three words of a record. */
 const LETTER = 5;
-/** Words before the letters: their count, then room, so that two senders never share a cache line. */
+/**
+ * Words before the letters: their count, then room, so that two senders never share a cache line.
+ */
 const HEADER = 32;
 
 /** Words of one mailbox, its payloads included. */
@@ -113,7 +115,9 @@ export class Mail implements Outbox {
     }
   }
 
-  /** Turns to the other mailboxes, which every reader has left, and puts in what did not fit before. */
+  /**
+   * Turns to the other mailboxes, which every reader has left, and puts in what did not fit before.
+   */
   turn(): void {
     this.parity ^= 1;
     this.counts.fill(0);
@@ -128,7 +132,9 @@ export class Mail implements Outbox {
     }
   }
 
-  /** Hands the loop what the others published in the window that this shard has not turned from yet. */
+  /**
+   * Hands the loop what the others published in the window that this shard has not turned from yet.
+   */
   deliver(loop: Loop): void {
     const { words, doubles } = this;
     const { pool } = loop.queue;

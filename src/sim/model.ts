@@ -11,13 +11,16 @@ export type { Loop };
 /** One kind of actor, on one shard. */
 export interface Behaviour {
   /**
-   * Handles one event of `actor`. The payload is the eight doubles `m[at]` to `m[at + 7]`; it is valid
-   * during the call only and must not be written.
+   * Handles one event of `actor`. The payload is the eight doubles `m[at]` to `m[at + 7]`; it is
+   * valid during the call only and must not be written.
    */
   receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void;
 }
 
-/** A model as one shard sees it: every actor has an id here, but only those of owned groups live here. */
+/**
+ * A model as one shard sees it: every actor has an id here, but only those of owned groups live
+ * here.
+ */
 export interface ShardModel {
   /** Number of actors; ids are 0 to actors - 1, the same on any partition. At most 2^23. */
   readonly actors: number;

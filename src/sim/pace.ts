@@ -1,10 +1,10 @@
 /**
  * How wide the buckets of the event queue should be, from what was seen since the last look.
  *
- * Four things cost: buckets with too few events (each must be opened), so many that fill at once that the
- * ends of their chunks no longer fit the cache, events that reach their bucket in two steps because it lay
- * beyond level 0, and events that land in the bucket being served, which go through a heap. The width never
- * changes the order of events, so none of this can change a result.
+ * Four things cost: buckets with too few events (each must be opened), so many that fill at once
+ * that the ends of their chunks no longer fit the cache, events that reach their bucket in two
+ * steps because it lay beyond level 0, and events that land in the bucket being served, which go
+ * through a heap. The width never changes the order of events, so none of this can change a result.
  */
 
 import { CHUNK, RECORD } from './pool.js';

@@ -1,9 +1,9 @@
 /**
  * Which groups of actors share a shard.
  *
- * Window width is the least delay across the cut, so near groups belong together: groups nearer than a
- * threshold are joined, and the largest threshold that still leaves shards of nearly equal weight wins.
- * The choice decides how fast a run is and never what it computes.
+ * Window width is the least delay across the cut, so near groups belong together: groups nearer
+ * than a threshold are joined, and the largest threshold that still leaves shards of nearly equal
+ * weight wins. The choice decides how fast a run is and never what it computes.
  */
 
 export interface Groups {
@@ -102,7 +102,9 @@ function distances(groups: Groups): number[] {
   return [...seen].sort((a, b) => a - b);
 }
 
-/** Component of each group when all pairs nearer than `threshold` are joined: its smallest member. */
+/**
+ * Component of each group when all pairs nearer than `threshold` are joined: its smallest member.
+ */
 function join(groups: Groups, threshold: number): Int32Array {
   const { lookahead, weights } = groups;
   const root = Int32Array.from({ length: weights.length }, (_, g) => g);
@@ -141,7 +143,8 @@ function pack(groups: Groups, threshold: number, shards: number): Packed {
   }
   const neighbours = inOrder(weight, shards);
   const balanced = heaviestFirst(weight, shards);
-  // Neighbours by number tend to talk to each other, so they stay together unless that costs balance.
+  // Neighbours by number tend to talk to each other, so they stay together unless that costs
+  // balance.
   const isEven =
     load(weight, neighbours, shards) <= 1.1 * load(weight, balanced, shards) &&
     new Set(neighbours.values()).size === new Set(balanced.values()).size;

@@ -1,9 +1,10 @@
 /**
  * Storage of pending events: fixed-width records in chunks of one typed array, payloads in slots.
  *
- * A record is four words: low word of the time, destination and type, priority and source, sequence. Its
- * position is the index of the first word. A payload of eight doubles takes a slot only if one of them is
- * not zero; the number of the slot stands in a column that no other event touches.
+ * A record is four words: low word of the time, destination and type, priority and source,
+ * sequence. Its position is the index of the first word. A payload of eight doubles takes a slot
+ * only if one of them is not zero; the number of the slot stands in a column that no other event
+ * touches.
  */
 
 /** Words per record. */

@@ -1,10 +1,12 @@
 /**
- * Pending events of one shard, in the order (time, priority, source actor, sequence of that source).
+ * Pending events of one shard, in the order (time, priority, source actor, sequence of that
+ * source).
  *
- * A wheel of buckets in four levels, each 1024 times wider than the one below; a bucket is sorted when its
- * turn comes. Events that land in the bucket being served go to a small heap; those more than 2^31 ns
- * ahead wait in a list. The width of a bucket follows the density of events and never changes the order.
- * Occupied buckets are bits, so that a jump over empty time costs the same as a step.
+ * A wheel of buckets in four levels, each 1024 times wider than the one below; a bucket is sorted
+ * when its turn comes. Events that land in the bucket being served go to a small heap; those more
+ * than 2^31 ns ahead wait in a list. The width of a bucket follows the density of events and never
+ * changes the order. Occupied buckets are bits, so that a jump over empty time costs the same as a
+ * step.
  */
 
 import { EventHeap } from './heap.js';
@@ -22,7 +24,10 @@ export class EventQueue {
   private baseLow = 0;
   /** High word of the time, the same for all events of the bucket being served. */
   high = 0;
-  /** Distance of the first bucket that can be appended to: 1 if the base's own is being served, else 0. */
+  /**
+   * Distance of the first bucket that can be appended to: 1 if the base's own is being served, else
+   * 0.
+   */
   private firstOpen = 0;
   /** Buckets of level 0 from there on. */
   private span = BUCKETS;
@@ -55,8 +60,8 @@ export class EventQueue {
   push(time: number, word: number, order: number, sequence: number): number {
     const distance = time - this.base;
     const d = distance | 0;
-    // One comparison for: not in the bucket being served, and not beyond level 0. Far events, and times
-    // that are no whole numbers, do not survive the conversion to 32 bits.
+    // One comparison for: not in the bucket being served, and not beyond level 0. Far events, and
+    // times that are no whole numbers, do not survive the conversion to 32 bits.
     if (d !== distance || ((d >>> this.widthBits) - this.firstOpen) >>> 0 >= this.span) {
       return this.pushElsewhere(time, word, order, sequence);
     }
@@ -74,8 +79,8 @@ export class EventQueue {
   }
 
   /**
-   * Takes the first event before `limit`: its position, and its time in `time`. 0 if there is none; from
-   * then on nothing before `limit` may be pushed.
+   * Takes the first event before `limit`: its position, and its time in `time`. 0 if there is none;
+   * from then on nothing before `limit` may be pushed.
    */
   take(limit: number): number {
     for (;;) {
@@ -189,11 +194,14 @@ export class EventQueue {
     return this.base - (this.baseLow & (width - 1)) + distance * width;
   }
 
-  /** Distance in buckets from the base to the first occupied bucket of a level, -1 if there is none. */
+  /**
+   * Distance in buckets from the base to the first occupied bucket of a level, -1 if there is none.
+   */
   private firstOf(level: number): number {
     const shift = this.widthBits + level * BUCKET_BITS;
     const distance = this.wheel.firstFrom(level, (this.baseLow >>> shift) & (BUCKETS - 1));
-    // The top level has fewer than 1024 buckets: its ring closes where the low word of the time does.
+    // The top level has fewer than 1024 buckets: its ring closes where the low word of the time
+    // does.
     return distance < 0 ? -1 : distance & (-1 >>> shift);
   }
 

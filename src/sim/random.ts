@@ -1,9 +1,9 @@
 /**
  * Named random streams, all split from one seed.
  *
- * A stream's numbers depend on the seed and its name only: not on which streams exist, in which order they
- * were made, or on which shard they live. The generator is sfc32 (Doty-Humphrey, PractRand): four words
- * of state, period at least 2^32, about 3 ns per draw.
+ * A stream's numbers depend on the seed and its name only: not on which streams exist, in which
+ * order they were made, or on which shard they live. The generator is sfc32 (Doty-Humphrey,
+ * PractRand): four words of state, period at least 2^32, about 3 ns per draw.
  */
 
 /** Draws after seeding that are thrown away, until the state no longer shows the seed. */
@@ -49,7 +49,9 @@ export class Stream {
     return -mean * Math.log(1 - this.uniform());
   }
 
-  /** Standard normal (Box and Muller; the second value is not kept, so the state stays four words). */
+  /**
+   * Standard normal (Box and Muller; the second value is not kept, so the state stays four words).
+   */
   normal(): number {
     const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
     return radius * Math.cos(2 * Math.PI * this.uniform());

@@ -1,10 +1,10 @@
 /**
  * Sorts the events of one bucket by (time, priority, source actor, sequence).
  *
- * The offset inside the bucket is a small integer, so one pass of distribution brings nearly all events
- * into place and an insertion pass ends it: 6 to 8 ns per event against 30 to 60 of a comparison sort.
- * Events of one instant fall into one slot; a slot that is crowded is merge sorted, so that a burst of
- * ties costs n log n and not n squared.
+ * The offset inside the bucket is a small integer, so one pass of distribution brings nearly all
+ * events into place and an insertion pass ends it: 6 to 8 ns per event against 30 to 60 of a
+ * comparison sort. Events of one instant fall into one slot; a slot that is crowded is merge
+ * sorted, so that a burst of ties costs n log n and not n squared.
  */
 
 import { CHUNK, RECORD, type RecordPool } from './pool.js';
@@ -144,7 +144,8 @@ export class Run {
   private merge(from: number, to: number, records: Int32Array): void {
     let sorted = from + 1;
     while (sorted < to && !this.after(records, sorted - 1, sorted)) sorted++;
-    // Actors that all post for one instant do so in the order of their ids: often there is nothing to do.
+    // Actors that all post for one instant do so in the order of their ids: often there is nothing
+    // to do.
     if (sorted === to) return;
     for (let i = from; i < to; i += SMALL) this.insert(i, Math.min(i + SMALL, to), records);
     for (let width = SMALL; width < to - from; width *= 2) {

@@ -1,12 +1,14 @@
 /**
  * Statistics: declared once with unit, class and meaning; recorded per actor; merged over shards.
  *
- * Counts and sums are whole numbers and histograms are counts, so the order of recording and of merging
- * changes nothing. A histogram is log-linear (64 buckets per power of two): count, sum, least and largest
- * value are exact, quantiles within 0.8 %.
+ * Counts and sums are whole numbers and histograms are counts, so the order of recording and of
+ * merging changes nothing. A histogram is log-linear (64 buckets per power of two): count, sum,
+ * least and largest value are exact, quantiles within 0.8 %.
  */
 
-/** exact: equal to the kernel's. calibrated: fitted to a measurement. assumed: a parameter of ours. */
+/**
+ * exact: equal to the kernel's. calibrated: fitted to a measurement. assumed: a parameter of ours.
+ */
 export type StatisticClass = 'exact' | 'calibrated' | 'assumed';
 
 export interface Declaration {
@@ -130,8 +132,8 @@ const ROW = 8;
 /**
  * Records the statistics of a shard's actors. What was never recorded takes no room.
  *
- * Samples are rows of two slabs: with thousands of actors every record misses the cache, so it is made to
- * touch one line of numbers and one of buckets.
+ * Samples are rows of two slabs: with thousands of actors every record misses the cache, so it is
+ * made to touch one line of numbers and one of buckets.
  */
 export class Recorder {
   /** Statistic -> actor -> offset of its row, 0 for none. */
@@ -229,7 +231,10 @@ export class Recorder {
     return at;
   }
 
-  /** Widens the buckets of a row to include `bucket`, in whole powers of two; the old ones are left behind. */
+  /**
+   * Widens the buckets of a row to include `bucket`, in whole powers of two; the old ones are left
+   * behind.
+   */
   private cover(at: number, bucket: number): void {
     const { rows } = this;
     const start = bucket - (bucket % LINEAR);
@@ -282,7 +287,9 @@ export function mergeSamples(lists: readonly (readonly Sample[])[]): Sample[] {
   return [...merged.values()].sort(byName);
 }
 
-/** All actors' samples of one statistic as one, whose `actor` is -1; undefined if there are none. */
+/**
+ * All actors' samples of one statistic as one, whose `actor` is -1; undefined if there are none.
+ */
 export function totalOf(samples: readonly Sample[], name: string): Sample | undefined {
   const ones = samples.filter((s) => s.name === name).map((s) => [{ ...s, actor: -1 }]);
   return mergeSamples(ones)[0];

@@ -1,7 +1,8 @@
 /**
  * The buckets of the event queue: chains of chunks, and bits that say which buckets have any.
  *
- * Knows nothing of time: a bucket is a number, level * 1024 + place on the level, and a level is a ring.
+ * Knows nothing of time: a bucket is a number, level * 1024 + place on the level, and a level is a
+ * ring.
  */
 
 import { CHUNK, RECORD, type RecordPool } from './pool.js';
@@ -50,7 +51,10 @@ export class Wheel {
     if (this.occupied[word] === 0) this.summary[bucket >>> BUCKET_BITS] &= ~(1 << (word & 31));
   }
 
-  /** Distance round the ring from `from` to the first occupied bucket of a level, -1 if there is none. */
+  /**
+   * Distance round the ring from `from` to the first occupied bucket of a level, -1 if there is
+   * none.
+   */
   firstFrom(level: number, from: number): number {
     const summary = this.summary[level];
     if (summary === 0) return -1;

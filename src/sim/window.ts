@@ -1,10 +1,11 @@
 /**
- * Conservative windows: shards step together through windows no wider than the least delay between them.
+ * Conservative windows: shards step together through windows no wider than the least delay between
+ * them.
  *
  * Inside a window no shard can hear of another, so each handles its events alone. Then every shard
- * publishes its earliest event, including what it sent; after one barrier all take their mail and jump to
- * the least of these. One thread may host several shards and steps them in turn. Nothing here starts
- * a thread: shared memory and Atomics are all it needs.
+ * publishes its earliest event, including what it sent; after one barrier all take their mail and
+ * jump to the least of these. One thread may host several shards and steps them in turn. Nothing
+ * here starts a thread: shared memory and Atomics are all it needs.
  */
 
 import type { Loop } from './loop.js';
@@ -51,7 +52,7 @@ export function windowMemory(
   };
 }
 
-export interface Progress {
+export interface WindowProgress {
   /** Start of the window under way. */
   simulatedNs: number;
   events: number;
@@ -102,7 +103,7 @@ export class Control {
     for (let t = 0; t < this.memory.threads; t++) Atomics.notify(this.words, (1 + t) * LINE);
   }
 
-  progress(): Progress {
+  progress(): WindowProgress {
     const sum = { simulatedNs: 0, events: 0, progress: 0, windows: 0 };
     for (let shard = 0; shard < this.memory.shards; shard++) {
       const at = progressLine(this.memory, shard);
@@ -128,7 +129,9 @@ export class OtherShardFailed extends Error {
   override name = 'OtherShardFailed';
 }
 
-/** Where the threads of a run wait for each other: each counts its arrivals in a word of its own. */
+/**
+ * Where the threads of a run wait for each other: each counts its arrivals in a word of its own.
+ */
 class Barrier {
   private readonly words: Int32Array;
   private readonly threads: number;

@@ -52,7 +52,9 @@ export interface Ground {
   readonly model: string;
   /** Simulated time, in ns, whose statistics are thrown away. */
   readonly warmupNs: number;
-  /** Of the modules that documents name: a run is decided by what is in them, not by where they lie. */
+  /**
+   * Of the modules that documents name: a run is decided by what is in them, not by where they lie.
+   */
   readonly modules: Digests;
 }
 

@@ -12,7 +12,7 @@ import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { fileError } from '../files/fileError.js';
-import { namesIn } from '../files/read.js';
+import { directoryNames } from '../files/read.js';
 import { makeDirectory, replaceFile, syncFolder, writeAll } from '../files/write.js';
 import { parseRecord, type RunRecord } from './record.js';
 
@@ -55,7 +55,7 @@ export class Journal {
   static async open(directory: string): Promise<Journal> {
     makeDirectory(join(directory, folder));
     const journal = new Journal(directory);
-    const names = namesIn(join(directory, folder)).filter((name) => name.endsWith('.jsonl'));
+    const names = directoryNames(join(directory, folder)).filter((name) => name.endsWith('.jsonl'));
     const files = names.map((name) => join(directory, folder, name));
     for (const file of files) journal.segments.add(file);
     for (const file of [join(directory, finished), ...files]) await journal.scan(file);

@@ -8,7 +8,7 @@
 
 import { lookupOf, type RunRecord } from './record.js';
 import { replicationsNeeded } from './rule.js';
-import { type PlannedRun, type Study, StudyRuns, type Variant } from './study.js';
+import { type NeededRun, type Study, StudyRuns, type Variant } from './study.js';
 
 /** Part of a study: `index` of `count`, from 0. */
 export interface Shard {
@@ -29,12 +29,12 @@ interface Account {
   given: number;
 }
 
-export class Ledger {
+export class RunLedger {
   private readonly study: Study;
   private readonly names: StudyRuns;
   private readonly shard: Shard;
   private readonly accounts: Account[];
-  private readonly queue: PlannedRun[] = [];
+  private readonly queue: NeededRun[] = [];
   private counted = { planned: 0, there: 0 };
 
   constructor(study: Study, shard: Shard = { index: 0, count: 1 }) {
@@ -67,7 +67,7 @@ export class Ledger {
   }
 
   /** The next run to make; undefined if there is none for the moment. */
-  next(): PlannedRun | undefined {
+  next(): NeededRun | undefined {
     return this.queue.shift();
   }
 
@@ -77,7 +77,7 @@ export class Ledger {
   }
 
   /** Takes in what came of a run. */
-  take({ variant, replication }: PlannedRun, record: RunRecord | null): void {
+  take({ variant, replication }: NeededRun, record: RunRecord | null): void {
     const account = this.accounts[variant.index];
     if (account.there.has(replication)) return;
     account.there.add(replication);
@@ -95,7 +95,7 @@ export class Ledger {
   }
 
   /** Every run of the finished study, variant by variant. */
-  *runs(): Generator<PlannedRun> {
+  *runs(): Generator<NeededRun> {
     for (const { variant, needed } of this.accounts) {
       for (let i = 0; i < needed; i++) yield this.names.at(variant, i);
     }

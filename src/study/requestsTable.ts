@@ -9,10 +9,10 @@ import { parseScenario } from '../scenario/load.js';
 import { type TableColumn, writeTable } from '../tables/parquet.js';
 import { UserError } from '../text/userError.js';
 import { variantColumns } from './runsTable.js';
-import { type PlannedRun, type Study, StudyRuns } from './study.js';
+import { type NeededRun, type Study, StudyRuns } from './study.js';
 
 interface Row {
-  readonly planned: PlannedRun;
+  readonly planned: NeededRun;
   readonly request: RequestRow;
 }
 
@@ -39,7 +39,7 @@ export async function writeRequests(
   await writeTable(path, columns(study), rows(planned));
 }
 
-async function* rows(runs: readonly PlannedRun[]): AsyncGenerator<Row> {
+async function* rows(runs: readonly NeededRun[]): AsyncGenerator<Row> {
   for (const planned of runs) {
     const { document, scenario: name } = planned.variant;
     const [scenario] = parseScenario(JSON.stringify(document), 'scenario.yaml');

@@ -12,15 +12,15 @@
 
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { exists, namesIn, readBytes, readJson } from '../files/read.js';
+import { directoryNames, exists, readBytes, readJson } from '../files/read.js';
 import { replaceFile } from '../files/write.js';
 import { writeTable } from '../tables/parquet.js';
 import { UserError } from '../text/userError.js';
 import { canonical } from './identity.js';
 import { Journal } from './journal.js';
-import type { Ledger } from './progress.js';
+import type { RunLedger } from './progress.js';
 import { runColumns, runRows } from './runsTable.js';
-import type { PlannedRun, Study } from './study.js';
+import type { NeededRun, Study } from './study.js';
 import { summaryColumns, summaryRows, VariantSummary } from './summary.js';
 
 const format = 'cmasim-study/1';
@@ -32,7 +32,7 @@ export const summaryTable = 'summary.parquet';
  * Opens a directory for a study, made if need be. Throws UserError if something else is in it.
  */
 export async function openResults(directory: string, study: Study): Promise<Journal> {
-  const names = exists(directory) ? namesIn(directory) : [];
+  const names = exists(directory) ? directoryNames(directory) : [];
   // What a process left that died while it wrote is nobody's.
   const ours = names.filter((name) => name.endsWith('.tmp') || name === 'journal');
   const before = names.includes(studyFile);
@@ -68,7 +68,7 @@ export function sameStudy(a: Study, b: Study): boolean {
 }
 
 /** Takes in every run that is there; resolves to the number of those known to be lacking. */
-export async function takeIn(ledger: Ledger, journal: Journal): Promise<number> {
+export async function takeIn(ledger: RunLedger, journal: Journal): Promise<number> {
   let lacking = 0;
   for (let planned = ledger.next(); planned !== undefined; planned = ledger.next()) {
     const { run } = planned;
@@ -79,9 +79,9 @@ export async function takeIn(ledger: Ledger, journal: Journal): Promise<number> 
 }
 
 /** The replications of every variant, as far as they are there. */
-export async function summarize(
+export async function summariesOf(
   study: Study,
-  runs: Iterable<PlannedRun>,
+  runs: Iterable<NeededRun>,
   journal: Journal,
 ): Promise<VariantSummary[]> {
   const summaries = study.variants.map((variant) => new VariantSummary(variant));
@@ -95,16 +95,16 @@ export async function summarize(
 export async function finishResults(
   directory: string,
   study: Study,
-  { ledger, journal }: { ledger: Ledger; journal: Journal },
+  { ledger, journal }: { ledger: RunLedger; journal: Journal },
 ): Promise<VariantSummary[]> {
   const runs = [...ledger.runs()];
   const read = (run: string) => journal.read(run);
   await writeTable(join(directory, runsTable), runColumns(study), runRows(runs, read));
-  const summaries = await summarize(study, runs, journal);
+  const summaries = await summariesOf(study, runs, journal);
   const rows = summaryRows(study, summaries);
   await writeTable(join(directory, summaryTable), summaryColumns(study), rows);
   await journal.compact(runs.map(({ run }) => run));
-  for (const name of namesIn(directory)) {
+  for (const name of directoryNames(directory)) {
     if (name.endsWith('.tmp')) await rm(join(directory, name), { force: true });
   }
   return summaries;

@@ -5,8 +5,8 @@
 
 import type { Engine } from './engine.js';
 import type { Journal } from './journal.js';
-import { Ledger, type Shard } from './progress.js';
-import { finishResults, openResults, summarize, takeIn } from './results.js';
+import { RunLedger, type Shard } from './progress.js';
+import { finishResults, openResults, summariesOf, takeIn } from './results.js';
 import type { Study } from './study.js';
 import type { VariantSummary } from './summary.js';
 import { type SweepOptions, type SweepOutcome, sweep } from './sweep.js';
@@ -28,7 +28,7 @@ export interface StudyOptions extends Pick<SweepOptions, 'signal' | 'onRun' | 'o
 /** What a results directory says of its study. */
 export interface StudyResults {
   readonly summaries: readonly VariantSummary[];
-  readonly ledger: Ledger;
+  readonly ledger: RunLedger;
   /** Runs known to be lacking; 0: the tables are written. */
   readonly lacking: number;
 }
@@ -80,11 +80,11 @@ export async function settle(
   study: Study,
   journal: Journal,
 ): Promise<StudyResults> {
-  const ledger = new Ledger(study);
+  const ledger = new RunLedger(study);
   const lacking = await takeIn(ledger, journal);
   const summaries =
     lacking === 0
       ? await finishResults(directory, study, { ledger, journal })
-      : await summarize(study, ledger.runs(), journal);
+      : await summariesOf(study, ledger.runs(), journal);
   return { summaries, ledger, lacking };
 }

@@ -4,7 +4,7 @@
 
 import { columnType, type TableColumn } from '../tables/parquet.js';
 import type { RunRecord } from './record.js';
-import type { PlannedRun, Study } from './study.js';
+import type { NeededRun, Study } from './study.js';
 
 /** One number, or one distribution, of one run. */
 export interface StatisticRow {
@@ -56,7 +56,7 @@ export function statisticRows(record: RunRecord): StatisticRow[] {
 }
 
 interface RunRow {
-  readonly planned: PlannedRun;
+  readonly planned: NeededRun;
   readonly record: RunRecord;
   readonly row: StatisticRow;
 }
@@ -64,7 +64,7 @@ interface RunRow {
 /** Columns of a study's variants: what varies, and its labels. */
 export function variantColumns<Row>(
   study: Study,
-  valuesOf: (row: Row) => PlannedRun['variant'],
+  valuesOf: (row: Row) => NeededRun['variant'],
 ): TableColumn<Row>[] {
   const axes = study.axes.map((axis): TableColumn<Row> => {
     const type = columnType(study.variants.map(({ values }) => values[axis]));
@@ -106,7 +106,7 @@ export function runColumns(study: Study): TableColumn<RunRow>[] {
 
 /** Rows in the order given: of the study. */
 export async function* runRows(
-  runs: Iterable<PlannedRun>,
+  runs: Iterable<NeededRun>,
   read: (run: string) => Promise<RunRecord>,
 ): AsyncGenerator<RunRow> {
   for (const planned of runs) {

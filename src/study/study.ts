@@ -49,7 +49,7 @@ export interface Study extends Ground {
 }
 
 /** One run that a study needs. */
-export interface PlannedRun {
+export interface NeededRun {
   readonly variant: Variant;
   /** From 0. */
   readonly replication: number;
@@ -68,7 +68,7 @@ export class StudyRuns {
     this.naming = new Naming(study);
   }
 
-  at(variant: Variant, replication: number): PlannedRun {
+  at(variant: Variant, replication: number): NeededRun {
     const seed = this.seedOf(variant, replication);
     const run = this.naming.nameOf(variant.document, seed);
     return { variant, replication, seed, run };

@@ -5,12 +5,12 @@
 
 import type { Engine, Made, RunJob } from './engine.js';
 import type { Journal } from './journal.js';
-import { Ledger, type Shard } from './progress.js';
+import { RunLedger, type Shard } from './progress.js';
 import { parseRecord } from './record.js';
-import type { PlannedRun, Study, Variant } from './study.js';
+import type { NeededRun, Study, Variant } from './study.js';
 
 export interface RunFailure {
-  readonly planned: PlannedRun;
+  readonly planned: NeededRun;
   readonly error: string;
   readonly kind: 'input' | 'bug';
 }
@@ -38,12 +38,12 @@ export interface SweepOptions {
   /** Ends the sweep at once; what was kept stays kept. */
   readonly signal?: AbortSignal;
   /** A run is on the disk, or has failed. */
-  readonly onRun?: (planned: PlannedRun, made: Made) => void;
+  readonly onRun?: (planned: NeededRun, made: Made) => void;
   readonly onState?: (state: SweepState) => void;
 }
 
 export interface SweepOutcome {
-  readonly ledger: Ledger;
+  readonly ledger: RunLedger;
   readonly failures: readonly RunFailure[];
   readonly interrupted: boolean;
   readonly state: SweepState;
@@ -60,7 +60,7 @@ const keepingMax = 1000;
 
 class Conductor {
   private readonly options: SweepOptions;
-  private readonly ledger: Ledger;
+  private readonly ledger: RunLedger;
   private readonly documents = new Map<Variant, string>();
   private readonly failures: RunFailure[] = [];
   /** Runs that the engine has, and records that the disk does not have yet. */
@@ -74,7 +74,7 @@ class Conductor {
 
   constructor(options: SweepOptions) {
     this.options = options;
-    this.ledger = new Ledger(options.study, options.shard);
+    this.ledger = new RunLedger(options.study, options.shard);
   }
 
   async run(): Promise<SweepOutcome> {
@@ -126,7 +126,7 @@ class Conductor {
     this.options.onState?.(this.state());
   }
 
-  private async make(planned: PlannedRun): Promise<void> {
+  private async make(planned: NeededRun): Promise<void> {
     try {
       const made = await this.options.engine.run(this.jobOf(planned));
       if ('record' in made) void this.keep(planned, made);
@@ -142,7 +142,7 @@ class Conductor {
   }
 
   /** The next run does not wait until this one is on the disk. */
-  private async keep(planned: PlannedRun, made: Extract<Made, { record: string }>): Promise<void> {
+  private async keep(planned: NeededRun, made: Extract<Made, { record: string }>): Promise<void> {
     this.keeping++;
     try {
       const record = parseRecord(made.record, planned.run);
@@ -158,7 +158,7 @@ class Conductor {
     this.wake();
   }
 
-  private jobOf({ variant, seed, run }: PlannedRun): RunJob {
+  private jobOf({ variant, seed, run }: NeededRun): RunJob {
     let document = this.documents.get(variant);
     if (document === undefined) {
       document = JSON.stringify(variant.document);

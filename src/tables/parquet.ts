@@ -6,12 +6,12 @@
 
 import { replaceFile, writeAll } from '../files/write.js';
 
-export type Cell = string | number | boolean | null;
+export type ColumnValue = string | number | boolean | null;
 
 export interface TableColumn<Row> {
   readonly name: string;
   readonly type: 'STRING' | 'DOUBLE' | 'INT32' | 'BOOLEAN';
-  of(row: Row): Cell | undefined;
+  of(row: Row): ColumnValue | undefined;
 }
 
 /** Rows per group: a few megabytes in memory. */
@@ -45,21 +45,21 @@ export async function writeTable<Row>(
 async function* cells<Row>(
   columns: readonly TableColumn<Row>[],
   rows: AsyncIterable<Row> | Iterable<Row>,
-): AsyncGenerator<Record<string, Cell>> {
+): AsyncGenerator<Record<string, ColumnValue>> {
   for await (const row of rows) {
     const entries = columns.map(({ name, type, of }) => [name, cell(of(row), type)] as const);
     yield Object.fromEntries(entries);
   }
 }
 
-function cell(value: Cell | undefined, type: TableColumn<never>['type']): Cell {
+function cell(value: ColumnValue | undefined, type: TableColumn<never>['type']): ColumnValue {
   if (value === undefined || value === null) return null;
   if (type === 'STRING') return String(value);
   return typeof value === 'number' && !Number.isFinite(value) ? null : value;
 }
 
 /** Type of a column that holds these values. */
-export function columnType(values: Iterable<NonNullable<Cell>>): TableColumn<never>['type'] {
+export function columnType(values: Iterable<NonNullable<ColumnValue>>): TableColumn<never>['type'] {
   const types = new Set([...values].map((value) => typeof value));
   if (types.size > 1) return 'STRING';
   return types.has('number') ? 'DOUBLE' : types.has('boolean') ? 'BOOLEAN' : 'STRING';

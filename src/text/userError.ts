@@ -33,7 +33,8 @@ const lineMax = 2000;
 const wordMax = 200;
 
 /**
- * Text fit for one line of a terminal: control characters escaped, what nobody reads to its end cut.
+ * Text fit for one line of a terminal: control characters escaped, what nobody reads to its end
+ * cut.
  */
 export function oneLine(text: string): string {
   const line = printable(text).replaceAll(/\S+/g, (word) =>

@@ -101,7 +101,7 @@ describe('machines with a kernel log', () => {
 
 describe('files of another kind', () => {
   test.each([
-    ['', /^f:1:1: empty/],
+    ['', /^f:1:1: an empty file, expected recorded boots$/],
     ['no json\n', /^f:1:1: not JSON/],
     ['{"a":1}\n', /^f:1:1: expected a recorded boot/],
     ['{"type":"meta"}\n{"type":"boot"}\n', /^f:1:1: ends before/],

@@ -7,10 +7,10 @@ import { expect, test } from 'vitest';
 import { Streams } from '#cmasim/sim/random.js';
 import { meanInterval } from '#cmasim/study/intervals.js';
 import { parseStudy } from '#cmasim/study/load.js';
-import { Ledger } from '#cmasim/study/progress.js';
+import { RunLedger } from '#cmasim/study/progress.js';
 import type { RunRecord } from '#cmasim/study/record.js';
 import { parseRule, replicationsNeeded } from '#cmasim/study/rule.js';
-import type { PlannedRun } from '#cmasim/study/study.js';
+import type { NeededRun } from '#cmasim/study/study.js';
 import { cases } from '../cases.js';
 
 test('a rule names a statistic and a width, of the mean or in its unit', () => {
@@ -59,7 +59,7 @@ until: [refused within 0.4]
   { model: 'test' },
 );
 
-function recordOf({ run, seed, variant }: PlannedRun): RunRecord {
+function recordOf({ run, seed, variant }: NeededRun): RunRecord {
   const random = new Streams(seed).stream(String(variant.index));
   const none = { mean: null, min: null, p50: null, p90: null, p99: null, p999: null, max: null };
   const count = random.below(4);
@@ -73,14 +73,14 @@ function recordOf({ run, seed, variant }: PlannedRun): RunRecord {
 }
 
 test('whichever run comes back first, a study needs the same runs', () => {
-  const inOrder = new Ledger(study);
+  const inOrder = new RunLedger(study);
   for (let one = inOrder.next(); one; one = inOrder.next()) inOrder.take(one, recordOf(one));
   expect(inOrder.isFinal).toBe(true);
   expect(new Set(inOrder.replications()).size).toBeGreaterThan(1);
   fc.assert(
     fc.property(fc.infiniteStream(fc.nat()), (choices) => {
-      const ledger = new Ledger(study);
-      const away: PlannedRun[] = [];
+      const ledger = new RunLedger(study);
+      const away: NeededRun[] = [];
       for (;;) {
         for (let one = ledger.next(); one; one = ledger.next()) away.push(one);
         if (away.length === 0) break;

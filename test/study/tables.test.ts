@@ -9,7 +9,7 @@ import { meanInterval, pairedInterval, quantileInterval } from '#cmasim/study/in
 import type { Journal } from '#cmasim/study/journal.js';
 import { parseStudy } from '#cmasim/study/load.js';
 import { Maker } from '#cmasim/study/make.js';
-import { Ledger } from '#cmasim/study/progress.js';
+import { RunLedger } from '#cmasim/study/progress.js';
 import { finishResults, openResults, takeIn } from '#cmasim/study/results.js';
 import { sweep } from '#cmasim/study/sweep.js';
 import { temporary } from './harness.js';
@@ -38,7 +38,7 @@ let journal: Journal;
 beforeAll(async () => {
   journal = await openResults(directory, study);
   await sweep({ study, journal, engine });
-  const ledger = new Ledger(study);
+  const ledger = new RunLedger(study);
   expect(await takeIn(ledger, journal)).toBe(0);
   await finishResults(directory, study, { ledger, journal });
 });
@@ -71,7 +71,7 @@ test('one row per run and statistic, with axes and labels as columns', async () 
 
 test('DuckDB reads what the records hold, to the last bit', async () => {
   const p99 = await values('p99', 'dma_alloc_ns');
-  const ledger = new Ledger(study);
+  const ledger = new RunLedger(study);
   for (const { variant, replication, run } of ledger.runs()) {
     const { stats } = await journal.read(run);
     const stat = stats.find(({ name }) => name === 'dma_alloc_ns')!;

@@ -30,7 +30,10 @@ export interface Buddy {
   readonly fresh: Int32Array;
   /** First pair of `fresh` that is not used up. */
   freshAt: number;
-  /** [pfn, order] of the smaller blocks at the ends of the ranges, not listed until `fresh` is used up. */
+  /**
+   * [pfn, order] of the smaller blocks at the ends of the ranges, not listed until `fresh` is used
+   * up.
+   */
   edges: Int32Array;
   /** Entries: one per listed block. */
   block: Int32Array;
@@ -102,7 +105,10 @@ function joinRanges(
   return joined;
 }
 
-/** What of [start, end) is not part of a block of the largest order, as [pfn, order]; counts it as free. */
+/**
+ * What of [start, end) is not part of a block of the largest order, as [pfn, order]; counts it as
+ * free.
+ */
 function edgesOf(buddy: Buddy, start: number, end: number): number[] {
   const edges: number[] = [];
   for (let pfn = start; pfn < end; ) {
@@ -122,8 +128,9 @@ function edgesOf(buddy: Buddy, start: number, end: number): number[] {
 }
 
 /**
- * Lists the edges. They lie in pageblocks for movable pages, and __rmqueue_fallback() steals the largest
- * blocks first, so that unmovable requests come to them last. No other block can merge with one.
+ * Lists the edges. They lie in pageblocks for movable pages, and __rmqueue_fallback() steals the
+ * largest blocks first, so that unmovable requests come to them last. No other block can merge with
+ * one.
  */
 function listEdges(buddy: Buddy): void {
   const { edges } = buddy;
@@ -238,8 +245,8 @@ function vacate(buddy: Buddy, slot: number): void {
 }
 
 /**
- * Takes the first listed block of the smallest order that will do, a fresh one if none is listed, an edge if
- * none is fresh; returns its first pfn, or -1.
+ * Takes the first listed block of the smallest order that will do, a fresh one if none is listed,
+ * an edge if none is fresh; returns its first pfn, or -1.
  */
 export function buddyAlloc(buddy: Buddy, order: number): number {
   const { head, maxOrder } = buddy;

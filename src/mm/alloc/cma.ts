@@ -127,7 +127,9 @@ export function cmaWindowBusy(area: CmaArea, window: number, count: number): boo
   return bitmapWeight(area.pinned, window << area.orderPerBit, count) !== 0;
 }
 
-/** First pinned page of the `count` from the area's page `first` on, counted likewise; -1 if none. */
+/**
+ * First pinned page of the `count` from the area's page `first` on, counted likewise; -1 if none.
+ */
 export function cmaFirstPinned(area: CmaArea, first: number, count: number): number {
   if (bitmapWeight(area.pinned, first, count) === 0) return -1;
   let page = first;

@@ -1,9 +1,10 @@
 /**
  * The order of attempts of one DMA request, and the owner of freed pages.
  *
- * Models dma_alloc_contiguous(), dma_free_contiguous() (kernel/dma/contiguous.c) and the page side of
- * __dma_direct_alloc_pages() (kernel/dma/direct.c). Everything here is decided from what never changes
- * after boot, so every actor may ask without a message. Left out: swiotlb, remapping, encryption.
+ * Models dma_alloc_contiguous(), dma_free_contiguous() (kernel/dma/contiguous.c) and the page side
+ * of __dma_direct_alloc_pages() (kernel/dma/direct.c). Everything here is decided from what never
+ * changes after boot, so every actor may ask without a message. Left out: swiotlb, remapping,
+ * encryption.
  */
 import { allowBlocking, GFP_DMA, GFP_DMA32 } from '../gfp.js';
 import type { MemoryLayout } from '../layout.js';
@@ -34,13 +35,17 @@ export interface AreaDirectory {
   /** dma_contiguous_pernuma_area[] and dma_contiguous_numa_area[]: nid -> area or NO_AREA. */
   readonly pernuma: Int32Array;
   readonly numa: Int32Array;
-  /** dma_contiguous_default_area, or NO_AREA. An area that was not activated is still pointed to. */
+  /**
+   * dma_contiguous_default_area, or NO_AREA. An area that was not activated is still pointed to.
+   */
   readonly defaultArea: number;
   readonly basePfn: Float64Array;
   readonly count: Float64Array;
   /** Node on which each area lies. */
   readonly nid: Int32Array;
-  /** Spans of memory by ascending first pfn, for page_to_nid(); a span ends where the next begins. */
+  /**
+   * Spans of memory by ascending first pfn, for page_to_nid(); a span ends where the next begins.
+   */
   readonly spanStart: Float64Array;
   readonly spanNid: Int32Array;
   /** Active areas by ascending first pfn, to tell whose bitmap a page belongs to. */
@@ -117,7 +122,9 @@ export function areaOfPage(directory: AreaDirectory, pfn: number): number {
   return areaHolds(directory, area, pfn) ? area : NO_AREA;
 }
 
-/** get_order(): the smallest order whose block holds `size` bytes; 52 for size 0, as the kernel's. */
+/**
+ * get_order(): the smallest order whose block holds `size` bytes; 52 for size 0, as the kernel's.
+ */
 export function getOrder(size: number, pageShift: number): number {
   if (size === 0) return 52;
   const pages = Math.ceil(size / 2 ** pageShift);
@@ -218,7 +225,10 @@ export function areaOfSource(
   }
 }
 
-/** cma_release()'s test before 6.15: the first page lies in the area. An inactive area takes nothing. */
+/**
+ * cma_release()'s test before 6.15: the first page lies in the area. An inactive area takes
+ * nothing.
+ */
 export function areaHolds(directory: AreaDirectory, area: number, pfn: number): boolean {
   if (area === NO_AREA) return false;
   const offset = pfn - directory.basePfn[area];

@@ -1,11 +1,14 @@
 /**
  * What an allocation costs: named parts, each with its default, class and source.
  *
- * Models the steps of alloc_contig_range() (mm/page_alloc.c) and the paths around it. A part is a number
- * a scenario may override under `cost:`; sums are made where the work is done. All results whole ns.
+ * Models the steps of alloc_contig_range() (mm/page_alloc.c) and the paths around it. A part is a
+ * number a scenario may override under `cost:`; sums are made where the work is done. All results
+ * whole ns.
  */
 
-/** exact: checked against a kernel. calibrated: fitted to a published measurement. assumed: ours. */
+/**
+ * exact: checked against a kernel. calibrated: fitted to a published measurement. assumed: ours.
+ */
 export type CostClass = 'calibrated' | 'assumed';
 
 export interface CostParameter {
@@ -168,8 +171,8 @@ export class CostModel {
   }
 
   /**
-   * Moving `copies` pages, of which `remote` to another node, in ns. `stretch`: how much longer than
-   * idle the controller makes a copy, from 1.
+   * Moving `copies` pages, of which `remote` to another node, in ns. `stretch`: how much longer
+   * than idle the controller makes a copy, from 1.
    */
   migrate(copies: number, remote: number, stretch: number): number {
     // page_migrate was measured with pages of 4 KiB on an idle controller.

@@ -1,17 +1,17 @@
 /**
  * Where movable pages lie: in CMA areas that nobody uses, or in the rest of a zone.
  *
- * Models the choice of __rmqueue() (mm/page_alloc.c) for requests with ALLOC_CMA, in bulk and in closed form:
- * one call places as many pages as thousands of faults would. Left out: single requests, stealing between
- * migratetypes, compaction.
+ * Models the choice of __rmqueue() (mm/page_alloc.c) for requests with ALLOC_CMA, in bulk and in
+ * closed form: one call places as many pages as thousands of faults would. Left out: single
+ * requests, stealing between migratetypes, compaction.
  */
 
 /** Up to v5.7 CMA pages come last; since v5.8 also while they are over half of what is free. */
 export type MovableRule = 'last' | 'above half';
 
 /**
- * How many of `pages` movable pages a node takes from its CMA areas, given what is free of each kind. All of
- * them find room: pages <= freeCma + freeOther.
+ * How many of `pages` movable pages a node takes from its CMA areas, given what is free of each
+ * kind. All of them find room: pages <= freeCma + freeOther.
  */
 export function cmaShare(
   rule: MovableRule,
@@ -27,8 +27,8 @@ export function cmaShare(
 }
 
 /**
- * How many of `renewed` movable pages, freed at random and asked for anew, move into CMA areas; negative when
- * they leave them. `borrowed` and `other` are those they lie in now.
+ * How many of `renewed` movable pages, freed at random and asked for anew, move into CMA areas;
+ * negative when they leave them. `borrowed` and `other` are those they lie in now.
  */
 export function cmaDrift(
   rule: MovableRule,
@@ -44,8 +44,9 @@ export function cmaDrift(
 }
 
 /**
- * Draws how many pages of a window movable users hold: `borrowed` of an area's `free` pages are theirs,
- * anywhere. Hypergeometric, by its Poisson limit where few are expected and by a normal one elsewhere.
+ * Draws how many pages of a window movable users hold: `borrowed` of an area's `free` pages are
+ * theirs, anywhere. Hypergeometric, by its Poisson limit where few are expected and by a normal one
+ * elsewhere.
  */
 export function drawBorrowed(
   draw: { uniform(): number; normal(): number },

@@ -154,8 +154,8 @@ export function zonesFromLayout(
 }
 
 /**
- * A zone with its idle areas. What the boot holds of it is taken page by page from the zone's first large
- * blocks: which pages the kernel really holds is not known, how many is.
+ * A zone with its idle areas. What the boot holds of it is taken page by page from the zone's first
+ * large blocks: which pages the kernel really holds is not known, how many is.
  */
 function zoneFromLayout(
   layout: MemoryLayout,

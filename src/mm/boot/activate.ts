@@ -7,7 +7,7 @@
 
 import type { AreaLayout } from '../layout.js';
 import { NUMA_NO_NODE } from '../units.js';
-import { addSentence, bytes } from './areaRequest.js';
+import { addSentence, inBytes } from './areaRequest.js';
 import type { Boot } from './boot.js';
 import { type Activation, activation, sectionSize, type ZoneLimits, zoneOf } from './freearea.js';
 
@@ -52,7 +52,7 @@ export function activateAreas(boot: Boot, limits: ZoneLimits): Activated {
     if (result === 'no struct page') {
       const [start, end] = area.ranges[0];
       const crash =
-        `${area.name}: ${bytes(end - start)} from ${bytes(start)} have no memory behind them; ` +
+        `${area.name}: ${inBytes(end - start)} from ${inBytes(start)} have no memory behind them; ` +
         'the kernel looks for their struct pages when it activates the area, and dies';
       if (request) addSentence(request, 'the kernel crashes when it activates this area');
       return { inactive, lost, crash };

@@ -10,7 +10,7 @@ import { NUMA_NO_NODE } from '../units.js';
 import type { Boot } from './boot.js';
 import {
   anywhereOn,
-  type Declaration,
+  type CmaDeclaration,
   type Declared,
   type DeclareErrno,
   errnoNumbers,
@@ -37,7 +37,7 @@ export interface AreaRequest {
 }
 
 /** 16777216 -> `16 MiB`; whole units as far as they go. */
-export function bytes(count: number): string {
+export function inBytes(count: number): string {
   const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
   let value = count;
   let unit = 0;
@@ -50,24 +50,24 @@ export function bytes(count: number): string {
 
 const where = (nid: number) => (nid === NUMA_NO_NODE ? 'on any node' : `on node ${nid}`);
 
-function whyRefused(boot: Boot, d: Declaration, declared: Declared): string {
+function whyRefused(boot: Boot, d: CmaDeclaration, declared: Declared): string {
   const { geometry, slots, memblock } = boot.cma;
   const unit = Math.max(d.alignment, geometry.minAlignment);
   switch (declared.errno) {
     case 'ENOSPC':
       return `all ${slots} slots of cma_areas[] are taken`;
     case 'EBUSY':
-      return `some of the ${bytes(declared.size)} from ${bytes(d.base)} are reserved already`;
+      return `some of the ${inBytes(declared.size)} from ${inBytes(d.base)} are reserved already`;
     case 'ENOMEM': {
-      const below = d.limit > 0 && d.limit < memblock.endOfDram ? ` below ${bytes(d.limit)}` : '';
-      const range = `no free range of ${bytes(declared.size)} at a multiple of ${bytes(unit)}`;
+      const below = d.limit > 0 && d.limit < memblock.endOfDram ? ` below ${inBytes(d.limit)}` : '';
+      const range = `no free range of ${inBytes(declared.size)} at a multiple of ${inBytes(unit)}`;
       return `${range} ${where(d.nid)}${below}`;
     }
     default:
       if (d.fixed && d.base % unit !== 0) {
-        return `a fixed address must be a multiple of ${bytes(unit)}`;
+        return `a fixed address must be a multiple of ${inBytes(unit)}`;
       }
-      return `${bytes(declared.size)} do not fit between base and limit or the end of memory`;
+      return `${inBytes(declared.size)} do not fit between base and limit or the end of memory`;
   }
 }
 
@@ -83,7 +83,7 @@ export const instead = {
 /** What one declaration came to. */
 export function requestOf(
   boot: Boot,
-  d: Declaration,
+  d: CmaDeclaration,
   declared: Declared,
   { role, asked }: { role: AreaRequest['role']; asked: number },
 ): AreaRequest {
@@ -98,8 +98,8 @@ export function requestOf(
   const base = area.ranges[0][0];
   const sentences: string[] = [];
   if (size > asked && role !== 'hugetlb') {
-    const unit = bytes(boot.cma.geometry.minAlignment);
-    sentences.push(`${bytes(size)} instead of ${bytes(asked)}: areas are multiples of ${unit}`);
+    const unit = inBytes(boot.cma.geometry.minAlignment);
+    sentences.push(`${inBytes(size)} instead of ${inBytes(asked)}: areas are multiples of ${unit}`);
   }
   const index = boot.cma.areas.indexOf(area);
   return { ...common, size, base, index, errno: null, sentence: sentences.join('; ') };

@@ -45,7 +45,7 @@ export interface ReservedArea {
   readonly ranges: readonly Range[];
 }
 
-export interface Declaration {
+export interface CmaDeclaration {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
@@ -65,7 +65,7 @@ export interface Declaration {
 export function anywhereOn(
   nid: number,
   { name, size }: { name: string; size: number },
-): Declaration {
+): CmaDeclaration {
   return { name, size, base: 0, limit: 0, alignment: 0, orderPerBit: 0, fixed: false, nid };
 }
 
@@ -86,7 +86,7 @@ export function phys(address: number): string {
 const mib = (bytes: number) => Math.floor(bytes / 2 ** 20);
 
 /** cma_alloc_mem(), and its ancestors inside cma_declare_contiguous_nid(). */
-function place(boot: CmaBoot, d: Declaration, limit: number): number | null {
+function place(boot: CmaBoot, d: CmaDeclaration, limit: number): number | null {
   const { memblock, release } = boot;
   const { size, alignment, nid } = d;
   const reach = {
@@ -118,7 +118,7 @@ function refused(errno: DeclareErrno, size: number, how: { isLoud: boolean }): R
 }
 
 /** Arguments made sane, in the order in which the kernel finds fault with them. */
-function sanitise(boot: CmaBoot, d: Declaration): Declaration | Refused {
+function sanitise(boot: CmaBoot, d: CmaDeclaration): CmaDeclaration | Refused {
   const { memblock, release, log, geometry } = boot;
   const alignment = Math.max(d.alignment, geometry.minAlignment);
   if (d.fixed && d.base % alignment !== 0) {
@@ -143,7 +143,7 @@ function sanitise(boot: CmaBoot, d: Declaration): Declaration | Refused {
 }
 
 /** __cma_declare_contiguous_nid(): no message about success or failure as such. */
-function declareSilently(boot: CmaBoot, given: Declaration): Declared | Refused {
+function declareSilently(boot: CmaBoot, given: CmaDeclaration): Declared | Refused {
   const { memblock, log } = boot;
   if (boot.areas.length === boot.slots) {
     log.push('cma: Not enough slots for CMA reserved regions!');
@@ -172,7 +172,7 @@ function declareSilently(boot: CmaBoot, given: Declaration): Declared | Refused 
 }
 
 /** cma_declare_contiguous_nid(): reserves one area or says why not. */
-export function cmaDeclareContiguousNid(boot: CmaBoot, d: Declaration): Declared {
+export function cmaDeclareContiguousNid(boot: CmaBoot, d: CmaDeclaration): Declared {
   const { messages } = boot.release;
   const declared = declareSilently(boot, d);
   const size = mib(messages.sizePrinted === 'given' ? d.size : declared.size);
@@ -193,7 +193,7 @@ const maxRanges = 8;
  * The largest free ranges above 4 GiB that together hold `size`, ascending, the last one cut; or
  * null.
  */
-function manyRanges(boot: CmaBoot, d: Declaration): Range[] | null {
+function manyRanges(boot: CmaBoot, d: CmaDeclaration): Range[] | null {
   const unit = boot.geometry.pageSize * 2 ** d.orderPerBit;
   const alignment = Math.max(d.alignment, boot.geometry.minAlignment);
   const free: Range[] = [];
@@ -225,7 +225,7 @@ function manyRanges(boot: CmaBoot, d: Declaration): Range[] | null {
 }
 
 /** cma_declare_contiguous_multi() (v6.15): several ranges where one does not do. */
-export function cmaDeclareContiguousMulti(boot: CmaBoot, d: Declaration): Declared {
+export function cmaDeclareContiguousMulti(boot: CmaBoot, d: CmaDeclaration): Declared {
   const single = declareSilently(boot, d);
   const failed = `cma: Failed to reserve ${mib(d.size)} MiB`;
   if (single.errno !== 'ENOMEM') {

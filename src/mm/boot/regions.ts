@@ -1,14 +1,16 @@
 /**
- * Areas that firmware names: reusable shared-dma-pool nodes under /reserved-memory of a device tree.
+ * Areas that firmware names: reusable shared-dma-pool nodes under /reserved-memory of a device
+ * tree.
  *
- * Models __reserved_mem_alloc_size() and rmem_cma_setup() of drivers/of and kernel/dma/contiguous.c:
- * they come before every area of the kernel itself, in the order in which they are written, and take
- * slots of cma_areas[]. One that is marked linux,cma-default is the default area, unless the command
- * line has cma=. Left out: no-map regions, alloc-ranges of more than one node.
+ * Models __reserved_mem_alloc_size() and rmem_cma_setup() of drivers/of and
+ * kernel/dma/contiguous.c: they come before every area of the kernel itself, in the order in which
+ * they are written, and take slots of cma_areas[]. One that is marked linux,cma-default is the
+ * default area, unless the command line has cma=. Left out: no-map regions, alloc-ranges of more
+ * than one node.
  */
 
 import { NUMA_NO_NODE } from '../units.js';
-import { bytes, instead } from './areaRequest.js';
+import { inBytes, instead } from './areaRequest.js';
 import type { Boot } from './boot.js';
 import type { Range } from './memblock.js';
 
@@ -59,13 +61,13 @@ function setUp(boot: Boot, region: Region): void {
   const base = place(boot, region);
   if (base === null) {
     log.push(`OF: reserved mem: failed to allocate memory for node '${name}'`);
-    return refuse('ENOMEM', `no free range of ${bytes(size)} where it may lie`);
+    return refuse('ENOMEM', `no free range of ${inBytes(size)} where it may lie`);
   }
   const giveBack = () => boot.input.memblock.free(base, size);
   if (base % geometry.minAlignment !== 0 || size % geometry.minAlignment !== 0) {
     log.push('Reserved memory: incorrect alignment of CMA region');
     giveBack();
-    return refuse('EINVAL', `base and size must be multiples of ${bytes(geometry.minAlignment)}`);
+    return refuse('EINVAL', `base and size must be multiples of ${inBytes(geometry.minAlignment)}`);
   }
   if (areas.length === slots) {
     log.push('Not enough slots for CMA reserved regions!');

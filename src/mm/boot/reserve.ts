@@ -6,9 +6,14 @@
  */
 
 import { NUMA_NO_NODE } from '../units.js';
-import { type AreaRequest, bytes, instead, passedOver, requestOf } from './areaRequest.js';
+import { type AreaRequest, inBytes, instead, passedOver, requestOf } from './areaRequest.js';
 import type { Boot } from './boot.js';
-import { anywhereOn, cmaDeclareContiguousNid, type Declaration, errnoNumbers } from './declare.js';
+import {
+  anywhereOn,
+  type CmaDeclaration,
+  cmaDeclareContiguousNid,
+  errnoNumbers,
+} from './declare.js';
 import type { Kconfig } from './kconfig.js';
 import type { NodeArea, Reservation } from './reservation.js';
 
@@ -47,7 +52,7 @@ export function reserveDefault(boot: Boot): void {
   const isGiven = p.cmaSize !== null;
   const rule = boot.cma.release.cmaLimit;
   const given = rule === 'smaller' ? minNotZero(p.cmaLimit, boot.limit) : p.cmaLimit || boot.limit;
-  const d: Declaration = {
+  const d: CmaDeclaration = {
     name: 'reserved',
     size: asked,
     base: isGiven ? p.cmaBase : 0,
@@ -105,10 +110,10 @@ function sizeOf(boot: Boot, area: NodeArea, nid: number, every: number): number 
 function throughIntSentence(request: AreaRequest, size: number): void {
   const { asked, sentence } = request;
   if (size >= 2 ** 63) {
-    const passed = `${bytes(asked)} pass through an int and come out negative`;
+    const passed = `${inBytes(asked)} pass through an int and come out negative`;
     request.sentence = `not reserved (-22): ${passed}; ${instead[request.role]}`;
   } else {
-    const passed = `${bytes(asked)} pass through an int, ${bytes(size)} are left`;
+    const passed = `${inBytes(asked)} pass through an int, ${inBytes(size)} are left`;
     request.sentence = [passed, sentence].filter((text) => text !== '').join('; ');
   }
 }
@@ -120,7 +125,7 @@ function reserveNode(boot: Boot, nid: number, { reservation, every }: Turn): voi
     const name = area.name.replace('%d', String(nid));
     const size = reservation.sizeIsInt ? throughInt(asked) : asked;
     if (size === 0) {
-      const why = `${bytes(asked)} pass through an int and 0 is left`;
+      const why = `${inBytes(asked)} pass through an int and 0 is left`;
       boot.requests.push(passedOver(name, area.array, { nid, asked, why }));
       continue;
     }

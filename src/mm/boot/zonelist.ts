@@ -4,8 +4,8 @@
  * Models find_next_best_node() and build_zonelists() (mm/page_alloc.c). node_load is carried from
  * node to node as the kernel builds their lists in ascending order, so that ties rotate; it changes
  * for a node only once the node is in the list at hand, which is why one sort gives the same order
- * as picking the best node again and again. Left out: the preference for nodes without CPUs, without
- * which every recorded machine comes out, and with whose recorded CPUs not every one does.
+ * as picking the best node again and again. Left out: the preference for nodes without CPUs,
+ * without which every recorded machine comes out, and with whose recorded CPUs not every one does.
  */
 import type { NodeLayout } from '../layout.js';
 

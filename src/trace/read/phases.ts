@@ -5,7 +5,7 @@
  * allocator, lost events) is another recording. Order is that of the first event, not of the names.
  */
 import { join } from 'node:path';
-import { chunksOf, isDirectory, namesIn } from '../../files/read.js';
+import { chunksOf, directoryNames, isDirectory } from '../../files/read.js';
 import { UserError } from '../../text/userError.js';
 import { Names } from './event.js';
 import { InputError } from './input.js';
@@ -26,7 +26,7 @@ export async function phasesOf(paths: readonly string[]): Promise<string[]> {
 }
 
 function phasesIn(directory: string): string[] {
-  const names = namesIn(directory).filter((name) => phaseFile.test(name));
+  const names = directoryNames(directory).filter((name) => phaseFile.test(name));
   const phases = names.filter((name) => !besides.test(name));
   if (phases.length > 0) return phases.map((name) => join(directory, name));
   throw new InputError(directory, '', 'no recording in it, expected files named PHASE.trace');

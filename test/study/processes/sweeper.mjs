@@ -4,7 +4,7 @@
  */
 
 import { loadStudy } from '../../../dist/src/study/load.js';
-import { Ledger } from '../../../dist/src/study/progress.js';
+import { RunLedger } from '../../../dist/src/study/progress.js';
 import { RedisQueue } from '../../../dist/src/study/queue.js';
 import { finishResults, openResults, takeIn } from '../../../dist/src/study/results.js';
 import { sweep } from '../../../dist/src/study/sweep.js';
@@ -37,7 +37,7 @@ async function main() {
   const { made, failed, redone } = outcome.state;
   console.log(JSON.stringify({ made, failed, redone, kept: journal.size, torn: journal.torn }));
   if (outcome.interrupted) return 130;
-  const ledger = new Ledger(study);
+  const ledger = new RunLedger(study);
   if ((await takeIn(ledger, journal)) > 0) return 3;
   await finishResults(directory, study, { ledger, journal });
   await journal.close();
