@@ -15,6 +15,7 @@ import {
 import { readKernelLog, readZoneinfo } from '#cmasim/machine/import/dmesg.js';
 import { boot } from '#cmasim/mm/boot/boot.js';
 import { kernelOf } from '#cmasim/mm/release.js';
+import { claims } from '../claims.js';
 
 const evidence = new URL('../kernel/', import.meta.url);
 const unpacked = (path: string) =>
@@ -71,6 +72,11 @@ describe('machines with a kernel log', () => {
     const one = machine(name);
     expect(compare(one)).toMatchObject({ first: null });
     expect(compare(one).compared).toBeGreaterThanOrEqual(10);
+  });
+
+  test('with the boots of recordings they are as many as the README says', () => {
+    // Files of operations begin with a boot each; boots.jsonl is no such file.
+    expect(boots.length + (recordings.length - 1) + machines.length).toBe(claims.boots);
   });
 
   test('the log of arm64 6.12 does not fit 7.2, which takes struct pages later', () => {

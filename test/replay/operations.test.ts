@@ -7,6 +7,7 @@ import { type ReplayOptions, replayOperations } from '#cmasim/replay/replay.js';
 import { ReplayThreads } from '#cmasim/replay/threads.js';
 import { UserError } from '#cmasim/text/userError.js';
 import { readWhole } from '#cmasim/trace/read/whole.js';
+import { claims } from '../claims.js';
 import { operationText, replayInline } from '../nodes/harness.js';
 
 const folder = new URL('../kernel/oracle/', import.meta.url);
@@ -20,12 +21,17 @@ const replay = async (name: string, options: ReplayOptions = {}) =>
   await replayOperations(threads, { name, text: await readWhole(pathOf(name)) }, options);
 
 describe('the model does what a 6.12 kernel was recorded doing, in every row', () => {
+  let operations = 0;
   test.each(recordings)('%s', async (name) => {
     const { first, different, compared, leaks } = await replay(name);
+    operations += compared;
     expect(first).toBeNull();
     expect(different).toBe(0);
     expect(compared).toBeGreaterThan(20);
     expect(leaks.modelled).toBe(leaks.recorded);
+  });
+  test('they are as many as the README says', () => {
+    expect(operations).toBe(claims.operations);
   });
 });
 

@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { ReplayThreads } from '#cmasim/replay/threads.js';
 import { type Recording, replayTrace } from '#cmasim/replay/traceReplay.js';
 import type { DmaRequest } from '#cmasim/trace/join/request.js';
+import { claims } from '../claims.js';
 import { recordings } from '../trace/recordings.js';
 import { recordingOf } from '../trace/servers.js';
 
@@ -10,13 +11,18 @@ const threads = new ReplayThreads();
 afterAll(() => threads.close());
 
 describe('a recording replayed on its own server goes where the kernel went', () => {
+  let requests = 0;
   test.each(recordings)('%s', async (name) => {
     const recording = await recordingOf(name);
+    requests += recording.requests.length;
     const { comparison } = await replayTrace(threads, recording);
     expect(comparison.differences).toEqual([]);
     expect(comparison.areaEqual).toBe(recording.requests.length);
     expect(comparison.pfnEqual).toBe(comparison.pfnComparable);
     expect(comparison.buddyNodes.equal).toBe(comparison.buddyNodes.compared);
+  });
+  test('their requests are as many as the README says', () => {
+    expect(requests).toBe(claims.requests);
   });
 });
 
