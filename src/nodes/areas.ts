@@ -1,9 +1,9 @@
 /**
  * The CMA areas that the actors of this shard own: cma_alloc() and cma_release() with their time.
  *
- * Models the loop of cma_alloc() (mm/cma.c): bits are set under the area's lock, alloc_contig_range() runs
- * under the allocation mutex, which is dropped between retries. A node's actor owns the areas on its node,
- * the coordinator the default area; both use this file.
+ * Models the loop of cma_alloc() (mm/cma.c): bits are set under the area's lock,
+ * alloc_contig_range() runs under the allocation mutex, which is dropped between retries. A node's
+ * actor owns the areas on its node, the coordinator the default area; both use this file.
  */
 
 import * as cma from '../mm/alloc/cma.js';
@@ -53,7 +53,10 @@ export class Areas {
   readonly #wiring: Wiring;
   readonly #zones: Zones;
   readonly #walk: Walker;
-  /** Per actor: a ticket is part of a message, so its number must not depend on who else is on the shard. */
+  /**
+   * Per actor: a ticket is part of a message, so its number must not depend on who else is on the
+   * shard.
+   */
   readonly #inFlight: InFlight[] = [];
   readonly #mutex: AllocMutex<Flight>;
   readonly #ledger: PageLedger;
@@ -99,7 +102,9 @@ export class Areas {
     return area;
   }
 
-  /** dma_atomic_pool_init(): what boot takes from the default area, or from the first node's buddy. */
+  /**
+   * dma_atomic_pool_init(): what boot takes from the default area, or from the first node's buddy.
+   */
   reserveAtomicPools(pools: readonly AtomicPool[]): void {
     const { defaultArea, cmaAlignment } = this.#wiring.directory;
     const area = this.owned[defaultArea];
@@ -238,7 +243,9 @@ export class Areas {
     slab.close(flight);
   }
 
-  /** Grants the pages, unless the device cannot reach them: then they go back and the buddy is next. */
+  /**
+   * Grants the pages, unless the device cannot reach them: then they go back and the buddy is next.
+   */
   #place(loop: Loop, flight: Flight, area: cma.CmaArea, pfn: number): void {
     const { directory, zoneIndex } = this.#wiring;
     const { size, maskBits, count: pages } = flight;
@@ -255,19 +262,28 @@ export class Areas {
     this.#walk.grant(loop, flight, 0, page);
   }
 
-  /** dma_free_contiguous() inside the call; returns its time. The policy's free list may miss the area. */
+  /**
+   * dma_free_contiguous() inside the call; returns its time. The policy's free list may miss the
+   * area.
+   */
   #giveBack(loop: Loop, flight: Flight, area: cma.CmaArea, pfn: number): number {
     const { directory, policies, recorder, costs } = this.#wiring;
     const { id, count: pages } = flight;
-    const owner = releaseOwner(directory, policies[flight.policy], flight, pfn, area.nid);
-    const at = { id, time: loop.now };
-    if (owner === NO_AREA) this.#leak(area, pfn, pages, at);
-    else this.#release(area, pfn, pages, at);
-    recorder.tell('gaveBack', { ...at, area: area.index, pfn, pages });
+    const owner = releaseOwner(directory, policies[flight.policy], flight, {
+      pfn,
+      nid: area.nid,
+    });
+    const free = { id, time: loop.now, pfn, pages };
+    if (owner === NO_AREA) this.#leak(area, free);
+    else this.#release(area, free);
+    recorder.tell('gaveBack', { ...free, area: area.index });
     return Math.round(pages * costs.pageRelease);
   }
 
-  /** cma_alloc() returns NULL after `work` more ns. `errno`: of the last window; 0 if none was found. */
+  /**
+   * cma_alloc() returns NULL after `work` more ns. `errno`: of the last window; 0 if none was
+   * found.
+   */
   #leave(loop: Loop, flight: Flight, work: number, errno: number): void {
     cma.cmaFail(this.area(flight.area), flight.count);
     const searched = flight.retries > 0 ? cma.EBUSY : this.#wiring.rules.emptySearchErrno;
@@ -286,9 +302,9 @@ export class Areas {
     const { id, pfn, pages, leakedFrom } = release;
     const isLeak = leakedFrom !== NO_AREA;
     const area = this.area(isLeak ? leakedFrom : release.area);
-    const at = { id, time: loop.now };
-    if (isLeak) this.#leak(area, pfn, pages, at);
-    else this.#release(area, pfn, pages, at);
+    const free = { id, time: loop.now, pfn, pages };
+    if (isLeak) this.#leak(area, free);
+    else this.#release(area, free);
     const { costs } = this.#wiring;
     // free_contig_range() first, then the bits under the lock: it is taken as if at once.
     const wait = this.#locks.take(area.index, loop.now, this.#placeOf(id), costs.bitmapLock);
@@ -297,7 +313,8 @@ export class Areas {
     this.#walk.released(loop, release, work, { source, nid: Nid(area.nid) });
   }
 
-  #release(area: cma.CmaArea, pfn: number, pages: number, at: FreeCall): void {
+  #release(area: cma.CmaArea, free: FreeCall): void {
+    const { pfn, pages } = free;
     const used = cma.cmaUsed(area);
     const leaked = area.leaked.weight;
     const accepted = cma.cmaRelease(area, pfn, pages, this.#wiring.rules.wholeRange);
@@ -308,15 +325,16 @@ export class Areas {
       bits: used - cma.cmaUsed(area),
       leaks: leaked - area.leaked.weight,
     };
-    this.#ledger.released(area, pfn, pages, change, at);
+    this.#ledger.released(area, free, change);
   }
 
   /** Pages back in the buddy whose bits stay set for ever. */
-  #leak(area: cma.CmaArea, pfn: number, pages: number, at: FreeCall): void {
-    const inside = Math.min(pages, area.basePfn + area.count - pfn);
+  #leak(area: cma.CmaArea, free: FreeCall): void {
+    const { pfn } = free;
+    const inside = Math.min(free.pages, area.basePfn + area.count - pfn);
     const leaked = area.leaked.weight;
     const returned = cma.cmaFreeToBuddy(area, pfn, inside);
     this.#zones.returnCma(area.nid, area.zone, returned);
-    this.#ledger.leaked(area, pfn, inside, area.leaked.weight - leaked, at);
+    this.#ledger.leaked(area, { ...free, pages: inside }, area.leaked.weight - leaked);
   }
 }

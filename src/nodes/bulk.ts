@@ -1,9 +1,9 @@
 /**
  * Pages that need not lie together: taken block by block from the zones of node after node.
  *
- * Models __iommu_dma_alloc_pages(), which tries the block an IOMMU maps by one entry and then single
- * pages, and alloc_pages_bulk() of page pools. Each node keeps what it gave under the number of the
- * request, and a free walks the same zonelist. Left out: the per-CPU lists, __GFP_NORETRY.
+ * Models __iommu_dma_alloc_pages(), which tries the block an IOMMU maps by one entry and then
+ * single pages, and alloc_pages_bulk() of page pools. Each node keeps what it gave under the number
+ * of the request, and a free walks the same zonelist. Left out: the per-CPU lists, __GFP_NORETRY.
  */
 
 import { releaseCount } from '../mm/alloc/contiguous.js';

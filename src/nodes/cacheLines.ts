@@ -2,12 +2,12 @@
  * The home of cache lines that many CPUs write: who has a line, who waits for it, who is next.
  *
  * One line moves at a time and by itself: the home snoops the holder, the holder sends the line to
- * the next CPU, which does its one access; that takes the two ways and `cache_line`. If others wait,
- * the line goes on at once, so that a cmpxchg() that failed has lost it before it can try again; if
- * nobody does, it stays in the cache of a CPU that wrote it until it is recalled. Who of those that
- * wait is next is drawn at random: interconnects promise no order, and neither first come first
- * served nor nearest first gives the rates that were measured (docs/smmu.md). Left out: copies that
- * are read again later, lines that are evicted.
+ * the next CPU, which does its one access; that takes the two ways and `cache_line`. If others
+ * wait, the line goes on at once, so that a cmpxchg() that failed has lost it before it can try
+ * again; if nobody does, it stays in the cache of a CPU that wrote it until it is recalled. Who of
+ * those that wait is next is drawn at random: interconnects promise no order, and neither first
+ * come first served nor nearest first gives the rates that were measured (docs/smmu.md). Left out:
+ * copies that are read again later, lines that are evicted.
  */
 
 import type { Loop } from '../sim/model.js';

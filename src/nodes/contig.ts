@@ -2,10 +2,10 @@
  * alloc_contig_range(): empties a window of an area, step by step, or says what is in the way.
  *
  * Models mm/page_alloc.c: start_isolate_page_range(), drain_all_pages(), lru_cache_disable(),
- * __alloc_contig_migrate_range() (clean page cache dropped, the rest copied, five tries on a batch that stays),
- * test_pages_isolated(), isolate_freepages_range(), undo. What happens is decided when the call begins; its
- * time is the sum of its parts. Left out: single batches (a failing one is timed as what precedes it and its
- * five tries), signals, write-back.
+ * __alloc_contig_migrate_range() (clean page cache dropped, the rest copied, five tries on a batch
+ * that stays), test_pages_isolated(), isolate_freepages_range(), undo. What happens is decided when
+ * the call begins; its time is the sum of its parts. Left out: single batches (a failing one is
+ * timed as what precedes it and its five tries), signals, write-back.
  */
 import * as cma from '../mm/alloc/cma.js';
 import { drawBorrowed, poisson } from '../mm/alloc/movable.js';
@@ -188,7 +188,10 @@ export class ContigRange {
     flight.emptied = Math.max(flight.emptied, stuck === NOTHING ? end : stuck);
   }
 
-  /** First page of [first, end) that is known to stay: pinned by a replay, or drawn and not yet let go. */
+  /**
+   * First page of [first, end) that is known to stay: pinned by a replay, or drawn and not yet let
+   * go.
+   */
   #knownStuck(loop: Loop, area: cma.CmaArea, first: number, end: number): number {
     let stuck = Infinity;
     if (area.pinned.weight > 0) stuck = cma.cmaFirstPinned(area, first, end - first);
@@ -202,8 +205,8 @@ export class ContigRange {
   }
 
   /**
-   * Which of `reached` pages, the first of them, is pinned for longer than all tries take, or NOTHING. Those
-   * let go meanwhile cost the wait for it.
+   * Which of `reached` pages, the first of them, is pinned for longer than all tries take, or
+   * NOTHING. Those let go meanwhile cost the wait for it.
    */
   #drawPin(area: cma.CmaArea, reached: number, flight: Flight): number {
     const { pinned, pin: pinNs } = this.#movable.pressureOf(area.nid);

@@ -1,13 +1,13 @@
 /**
- * Memory controllers and the links into their nodes: servers, first come first served, as fast as their
- * bandwidth.
+ * Memory controllers and the links into their nodes: servers, first come first served, as fast as
+ * their bandwidth.
  *
  * An access from another node has spent its way here already and passes the node's links, then the
- * controller; one from the node itself pays for the die here. What keeps memory busy for long (copies of a
- * migration, zeroing) is a flow that takes its share of the bandwidth while it lasts. Banks and schedulers make
- * latency grow well before a server of that bandwidth would queue: L0 (1 + a u / (1 - u)) of the load u of
- * the last stretch of time. Left out: refresh, the difference between reads and writes, links one by one (all
- * ways into a node are one server).
+ * controller; one from the node itself pays for the die here. What keeps memory busy for long
+ * (copies of a migration, zeroing) is a flow that takes its share of the bandwidth while it lasts.
+ * Banks and schedulers make latency grow well before a server of that bandwidth would queue: L0 (1
+ * + a u / (1 - u)) of the load u of the last stretch of time. Left out: refresh, the difference
+ * between reads and writes, links one by one (all ways into a node are one server).
  */
 
 import { Ns } from '../mm/units.js';
@@ -16,7 +16,9 @@ import { ACCESSED, type Access, Accessed } from '../wire/messages.js';
 import type { Request } from '../wire/request.js';
 import { between, type Wiring } from './wiring.js';
 
-/** Load beyond which latency grows no further, and least share of the bandwidth that flows leave. */
+/**
+ * Load beyond which latency grows no further, and least share of the bandwidth that flows leave.
+ */
 const LOAD_MAX = 0.95;
 
 /** What of a machine a controller needs; all by position of the node. */

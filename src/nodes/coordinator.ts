@@ -1,10 +1,10 @@
 /**
  * The coordinator: what a machine has once. It lives on the node where the default area lies.
  *
- * Owns dma_contiguous_default_area and the queue for the global allocation mutex (cma_mutex of mm/cma.c).
- * The other two things that are global it owns as knowledge that every shard has a copy of: the zonelists
- * (walk.ts goes down them from node to node) and the search for the owner of freed pages (releaseOwner() of
- * mm/alloc/contiguous.ts), because neither changes after boot.
+ * Owns dma_contiguous_default_area and the queue for the global allocation mutex (cma_mutex of
+ * mm/cma.c). The other two things that are global it owns as knowledge that every shard has a copy
+ * of: the zonelists (walk.ts goes down them from node to node) and the search for the owner of
+ * freed pages (releaseOwner() of mm/alloc/contiguous.ts), because neither changes after boot.
  */
 
 import type { Behaviour, Loop } from '../sim/model.js';

@@ -1,5 +1,6 @@
 /**
- * Inspector of areas and zones for somebody outside the model: writes down their state, and pins pages.
+ * Inspector of areas and zones for somebody outside the model: writes down their state, and pins
+ * pages.
  */
 
 import * as cma from '../mm/alloc/cma.js';

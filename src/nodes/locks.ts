@@ -1,10 +1,11 @@
 /**
  * Locks held for so short a time that nobody leaves the CPU for them: cma->lock and zone->lock.
  *
- * Each is one server, first come first served, in simulated time and without events: whoever asks is told how
- * long it waits. The lock's cache line travels from the CPU that held it last; a waiter pays for being handed
- * the lock besides. Models queued spinlocks, and the mutex that cma->lock was up to v5.12: there a waiter
- * spins while the holder runs, and sleeps if that takes long. Left out: interrupts while a lock is held.
+ * Each is one server, first come first served, in simulated time and without events: whoever asks
+ * is told how long it waits. The lock's cache line travels from the CPU that held it last; a waiter
+ * pays for being handed the lock besides. Models queued spinlocks, and the mutex that cma->lock was
+ * up to v5.12: there a waiter spins while the holder runs, and sleeps if that takes long. Left out:
+ * interrupts while a lock is held.
  */
 import type { CostModel } from '../mm/alloc/cost.js';
 
@@ -33,7 +34,9 @@ export class Locks {
     this.#holder = new Int32Array(count).fill(-1);
   }
 
-  /** A CPU of node `place` asks at `now` and will hold the lock for `hold` ns: ns until it has it. */
+  /**
+   * A CPU of node `place` asks at `now` and will hold the lock for `hold` ns: ns until it has it.
+   */
   take(lock: number, now: number, place: number, hold: number): number {
     const queue = this.#free[lock] - now;
     const last = this.#holder[lock];

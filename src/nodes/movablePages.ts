@@ -1,11 +1,13 @@
 /**
- * Movable pages of programs: page cache and anonymous memory, which borrow CMA pages and are in the way.
+ * Movable pages of programs: page cache and anonymous memory, which borrow CMA pages and are in the
+ * way.
  *
- * Per node a number of pages, part of them in blocks of its zones, part in its areas; which pages of an area
- * they are is drawn when somebody wants a window (mm/alloc/movable.ts). Nothing happens by itself: what programs have
- * freed and asked for anew is made up for when a node is next touched, so an idle node costs nothing. So does
- * kswapd, which drops clean page cache outside the areas. Left out: zones one by one (they are added up per
- * node), swap and write-back: pages that are not clean cache stay.
+ * Per node a number of pages, part of them in blocks of its zones, part in its areas; which pages
+ * of an area they are is drawn when somebody wants a window (mm/alloc/movable.ts). Nothing happens
+ * by itself: what programs have freed and asked for anew is made up for when a node is next
+ * touched, so an idle node costs nothing. So does kswapd, which drops clean page cache outside the
+ * areas. Left out: zones one by one (they are added up per node), swap and write-back: pages that
+ * are not clean cache stay.
  */
 import { type CmaArea, cmaUsed } from '../mm/alloc/cma.js';
 import { cmaDrift, cmaShare } from '../mm/alloc/movable.js';
@@ -18,7 +20,10 @@ export interface MovablePressure {
   readonly nid: Nid;
   /** Memory they want, in whole pages. */
   readonly movable: Bytes;
-  /** Share of the node's CMA pages they hold at the start, 0 to 1; null: what the kernel's rule yields. */
+  /**
+   * Share of the node's CMA pages they hold at the start, 0 to 1; null: what the kernel's rule
+   * yields.
+   */
   readonly cma: number | null;
   /** Share of the pages that is clean page cache: dropped, not copied. */
   readonly clean: number;
@@ -123,8 +128,8 @@ export class Movable {
   }
 
   /**
-   * Allocates up to `pages` movable pages on a node, as targets of a migration; returns how many. Goes down
-   * to the minimum, then reclaims.
+   * Allocates up to `pages` movable pages on a node, as targets of a migration; returns how many.
+   * Goes down to the minimum, then reclaims.
    */
   targets(nid: number, pages: number): number {
     let node = this.#nodes.get(nid);

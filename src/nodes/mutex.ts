@@ -1,10 +1,12 @@
 /**
- * The mutex around alloc_contig_range(): none (5.11 to 5.18), one for all areas, or one per area (6.15+).
+ * The mutex around alloc_contig_range(): none (5.11 to 5.18), one for all areas, or one per area
+ * (6.15+).
  *
- * The global one is a token that stays with its last holder until the coordinator recalls it: an uncontended
- * hand-off costs asker -> coordinator -> holder -> asker, the three hops of a cache line owned elsewhere. A
- * mutex per area stays with the area; its line travels between the nodes whose CPUs hold it. What waking a
- * sleeper costs is added by whoever waited (areas.ts). Left out: stealing by those who spin.
+ * The global one is a token that stays with its last holder until the coordinator recalls it: an
+ * uncontended hand-off costs asker -> coordinator -> holder -> asker, the three hops of a cache
+ * line owned elsewhere. A mutex per area stays with the area; its line travels between the nodes
+ * whose CPUs hold it. What waking a sleeper costs is added by whoever waited (areas.ts). Left out:
+ * stealing by those who spin.
  */
 import type { Loop } from '../sim/model.js';
 import { MUTEX_ACQUIRE, MUTEX_PASS, MUTEX_TOKEN, MutexMessage } from '../wire/messages.js';

@@ -1,8 +1,9 @@
 /**
- * A NUMA node: its CPUs run drivers' calls, its areas and zones hold their pages, its controller serves memory.
+ * A NUMA node: its CPUs run drivers' calls, its areas and zones hold their pages, its controller
+ * serves memory.
  *
- * Models what dma_direct_alloc() and dma_direct_free() do on a CPU of the node (kernel/dma/direct.c), and
- * alloc_pages() on its zones. One behaviour serves all nodes of a shard.
+ * Models what dma_direct_alloc() and dma_direct_free() do on a CPU of the node
+ * (kernel/dma/direct.c), and alloc_pages() on its zones. One behaviour serves all nodes of a shard.
  */
 
 import {
@@ -212,7 +213,9 @@ export class Node implements Behaviour {
     walk.grant(loop, request, work, { pfn, pages, source: BUDDY, nid, zone, zero });
   }
 
-  /** Time of a block that a zone has: single pages come from a per-CPU list, others take zone->lock. */
+  /**
+   * Time of a block that a zone has: single pages come from a per-CPU list, others take zone->lock.
+   */
   #zoneLock(
     loop: Loop,
     { id }: Request,
@@ -249,7 +252,7 @@ export class Node implements Behaviour {
     if (mode !== 'pages') {
       const asked = { gfp: free.gfp, devNode: free.devNode, devArea, size };
       const policy = policies[free.policy];
-      area = releaseOwner(directory, policy, asked, pfn, pageToNid(directory, pfn));
+      area = releaseOwner(directory, policy, asked, { pfn, nid: pageToNid(directory, pfn) });
     }
     const leakedFrom = area === NO_AREA ? areaOfPage(directory, pfn) : NO_AREA;
     const count = area === NO_AREA && leakedFrom === NO_AREA ? 2 ** order : pages;

@@ -1,14 +1,14 @@
 /**
  * Who owns which page: kept beside the bitmaps, so that the two can be held against each other.
  *
- * Counts are kept always. Owners page by page only when a run is asked to check itself: a free that takes
- * another request's pages along is then seen when it happens. What a policy does wrong is a finding; what
- * does not add up is our own fault and stops the run.
+ * Counts are kept always. Owners page by page only when a run is asked to check itself: a free that
+ * takes another request's pages along is then seen when it happens. What a policy does wrong is a
+ * finding; what does not add up is our own fault and stops the run.
  */
 
 import * as cma from '../mm/alloc/cma.js';
 import { zoneFreePages } from '../mm/alloc/zones.js';
-import type { RunRecorder } from './recorder.js';
+import type { Finding, RunRecorder } from './recorder.js';
 import type { Wiring } from './wiring.js';
 import type { Zones } from './zones.js';
 
@@ -61,15 +61,17 @@ export class PageLedger {
     this.audit(area);
   }
 
-  /** cma_release() of [pfn, pfn + pages) has changed the area. */
-  released(area: cma.CmaArea, pfn: number, pages: number, change: Change, at: FreeCall): void {
+  /** cma_release() of the pages has changed the area. */
+  released(area: cma.CmaArea, free: FreeCall, change: Change): void {
+    const { pfn, pages } = free;
     const count = this.#of(area.index);
     count.held -= change.bits - change.leaks;
     count.leaked -= change.leaks;
     if (change.returned < pages) {
       const missing = pages - change.returned;
-      const text = `${missing} of ${pages} pages from pfn ${hex(pfn)} were not held when ${area.name} took them back`;
-      this.#find('double-free', area, pfn, missing, at, text);
+      const text = `${missing} of ${pages} pages from pfn ${hex(pfn)} were not held`;
+      const taken = `${text} when ${area.name} took them back`;
+      this.#find('double-free', area, { ...free, pages: missing }, taken);
     }
     if (!this.#owners) return;
     const owner = this.#owners.get(pfn);
@@ -77,7 +79,7 @@ export class PageLedger {
       const other = this.#owners.get(page);
       if (other !== undefined && other !== owner) {
         const text = `page ${hex(page)} of ${area.name} went back with pages of another request`;
-        this.#find('foreign-free', area, page, 1, at, text);
+        this.#find('foreign-free', area, { ...free, pfn: page, pages: 1 }, text);
       }
       this.#owners.delete(page);
     }
@@ -85,12 +87,13 @@ export class PageLedger {
   }
 
   /** __free_pages() took pages of the area; the bits of `leaks` of them stay set. */
-  leaked(area: cma.CmaArea, pfn: number, pages: number, leaks: number, at: FreeCall): void {
+  leaked(area: cma.CmaArea, free: FreeCall, leaks: number): void {
+    const { pfn, pages } = free;
     const count = this.#of(area.index);
     count.held -= leaks;
     count.leaked += leaks;
-    const text = `${pages} pages of ${area.name} from pfn ${hex(pfn)} went to the buddy; their bits stay set`;
-    this.#find('leak', area, pfn, pages, at, text);
+    const text = `${pages} pages of ${area.name} from pfn ${hex(pfn)} went to the buddy`;
+    this.#find('leak', area, free, `${text}; their bits stay set`);
     for (let page = pfn; this.#owners && page < pfn + pages; page++) this.#owners.delete(page);
   }
 
@@ -135,14 +138,8 @@ export class PageLedger {
     }
   }
 
-  #find(
-    kind: 'leak' | 'foreign-free' | 'double-free',
-    area: cma.CmaArea,
-    pfn: number,
-    pages: number,
-    { id, time }: FreeCall,
-    text: string,
-  ): void {
+  #find(kind: Finding['kind'], area: cma.CmaArea, free: FreeCall, text: string): void {
+    const { time, id, pfn, pages } = free;
     this.#recorder.tell('found', { time, kind, id, pfn, pages, area: area.index, text });
   }
 }
@@ -160,6 +157,8 @@ export interface Change {
 export interface FreeCall {
   readonly id: number;
   readonly time: number;
+  readonly pfn: number;
+  readonly pages: number;
 }
 
 /** As base_pfn is printed. */

@@ -1,5 +1,6 @@
 /**
- * What a run is made of, as every shard gets it: plain data, sent once. The wiring is derived from it.
+ * What a run is made of, as every shard gets it: plain data, sent once. The wiring is derived from
+ * it.
  */
 
 import type { DeviceEnvironment } from '../devices/memory.js';
@@ -78,8 +79,8 @@ export function environmentOf({ layout, dmaCma }: Plan): DeviceEnvironment {
 }
 
 /**
- * Number under which statistics of an actor's parts are kept: one past the actors for each declaration of
- * devices, the actor itself otherwise.
+ * Number under which statistics of an actor's parts are kept: one past the actors for each
+ * declaration of devices, the actor itself otherwise.
  */
 export function statisticActors(
   plan: Pick<Plan, 'machine' | 'devices' | 'declarations'>,

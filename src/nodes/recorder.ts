@@ -1,8 +1,8 @@
 /**
  * Events of a request's life as the actors tell them, and whoever listens.
  *
- * What a run keeps is decided by the observers that are on (observers.ts): with nobody to hear of an
- * event it costs one test, and nothing is made for it.
+ * What a run keeps is decided by the observers that are on (observers.ts): with nobody to hear of
+ * an event it costs one test, and nothing is made for it.
  */
 
 import type { CmaArea } from '../mm/alloc/cma.js';
@@ -50,8 +50,8 @@ export type SkipReason =
   | { readonly why: 'order'; readonly order: number };
 
 /**
- * One cma_alloc() that has returned, as the tracepoints tell it. Valid during the call only: the object
- * and its parts serve for the next one too.
+ * One cma_alloc() that has returned, as the tracepoints tell it. Valid during the call only: the
+ * object and its parts serve for the next one too.
  */
 export interface Attempted {
   readonly id: number;
@@ -287,7 +287,9 @@ export class RunRecorder {
     this.tell('attempted', attempt);
   }
 
-  /** A cma_alloc() that returned before it looked: an area that is not active, too small, or none. */
+  /**
+   * A cma_alloc() that returned before it looked: an area that is not active, too small, or none.
+   */
   returnedAtOnce(of: Omit<Attempted, 'err' | 'retries' | 'ns' | 'parts'>): void {
     const attempt = this.#attempt;
     Object.assign(attempt, of, { err: 1, retries: 0, ns: 0 });

@@ -1,8 +1,9 @@
 /**
  * Statistics of one request's time: a distribution per part, and refusals by reason.
  *
- * A call's length and its end are recorded for the actor that asked, its parts for all devices of one
- * declaration together: a rack has thousands of devices and nobody reads their parts one by one.
+ * A call's length and its end are recorded for the actor that asked, its parts for all devices of
+ * one declaration together: a rack has thousands of devices and nobody reads their parts one by
+ * one.
  */
 import type { Recorder, Statistic } from '../sim/statistics.js';
 import { counter, histogram } from '../sim/statistics.js';

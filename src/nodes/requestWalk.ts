@@ -1,5 +1,6 @@
 /**
- * One request watched closely: the steps that were skipped, the bitmaps it found, the zones it asked.
+ * One request watched closely: the steps that were skipped, the bitmaps it found, the zones it
+ * asked.
  */
 
 import type { RunObserver, Searched, Skipped, ZoneTried } from './recorder.js';

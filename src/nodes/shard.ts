@@ -1,5 +1,6 @@
 /**
- * One shard of a run: the actors it owns, built from the plan. The event core loads this module by its URL.
+ * One shard of a run: the actors it owns, built from the plan. The event core loads this module by
+ * its URL.
  */
 
 import { type DeviceEnd, DeviceHost, type HostWiring } from '../devices/host/host.js';
@@ -120,15 +121,17 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
   };
 };
 
-/** Order of what one entry above the last level maps: 2 MiB with 4 KiB pages, 512 MiB with 64 KiB. */
+/**
+ * Order of what one entry above the last level maps: 2 MiB with 4 KiB pages, 512 MiB with 64 KiB.
+ */
 function iommuBlockOrder({ pageShift, maxPageOrder }: Plan['layout']): number {
   const order = pageShift - 3;
   return order <= maxPageOrder ? order : 0;
 }
 
 /**
- * cpumask_local_spread(): CPUs of the node, then of the others. Nodes without memory come last, in the
- * order of a zonelist the kernel does not have for them.
+ * cpumask_local_spread(): CPUs of the node, then of the others. Nodes without memory come last, in
+ * the order of a zonelist the kernel does not have for them.
  */
 function localSpread({ layout }: Wiring): HostWiring['localSpread'] {
   const cpusOf = new Map<number, number>();

@@ -1,8 +1,9 @@
 /**
- * The walk of one request: from step to step of its policy, from the owner of one source to the next.
+ * The walk of one request: from step to step of its policy, from the owner of one source to the
+ * next.
  *
- * The list of attempts is the policy row (mm/policy.ts); this file only carries the request along it,
- * and brings the answer back. A walk down a zonelist goes on from node to node.
+ * The list of attempts is the policy row (mm/policy.ts); this file only carries the request along
+ * it, and brings the answer back. A walk down a zonelist goes on from node to node.
  */
 
 import {
@@ -72,7 +73,9 @@ export class Walker {
     this.#wiring = wiring;
   }
 
-  /** Alignment order of a request: min(get_order(size), CONFIG_CMA_ALIGNMENT), or a raw call's own. */
+  /**
+   * Alignment order of a request: min(get_order(size), CONFIG_CMA_ALIGNMENT), or a raw call's own.
+   */
   alignOrder(request: Request): number {
     if (request.mode === 'raw') return request.align;
     const { pageShift, cmaAlignment } = this.#wiring.directory;
@@ -119,8 +122,8 @@ export class Walker {
   }
 
   /**
-   * Sends the request to the owner of the first source at or after step `from`; refuses it when there
-   * is none left. `work`: ns this actor has spent on it that nobody has waited for.
+   * Sends the request to the owner of the first source at or after step `from`; refuses it when
+   * there is none left. `work`: ns this actor has spent on it that nobody has waited for.
    */
   advance(loop: Loop, request: Request, from: number, work: number): void {
     const { policies, directory, areaOwner } = this.#wiring;
@@ -250,8 +253,8 @@ export class Walker {
   }
 
   /**
-   * After an area gave pages beyond the mask: as in __dma_direct_alloc_pages(), the buddy is next, and
-   * neither this area nor one before it is asked again.
+   * After an area gave pages beyond the mask: as in __dma_direct_alloc_pages(), the buddy is next,
+   * and neither this area nor one before it is asked again.
    */
   leaveReach(loop: Loop, request: Request, work: number): void {
     request.reached = request.step + 1;
@@ -336,7 +339,9 @@ export class Walker {
     return true;
   }
 
-  /** Answers whoever sent for pages: a free names the request that was granted, a refusal itself. */
+  /**
+   * Answers whoever sent for pages: a free names the request that was granted, a refusal itself.
+   */
   recalled(loop: Loop, recall: Recall, work: number, first: { pfn: Pfn; nid: Nid }): void {
     const { id, of, pages } = recall;
     const to = asker(id);

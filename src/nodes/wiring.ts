@@ -1,8 +1,9 @@
 /**
- * What every actor knows and nobody changes after boot: who owns what, how far it is, how to send there.
+ * What every actor knows and nobody changes after boot: who owns what, how far it is, how to send
+ * there.
  *
- * Each shard holds its own copy, so that asking costs what the kernel pays (a pointer test, a list walk)
- * and never a message.
+ * Each shard holds its own copy, so that asking costs what the kernel pays (a pointer test, a list
+ * walk) and never a message.
  */
 
 import type { LatencyTable } from '../machine/latency.js';

@@ -118,8 +118,8 @@ export class Zones {
   }
 
   /**
-   * Takes up to `pages` pages out of the buddy into `held`, largest blocks first; watermarks do not protect
-   * them. Returns how many it got.
+   * Takes up to `pages` pages out of the buddy into `held`, largest blocks first; watermarks do not
+   * protect them. Returns how many it got.
    */
   hold(nid: number, pages: number, held: Taken[]): number {
     let left = pages;

@@ -1,17 +1,19 @@
 /**
  * Records: a table of fields, and the view that names them.
  *
- * A record is a stretch of a Float64Array: the payload of an event, or a row that an actor keeps. The
- * table says what each number is; the view has a getter and a setter for each field and nobody else
- * knows where it lies. A view is moved to a record, not made for it, and costs what an index costs
- * (test/bench/record.mjs). Left out: strings, and numbers that are no doubles.
+ * A record is a stretch of a Float64Array: the payload of an event, or a row that an actor keeps.
+ * The table says what each number is; the view has a getter and a setter for each field and nobody
+ * else knows where it lies. A view is moved to a record, not made for it, and costs what an index
+ * costs (test/bench/record.mjs). Left out: strings, and numbers that are no doubles.
  */
 
 import type { Loop } from '../sim/model.js';
 import { PAYLOAD } from '../sim/pool.js';
 
-/** Whole field: one double, in the unit of mm/units.ts that converts to it, or `Number` for none. */
-export type Whole<T extends number = number> = (value: number) => T;
+/**
+ * Whole field: one double, in the unit of mm/units.ts that converts to it, or `Number` for none.
+ */
+type Whole<T extends number = number> = (value: number) => T;
 
 /** Field of a few bits; fields that follow each other share a double as long as they fit. */
 export interface Bits<T = unknown> {
@@ -52,7 +54,7 @@ type ValueOf<F> = F extends (value: number) => infer T ? T : F extends Bits<infe
 type DoublesOf<T extends Table> = { [K in keyof T]: T[K] extends Doubles ? K : never }[keyof T];
 
 /** View of a record by the names of its table. */
-export type View<T extends Table> = RecordView & { readonly [K in DoublesOf<T>]: number } & {
+type View<T extends Table> = RecordView & { readonly [K in DoublesOf<T>]: number } & {
   -readonly [K in Exclude<keyof T, DoublesOf<T>>]: ValueOf<T[K]>;
 };
 
@@ -99,9 +101,10 @@ class RecordView {
 }
 
 /**
- * Class of the views of a table. Its accessors are generated as source, so that each has its numbers
- * as literals: closures would share their code, and V8 what it has learned of one with all.
- * @throws RangeError if a message has no room for the fields; `limit` doubles for what is no message.
+ * Class of the views of a table. Its accessors are generated as source, so that each has its
+ * numbers as literals: closures would share their code, and V8 what it has learned of one with all.
+ * @throws RangeError if a message has no room for the fields; `limit` doubles for what is no
+ * message.
  */
 export function record<const T extends Table>(table: T, limit = PAYLOAD): RecordClass<T> {
   const { accessors, width } = layOut(table);

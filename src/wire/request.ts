@@ -24,7 +24,9 @@ export function isScattered(mode: Mode): boolean {
   return mode === 'bulk' || mode === 'iommu';
 }
 
-/** An id is the actor that asks times this, plus its own sequence number: answers go to the asker. */
+/**
+ * An id is the actor that asks times this, plus its own sequence number: answers go to the asker.
+ */
 export const ID_SPAN = 2 ** 30;
 
 /** Actor that asked for a request or a free. */

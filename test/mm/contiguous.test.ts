@@ -187,7 +187,12 @@ test('v1 serves a single page from the node area, v2 does not', () => {
 
 describe('pages of node 1, freed by a device without an area of its own', () => {
   const free = (id: string, devNode: number, pfn: number): number =>
-    releaseOwner(full, row(id), { gfp: GFP_KERNEL, devNode, devArea: NO_AREA, size: 8192 }, pfn, 1);
+    releaseOwner(
+      full,
+      row(id),
+      { gfp: GFP_KERNEL, devNode, devArea: NO_AREA, size: 8192 },
+      { pfn, nid: 1 },
+    );
   test('v1 never finds the node area: they go to the buddy', () => {
     expect(free('v1', 1, 20480)).toBe(NO_AREA);
   });
@@ -205,8 +210,8 @@ describe('pages of node 1, freed by a device without an area of its own', () => 
 test('a device with an area asks that area alone', () => {
   const request = { gfp: GFP_KERNEL, devNode: 1, devArea: 4, size: 8192 };
   for (const { id } of policies) {
-    expect(releaseOwner(full, row(id), request, 22528, 1)).toBe(4);
-    expect(releaseOwner(full, row(id), request, 20480, 1)).toBe(NO_AREA);
+    expect(releaseOwner(full, row(id), request, { pfn: 22528, nid: 1 })).toBe(4);
+    expect(releaseOwner(full, row(id), request, { pfn: 20480, nid: 1 })).toBe(NO_AREA);
     expect(asked(full, row(id), request)).toEqual([4]);
   }
 });

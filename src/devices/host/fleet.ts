@@ -46,7 +46,9 @@ export class Fleet {
   readonly stride: number;
   readonly eventIndex: ReadonlyMap<string, number>;
 
-  /** What lower() refuses runs through XState. @throws LoweringError if that cannot run it either. */
+  /**
+   * What lower() refuses runs through XState. @throws LoweringError if that cannot run it either.
+   */
   constructor({ model, count, dma, interpreted, setTimer }: FleetOptions) {
     this.model = model;
     const names = namesOf(model);

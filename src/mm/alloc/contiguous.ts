@@ -242,24 +242,29 @@ function anyHolds(directory: AreaDirectory, array: Int32Array, pfn: number): num
   return NO_AREA;
 }
 
+/** A page that is given back. `nid`: page_to_nid(page). */
+interface FreedPage {
+  readonly pfn: number;
+  readonly nid: number;
+}
+
 /**
  * dma_free_contiguous(): the area that takes the page back, or NO_AREA when it goes to the buddy.
- * `pageNid`: page_to_nid(page). The order of owners is the policy's.
+ * The order of owners is the policy's.
  */
 export function releaseOwner(
   directory: AreaDirectory,
   policy: Policy,
   request: { gfp: number; devNode: number; devArea: number; size: number },
-  pfn: number,
-  pageNid: number,
+  page: FreedPage,
 ): number {
   const { free } = policy;
   const facts = factsOf(directory, request.gfp, request.devNode, request.devArea);
   for (let i = 0; ; i++) {
     i = nextStep(free, i, facts, request.size);
     if (i === free.source.length) return NO_AREA;
-    const area = ownerAsked(directory, free.source[i], request.devArea, pfn, pageNid);
-    if (areaHolds(directory, area, pfn)) return area;
+    const area = ownerAsked(directory, free.source[i], request.devArea, page);
+    if (areaHolds(directory, area, page.pfn)) return area;
   }
 }
 
@@ -267,8 +272,7 @@ function ownerAsked(
   directory: AreaDirectory,
   owner: number,
   devArea: number,
-  pfn: number,
-  pageNid: number,
+  { pfn, nid }: FreedPage,
 ): number {
   switch (owner) {
     case FREE_DEVICE:
@@ -278,9 +282,9 @@ function ownerAsked(
     case FREE_ANY_NUMA:
       return anyHolds(directory, directory.numa, pfn);
     case FREE_PERNUMA:
-      return slot(directory.pernuma, pageNid);
+      return slot(directory.pernuma, nid);
     case FREE_NUMA:
-      return slot(directory.numa, pageNid);
+      return slot(directory.numa, nid);
     case FREE_DEFAULT:
       return directory.defaultArea;
     default:
