@@ -6,55 +6,12 @@
  * take the new buffers before the old ones are let go of. One batch is one frame that is scanned
  * out. Left out: planes and cursors, fbdev emulation, imported buffers.
  */
-import { setup } from 'xstate';
-import { z } from 'zod';
 import { histogram } from '../../sim/statistics.js';
-import type { DmaApi } from '../dmaApi.js';
-import { type DeviceRow, defineDevice, type Field, type Numbers, words } from '../model.js';
 import { flag, oneOf, whole } from '../parts/keys.js';
-import {
-  askFrom,
-  asking,
-  freeDown,
-  freeing,
-  sequenceActions,
-  sequenceGuards,
-  sequenceState,
-} from '../parts/sequence.js';
-import {
-  ARRIVE,
-  beginsBatch,
-  checkTraffic,
-  droppedBatches,
-  finishes,
-  trafficActions,
-  trafficGuards,
-  trafficKeys,
-  trafficState,
-  working,
-} from '../parts/traffic.js';
-
-const config = checkTraffic(
-  z.strictObject({
-    width: whole(16, 16_384, 1920).describe('Pixels per line.'),
-    height: whole(16, 16_384, 1080).describe('Lines.'),
-    format: oneOf(['xrgb8888', 'rgb565'], 'xrgb8888').describe('Pixel format.'),
-    buffers: whole(1, 8, 2).describe('Buffers that are flipped between.'),
-    on: flag(true).describe('Whether a program sets the mode as soon as it is probed.'),
-    ...trafficKeys(16_666_667),
-  }),
-);
-
-const state = [
-  'bytes',
-  'wantBytes',
-  'bank',
-  'wants',
-  'shown',
-  ...sequenceState,
-  ...trafficState,
-] as const;
-type DisplayRow = DeviceRow<Field<typeof config, (typeof state)[number]>>;
+import { askFrom, asking, freeDown, freeing } from '../parts/sequence.js';
+import { beginsBatch, working } from '../parts/traffic.js';
+import { defineTrafficDevice } from '../parts/trafficDevice.js';
+import { isOn, sets } from '../parts/words.js';
 
 const MODE = 1;
 const REMOVE = 2;
@@ -68,62 +25,7 @@ const scanOut = histogram('scan_out_ns', {
   help: 'Time in which the controller reads one frame.',
 });
 
-const wants = (row: DisplayRow, what: number): boolean => (row.wants & what) !== 0;
-
-const actions = {
-  ...sequenceActions,
-  ...trafficActions,
-  /** New buffers lie in the bank that is not shown. */
-  beginMode: (_dma: DmaApi, row: DisplayRow) => {
-    row.wants &= ~MODE;
-    askFrom(row, (1 - row.bank) * row.buffers, (2 - row.bank) * row.buffers);
-  },
-  allocate: (dma: DmaApi, row: DisplayRow) => dma.alloc(row.cursor, row.wantBytes),
-  flip: (_dma: DmaApi, row: DisplayRow) => {
-    row.bank = 1 - row.bank;
-    row.bytes = row.wantBytes;
-    row.shown = 0;
-  },
-  beginFreeOther: (_dma: DmaApi, row: DisplayRow) =>
-    freeDown(row, (1 - row.bank) * row.buffers, (2 - row.bank) * row.buffers),
-  keepMode: (_dma: DmaApi, row: DisplayRow) => {
-    row.wantBytes = row.bytes || row.wantBytes;
-    if (row.bytes === 0) row.on = 0;
-  },
-  beginFreeAll: (_dma: DmaApi, row: DisplayRow) => {
-    row.bytes = 0;
-    freeDown(row, 0, 2 * row.buffers);
-  },
-  noteMode: (_dma: DmaApi, row: DisplayRow, n: Numbers) => {
-    row.wantBytes = Math.max(1, n[0] * n[1]) * bytesPerPixel[row.format];
-    row.on = 1;
-    row.wants |= MODE;
-  },
-  noteOff: (_dma: DmaApi, row: DisplayRow) => {
-    row.on = 0;
-  },
-  noteRemoval: (_dma: DmaApi, row: DisplayRow) => {
-    row.on = 0;
-    row.wants = REMOVE;
-  },
-  beginBatch: (dma: DmaApi, row: DisplayRow) => {
-    if (!beginsBatch(dma, row, 1)) return;
-    dma.access(row.bank * row.buffers + row.shown, row.bytes, 1);
-    row.shown = (row.shown + 1) % row.buffers;
-  },
-  finishBatch: finishes(scanOut),
-};
-const guards = {
-  ...sequenceGuards,
-  ...trafficGuards,
-  removing: (_dma: DmaApi, row: DisplayRow) => wants(row, REMOVE),
-  wantsOn: (_dma: DmaApi, row: DisplayRow) => row.on === 1,
-  wantsMode: (_dma: DmaApi, row: DisplayRow) => row.on === 1 && wants(row, MODE),
-  showsMode: (_dma: DmaApi, row: DisplayRow) => row.bytes > 0,
-  mustStop: (_dma: DmaApi, row: DisplayRow) => row.on === 0 || wants(row, MODE),
-};
-
-const machine = setup(words(actions, guards)).createMachine({
+const chart = {
   id: 'display',
   initial: 'unprobed',
   on: {
@@ -151,17 +53,67 @@ const machine = setup(words(actions, guards)).createMachine({
     blanking: { entry: 'beginFreeAll', ...freeing('#display.off') },
     removed: { type: 'final' },
   },
-});
+};
 
-export const display = defineDevice({
+export const display = defineTrafficDevice({
   kind: 'display',
   summary: 'Display controller (DRM GEM DMA): dumb buffers in one piece, page flips',
-  config,
-  state,
-  machine,
-  actions,
-  guards,
-  statistics: [scanOut, droppedBatches],
+  keys: {
+    width: whole(16, 16_384, 1920).describe('Pixels per line.'),
+    height: whole(16, 16_384, 1080).describe('Lines.'),
+    format: oneOf(['xrgb8888', 'rgb565'], 'xrgb8888').describe('Pixel format.'),
+    buffers: whole(1, 8, 2).describe('Buffers that are flipped between.'),
+    on: flag(true).describe('Whether a program sets the mode as soon as it is probed.'),
+  },
+  interval: 16_666_667,
+  state: ['bytes', 'wantBytes', 'bank', 'wants', 'shown'],
+  chart,
+  actions: {
+    /** New buffers lie in the bank that is not shown. */
+    beginMode(_dma, row) {
+      row.wants &= ~MODE;
+      askFrom(row, (1 - row.bank) * row.buffers, (2 - row.bank) * row.buffers);
+    },
+    allocate: (dma, row) => dma.alloc(row.cursor, row.wantBytes),
+    flip(_dma, row) {
+      row.bank = 1 - row.bank;
+      row.bytes = row.wantBytes;
+      row.shown = 0;
+    },
+    beginFreeOther: (_dma, row) =>
+      freeDown(row, (1 - row.bank) * row.buffers, (2 - row.bank) * row.buffers),
+    keepMode(_dma, row) {
+      row.wantBytes = row.bytes || row.wantBytes;
+      if (row.bytes === 0) row.on = 0;
+    },
+    beginFreeAll(_dma, row) {
+      row.bytes = 0;
+      freeDown(row, 0, 2 * row.buffers);
+    },
+    noteMode(_dma, row, n) {
+      row.wantBytes = Math.max(1, n[0] * n[1]) * bytesPerPixel[row.format];
+      row.on = 1;
+      row.wants |= MODE;
+    },
+    noteOff: sets('on', 0),
+    noteRemoval(_dma, row) {
+      row.on = 0;
+      row.wants = REMOVE;
+    },
+    beginBatch(dma, row) {
+      if (!beginsBatch(dma, row, 1)) return;
+      dma.access(row.bank * row.buffers + row.shown, row.bytes, 1);
+      row.shown = (row.shown + 1) % row.buffers;
+    },
+  },
+  guards: {
+    removing: (_dma, row) => (row.wants & REMOVE) !== 0,
+    wantsOn: isOn('on'),
+    wantsMode: (_dma, row) => row.on === 1 && (row.wants & MODE) !== 0,
+    showsMode: (_dma, row) => row.bytes > 0,
+    mustStop: (_dma, row) => row.on === 0 || (row.wants & MODE) !== 0,
+  },
+  took: scanOut,
   timeline: {
     MODESET: {
       help: 'A mode of that many pixels: new buffers, then the old ones are freed.',
@@ -170,7 +122,6 @@ export const display = defineDevice({
     OFF: { help: 'Switches the output off and frees its buffers.', numbers: [] },
     REMOVE: { help: 'Unbinds the driver: everything is freed.', numbers: [] },
   },
-  own: [ARRIVE],
   memory: (c, { pageSize }) => {
     const frame = c.width * c.height * (c.format === 'rgb565' ? 2 : 4);
     const bytes = Math.ceil(frame / pageSize) * pageSize;

@@ -7,21 +7,11 @@
  * (drivers/crypto/hisilicon) differs in its entries and in how many pairs it has, such as
  * SEC_PF_DEF_Q_NUM. Left out: virtual functions, SVA, scatter-gather pools, buffers of a transform.
  */
-import { setup } from 'xstate';
-import { z } from 'zod';
 import { histogram } from '../../sim/statistics.js';
-import type { DmaApi } from '../dmaApi.js';
-import { type DeviceModel, type DeviceRow, defineDevice, type Field, words } from '../model.js';
+import type { DeviceModel } from '../model.js';
 import { whole } from '../parts/keys.js';
-import { life, lifeActions, lifeGuards, lifeState, lifeTimeline } from '../parts/life.js';
-import {
-  ARRIVE,
-  beginsBatch,
-  checkTraffic,
-  droppedBatches,
-  finishes,
-  trafficKeys,
-} from '../parts/traffic.js';
+import { defineLifeDevice } from '../parts/life.js';
+import { beginsBatch } from '../parts/traffic.js';
 
 /** What one accelerator's driver says of its queues. */
 interface Accelerator {
@@ -42,8 +32,6 @@ const CQE_BYTES = 16;
 /** QMC_ALIGN(): each part of the first allocation. */
 const qmcAlign = (bytes: number): number => Math.ceil(bytes / 32) * 32;
 
-const state = [...lifeState, 'queue'] as const;
-
 const jobTime = histogram('job_fetch_ns', {
   unit: 'ns',
   class: 'assumed',
@@ -62,37 +50,24 @@ export function queuePairBytes(sqe: number, pageSize: number): number {
 }
 
 function defineAccelerator({ kind, does, sqe, queues }: Accelerator): DeviceModel {
-  const config = checkTraffic(
-    z.strictObject({
+  return defineLifeDevice({
+    kind,
+    summary: `HiSilicon ${kind.toUpperCase()}, ${does}: all queue pairs at probe`,
+    keys: {
       queues: whole(1, 4096, queues).describe(
         'Queue pairs of the function (pf_q_num); all of them are allocated by the probe.',
       ),
       batch: whole(1, DEPTH, 32).describe('Jobs of one batch.'),
-      ...trafficKeys(),
-    }),
-  );
-  type QmRow = DeviceRow<Field<typeof config, (typeof state)[number]>>;
-  const actions = {
-    ...lifeActions,
-    beginBatch: (dma: DmaApi, row: QmRow) => {
-      if (!beginsBatch(dma, row, Math.floor(DEPTH / row.batch) * row.queues)) return;
-      dma.access(1 + row.queue, row.batch * sqe, 1);
-      row.queue = (row.queue + 1) % row.queues;
     },
-    finishBatch: finishes(jobTime),
-  };
-  const guards = lifeGuards;
-  return defineDevice({
-    kind,
-    summary: `HiSilicon ${kind.toUpperCase()}, ${does}: all queue pairs at probe`,
-    config,
-    state,
-    machine: setup(words(actions, guards)).createMachine(life(kind, `#${kind}.unwinding`)),
-    actions,
-    guards,
-    statistics: [jobTime, droppedBatches],
-    timeline: lifeTimeline,
-    own: [ARRIVE],
+    state: ['queue'],
+    actions: {
+      beginBatch(dma, row) {
+        if (!beginsBatch(dma, row, Math.floor(DEPTH / row.batch) * row.queues)) return;
+        dma.access(1 + row.queue, row.batch * sqe, 1);
+        row.queue = (row.queue + 1) % row.queues;
+      },
+    },
+    took: jobTime,
     memory: (c, { pageSize }) => [
       { purpose: 'event queues and contexts', how: 'atomic', bytes: contextBytes(c.queues) },
       { purpose: 'queue pair', bytes: queuePairBytes(sqe, pageSize), count: c.queues },

@@ -7,30 +7,12 @@
  * node's area). Channels come and go with the interface, one per CPU. Left out: striding receive
  * queues, doorbell pages shared by channels, XDP and further traffic classes.
  */
-import { setup } from 'xstate';
-import { z } from 'zod';
 import type { DmaApi } from '../dmaApi.js';
-import type { DeviceEnvironment, MemoryList } from '../memory.js';
-import { type DeviceRow, defineDevice, type Field, words } from '../model.js';
+import type { DeviceEnvironment } from '../memory.js';
+import type { DeviceRow } from '../model.js';
 import { bytes, flag, whole } from '../parts/keys.js';
-import {
-  lifeActions,
-  lifeGuards,
-  lifeState,
-  lifeWithOpen,
-  openActions,
-  openGuards,
-  openTimeline,
-} from '../parts/life.js';
-import {
-  ARRIVE,
-  beginsBatch,
-  checkTraffic,
-  descriptorFetch,
-  droppedBatches,
-  finishes,
-  trafficKeys,
-} from '../parts/traffic.js';
+import { defineLifeDevice, lifeActions, openActions } from '../parts/life.js';
+import { beginsBatch, descriptorFetch } from '../parts/traffic.js';
 
 const EQE_BYTES = 64;
 const CQE_BYTES = 64;
@@ -41,27 +23,8 @@ const ICOSQ_ENTRIES = 64;
 const COMPLETION_EQ_BYTES = 2048 * EQE_BYTES;
 const ASYNC_EQ_BYTES = 8192 * EQE_BYTES;
 
-const config = checkTraffic(
-  z.strictObject({
-    channels: whole(0, 256, 0).describe('Channels, a queue pair each; 0 for one per CPU.'),
-    tx_entries: whole(64, 8192, 1024).describe('Entries of a send queue.'),
-    rx_entries: whole(64, 8192, 1024).describe('Entries of a receive queue.'),
-    fw_pages: bytes(64 * 2 ** 20).describe('Memory the firmware asks for; pages of the buddy.'),
-    up: flag(true).describe('Whether the interface is opened once it is probed.'),
-    batch: whole(1, 8192, 64).describe('Entries the NIC reads for one batch.'),
-    ...trafficKeys(),
-  }),
-);
-type Config = z.output<typeof config>;
-
-const state = [
-  ...lifeState,
-  'perChannel',
-  'queue',
-  // The device's own node while set_dev_node() is in force, or KEPT.
-  'origNode',
-] as const;
-type MlxRow = DeviceRow<Field<typeof config, (typeof state)[number]>>;
+/** `origNode`: the device's own node while set_dev_node() is in force, or KEPT. */
+type MlxRow = DeviceRow<'cursor' | 'origNode'>;
 const KEPT = -2;
 /** Handle behind the firmware pages and the command page. */
 const EVENT_QUEUES = 2;
@@ -90,83 +53,75 @@ function restoreNode(dma: DmaApi, row: MlxRow): void {
   row.origNode = KEPT;
 }
 
-const actions = {
-  ...lifeActions,
-  ...openActions,
-  allocate: (dma: DmaApi, row: MlxRow) => {
-    const { cursor, perChannel } = row;
-    const place = cursor - row.probed;
-    if (cursor < EVENT_QUEUES) dma.alloc(cursor);
-    else if (place < 0) allocOnNode(dma, row, dma.devToNode());
-    // The last of a channel is its receive buffers.
-    else if (place % perChannel === perChannel - 1) dma.alloc(cursor);
-    else allocOnNode(dma, row, dma.localSpread(Math.floor(place / perChannel)));
-  },
-  next: (dma: DmaApi, row: MlxRow) => {
-    restoreNode(dma, row);
-    row.cursor++;
-  },
-  beginFreeAll: (dma: DmaApi, row: MlxRow) => {
-    restoreNode(dma, row);
-    lifeActions.beginFreeAll(dma, row);
-  },
-  beginClose: (dma: DmaApi, row: MlxRow) => {
-    restoreNode(dma, row);
-    openActions.beginClose(dma, row);
-  },
-  beginBatch: (dma: DmaApi, row: MlxRow) => {
-    const room = Math.max(1, Math.floor(row.rx_entries / row.batch)) * row.channels;
-    if (!beginsBatch(dma, row, room)) return;
-    dma.access(row.probed + row.queue * row.perChannel, row.batch * RECEIVE_WQE_BYTES, 1);
-    row.queue = (row.queue + 1) % row.channels;
-  },
-  finishBatch: finishes(descriptorFetch),
-};
-const guards = { ...lifeGuards, ...openGuards };
-
-const machine = setup(words(actions, guards)).createMachine(
-  lifeWithOpen('mlx5', '#mlx5.unwinding'),
-);
-
-const channelsOf = (c: Config, kernel: DeviceEnvironment): number =>
+const channelsOf = (c: { channels: number }, kernel: DeviceEnvironment): number =>
   c.channels || Math.min(256, kernel.cpus);
 
-function memory(c: Config, kernel: DeviceEnvironment): MemoryList {
-  const { pageSize } = kernel;
-  const channels = channelsOf(c, kernel);
-  const pages = (bytes: number): number => Math.ceil(bytes / pageSize);
-  return [
-    { purpose: 'firmware pages', how: 'bulk', bytes: c.fw_pages },
-    { purpose: 'command page', bytes: 4096 },
-    {
-      purpose: 'event queues',
-      bytes: pageSize,
-      count: pages(COMPLETION_EQ_BYTES) * channels + pages(ASYNC_EQ_BYTES),
-    },
-    {
-      times: channels,
-      each: [
-        ...channelBuffers(c.tx_entries, c.rx_entries).map(([purpose, bytes]) => {
-          return { purpose, bytes: pageSize, count: pages(bytes), open: true };
-        }),
-        { purpose: 'receive buffers', how: 'bulk', bytes: c.rx_entries * pageSize },
-      ],
-    },
-  ];
-}
-
-export const mlx5 = defineDevice({
+export const mlx5 = defineLifeDevice({
   kind: 'mlx5',
   summary: 'Mellanox mlx5 NIC: queues of single pages on the nodes of their CPUs, never CMA',
-  config,
-  state,
-  machine,
-  actions,
-  guards,
-  statistics: [descriptorFetch, droppedBatches],
-  timeline: openTimeline,
-  own: [ARRIVE],
-  memory,
+  opens: true,
+  keys: {
+    channels: whole(0, 256, 0).describe('Channels, a queue pair each; 0 for one per CPU.'),
+    tx_entries: whole(64, 8192, 1024).describe('Entries of a send queue.'),
+    rx_entries: whole(64, 8192, 1024).describe('Entries of a receive queue.'),
+    fw_pages: bytes(64 * 2 ** 20).describe('Memory the firmware asks for; pages of the buddy.'),
+    up: flag(true).describe('Whether the interface is opened once it is probed.'),
+    batch: whole(1, 8192, 64).describe('Entries the NIC reads for one batch.'),
+  },
+  state: ['perChannel', 'queue', 'origNode'],
+  actions: {
+    allocate(dma, row) {
+      const { cursor, perChannel } = row;
+      const place = cursor - row.probed;
+      if (cursor < EVENT_QUEUES) dma.alloc(cursor);
+      else if (place < 0) allocOnNode(dma, row, dma.devToNode());
+      // The last of a channel is its receive buffers.
+      else if (place % perChannel === perChannel - 1) dma.alloc(cursor);
+      else allocOnNode(dma, row, dma.localSpread(Math.floor(place / perChannel)));
+    },
+    next(dma, row) {
+      restoreNode(dma, row);
+      row.cursor++;
+    },
+    beginFreeAll(dma, row) {
+      restoreNode(dma, row);
+      lifeActions.beginFreeAll(dma, row);
+    },
+    beginClose(dma, row) {
+      restoreNode(dma, row);
+      openActions.beginClose(dma, row);
+    },
+    beginBatch(dma, row) {
+      const room = Math.max(1, Math.floor(row.rx_entries / row.batch)) * row.channels;
+      if (!beginsBatch(dma, row, room)) return;
+      dma.access(row.probed + row.queue * row.perChannel, row.batch * RECEIVE_WQE_BYTES, 1);
+      row.queue = (row.queue + 1) % row.channels;
+    },
+  },
+  took: descriptorFetch,
+  memory(c, kernel) {
+    const { pageSize } = kernel;
+    const channels = channelsOf(c, kernel);
+    const pages = (bytes: number): number => Math.ceil(bytes / pageSize);
+    return [
+      { purpose: 'firmware pages', how: 'bulk', bytes: c.fw_pages },
+      { purpose: 'command page', bytes: 4096 },
+      {
+        purpose: 'event queues',
+        bytes: pageSize,
+        count: pages(COMPLETION_EQ_BYTES) * channels + pages(ASYNC_EQ_BYTES),
+      },
+      {
+        times: channels,
+        each: [
+          ...channelBuffers(c.tx_entries, c.rx_entries).map(([purpose, bytes]) => {
+            return { purpose, bytes: pageSize, count: pages(bytes), open: true };
+          }),
+          { purpose: 'receive buffers', how: 'bulk', bytes: c.rx_entries * pageSize },
+        ],
+      },
+    ];
+  },
   configure(row, c, kernel) {
     row.channels = channelsOf(c, kernel);
     row.perChannel = (row.handles - row.probed) / row.channels;

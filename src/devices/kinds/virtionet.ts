@@ -6,52 +6,31 @@
  * queues are filled when the interface is opened. Without VIRTIO_F_ACCESS_PLATFORM rings are pages
  * of the buddy. Left out: indirect descriptors, packed rings that fall back to split ones, XDP.
  */
-import { setup } from 'xstate';
-import { z } from 'zod';
-import type { DmaApi } from '../dmaApi.js';
-import type { Allocation, DeviceEnvironment, MemoryList } from '../memory.js';
-import { type DeviceRow, defineDevice, type Field, words } from '../model.js';
+import type { z } from 'zod';
+import type { Allocation } from '../memory.js';
+import type { DeviceRow } from '../model.js';
 import { flag, oneOf, whole } from '../parts/keys.js';
-import {
-  lifeActions,
-  lifeGuards,
-  lifeState,
-  lifeWithOpen,
-  openActions,
-  openGuards,
-  openTimeline,
-} from '../parts/life.js';
-import {
-  ARRIVE,
-  beginsBatch,
-  checkTraffic,
-  descriptorFetch,
-  droppedBatches,
-  finishes,
-  trafficKeys,
-} from '../parts/traffic.js';
+import { defineLifeDevice, lifeActions } from '../parts/life.js';
+import { beginsBatch, descriptorFetch } from '../parts/traffic.js';
 
-const config = checkTraffic(
-  z.strictObject({
-    pairs: whole(1, 256, 1).describe('Queue pairs the device offers; all get their rings.'),
-    rx_queue_size: whole(2, 32_768, 256).describe('Descriptors of a receive queue; a power of 2.'),
-    tx_queue_size: whole(2, 32_768, 256).describe('Descriptors of a transmit queue; a power of 2.'),
-    ctrl_queue_size: whole(0, 1024, 64).describe(
-      'Descriptors of the control queue; 0 for a device without one.',
-    ),
-    ring: oneOf(['split', 'packed'], 'split').describe('Layout of the rings.'),
-    legacy: flag(false).describe(
-      'Whether parts of a split ring are aligned to 4096 bytes, as before virtio 1.0, or to 64.',
-    ),
-    access_platform: flag(true).describe(
-      'VIRTIO_F_ACCESS_PLATFORM: rings by the DMA API; otherwise pages of the buddy.',
-    ),
-    up: flag(true).describe('Whether the interface is opened once it is probed.'),
-    batch: whole(1, 32_768, 64).describe('Descriptors the device reads for one batch.'),
-    ...trafficKeys(),
-  }),
-);
-type Config = z.output<typeof config>;
+const keys = {
+  pairs: whole(1, 256, 1).describe('Queue pairs the device offers; all get their rings.'),
+  rx_queue_size: whole(2, 32_768, 256).describe('Descriptors of a receive queue; a power of 2.'),
+  tx_queue_size: whole(2, 32_768, 256).describe('Descriptors of a transmit queue; a power of 2.'),
+  ctrl_queue_size: whole(0, 1024, 64).describe(
+    'Descriptors of the control queue; 0 for a device without one.',
+  ),
+  ring: oneOf(['split', 'packed'], 'split').describe('Layout of the rings.'),
+  legacy: flag(false).describe(
+    'Whether parts of a split ring are aligned to 4096 bytes, as before virtio 1.0, or to 64.',
+  ),
+  access_platform: flag(true).describe(
+    'VIRTIO_F_ACCESS_PLATFORM: rings by the DMA API; otherwise pages of the buddy.',
+  ),
+  up: flag(true).describe('Whether the interface is opened once it is probed.'),
+  batch: whole(1, 32_768, 64).describe('Descriptors the device reads for one batch.'),
+};
+type Config = z.output<z.ZodObject<typeof keys>>;
 
 const DESC_BYTES = 16;
 /** Allocations of a packed ring: descriptors, driver's and device's event suppression. */
@@ -60,14 +39,8 @@ const EVENT_BYTES = 4;
 /** Position of `packed` among the values of `ring`. */
 const PACKED = 1;
 
-const state = [
-  ...lifeState,
-  'pageSize',
-  // Entries of the ring that is asked for, after halving; the queue whose turn it is in traffic.
-  'num',
-  'queue',
-] as const;
-type VirtioRow = DeviceRow<Field<typeof config, (typeof state)[number]>>;
+/** `num`: entries of the ring that is asked for, after halving. */
+type VirtioRow = DeviceRow<keyof typeof keys | 'probed' | 'cursor' | 'num'>;
 
 /** vring_size(): descriptors and available ring, aligned, and the used ring behind them. */
 export function vringSize(num: number, align: number): number {
@@ -97,89 +70,75 @@ function takeSize(row: VirtioRow): void {
   if (row.cursor < row.probed) row.num = offered(row, queueOf(row));
 }
 
-const actions = {
-  ...lifeActions,
-  ...openActions,
-  beginProbe: (dma: DmaApi, row: VirtioRow) => {
-    lifeActions.beginProbe(dma, row);
-    takeSize(row);
-  },
-  allocate: (dma: DmaApi, row: VirtioRow) => {
-    if (row.cursor >= row.probed) dma.alloc(row.cursor);
-    else dma.alloc(row.cursor, ringBytes(row));
-  },
-  next: (_dma: DmaApi, row: VirtioRow) => {
-    row.cursor++;
-    takeSize(row);
-  },
-  halve: (_dma: DmaApi, row: VirtioRow) => {
-    row.num /= 2;
-  },
-  beginBatch: (dma: DmaApi, row: VirtioRow) => {
-    if (!beginsBatch(dma, row, Math.max(1, Math.floor(row.rx_queue_size / row.batch)) * row.pairs))
-      return;
-    dma.access(2 * row.queue * parts(row), row.batch * DESC_BYTES, 1);
-    row.queue = (row.queue + 1) % row.pairs;
-  },
-  finishBatch: finishes(descriptorFetch),
-};
-
-const guards = {
-  ...lifeGuards,
-  ...openGuards,
-  /** Halving ends with the first ring that fits a page: the one attempt that may not fail. */
-  canHalve: (_dma: DmaApi, row: VirtioRow) =>
-    row.ring !== PACKED && row.num > 1 && vringSize(row.num, alignOf(row)) > row.pageSize,
-};
-
-const machine = setup(words(actions, guards)).createMachine(
-  lifeWithOpen('virtio-net', [
-    { guard: 'canHalve', target: '#virtio-net.probing.asking', reenter: true, actions: 'halve' },
-    '#virtio-net.unwinding',
-  ] as const),
-);
-
-function memory(c: Config, { pageSize }: DeviceEnvironment): MemoryList {
+/** Allocations of one virtqueue of `num` entries. */
+function ringOf(c: Config, purpose: string, num: number): readonly Allocation[] {
   const how = c.access_platform ? 'coherent' : 'pages';
-  const ring = (purpose: string, num: number): Allocation[] => {
-    if (c.ring === 'split') return [{ purpose, how, bytes: vringSize(num, c.legacy ? 4096 : 64) }];
-    const suppression = {
-      purpose: 'event suppression',
-      how,
-      bytes: EVENT_BYTES,
-      count: 2,
-    } as const;
-    return [{ purpose, how, bytes: num * DESC_BYTES }, suppression];
-  };
+  if (c.ring === 'split') return [{ purpose, how, bytes: vringSize(num, c.legacy ? 4096 : 64) }];
   return [
-    {
-      times: c.pairs,
-      each: [...ring('receive queue', c.rx_queue_size), ...ring('transmit queue', c.tx_queue_size)],
-    },
-    ...(c.ctrl_queue_size > 0 ? ring('control queue', c.ctrl_queue_size) : []),
-    // A page per receive descriptor, filled when the interface is opened.
-    {
-      purpose: 'receive buffers',
-      how: 'bulk',
-      bytes: c.rx_queue_size * pageSize,
-      count: c.pairs,
-      open: true,
-    },
+    { purpose, how, bytes: num * DESC_BYTES },
+    { purpose: 'event suppression', how, bytes: EVENT_BYTES, count: 2 },
   ];
 }
 
-export const virtionet = defineDevice({
+export const virtionet = defineLifeDevice({
   kind: 'virtio-net',
   summary: 'virtio-net: virtqueues from probe to removal, halved when they do not fit',
-  config,
-  state,
-  machine,
-  actions,
-  guards,
-  statistics: [descriptorFetch, droppedBatches],
-  timeline: openTimeline,
-  own: [ARRIVE],
-  memory,
+  opens: true,
+  keys,
+  state: ['pageSize', 'num', 'queue'],
+  refused: [
+    { guard: 'canHalve', target: '#virtio-net.probing.asking', reenter: true, actions: 'halve' },
+    '#virtio-net.unwinding',
+  ],
+  actions: {
+    beginProbe(dma, row) {
+      lifeActions.beginProbe(dma, row);
+      takeSize(row);
+    },
+    allocate(dma, row) {
+      if (row.cursor >= row.probed) dma.alloc(row.cursor);
+      else dma.alloc(row.cursor, ringBytes(row));
+    },
+    next(_dma, row) {
+      row.cursor++;
+      takeSize(row);
+    },
+    halve(_dma, row) {
+      row.num /= 2;
+    },
+    beginBatch(dma, row) {
+      const room = Math.max(1, Math.floor(row.rx_queue_size / row.batch)) * row.pairs;
+      if (!beginsBatch(dma, row, room)) return;
+      dma.access(2 * row.queue * parts(row), row.batch * DESC_BYTES, 1);
+      row.queue = (row.queue + 1) % row.pairs;
+    },
+  },
+  guards: {
+    /** Halving ends with the first ring that fits a page: the one attempt that may not fail. */
+    canHalve: (_dma, row) =>
+      row.ring !== PACKED && row.num > 1 && vringSize(row.num, alignOf(row)) > row.pageSize,
+  },
+  took: descriptorFetch,
+  memory(c, { pageSize }) {
+    return [
+      {
+        times: c.pairs,
+        each: [
+          ...ringOf(c, 'receive queue', c.rx_queue_size),
+          ...ringOf(c, 'transmit queue', c.tx_queue_size),
+        ],
+      },
+      ...(c.ctrl_queue_size > 0 ? ringOf(c, 'control queue', c.ctrl_queue_size) : []),
+      // A page per receive descriptor, filled when the interface is opened.
+      {
+        purpose: 'receive buffers',
+        how: 'bulk',
+        bytes: c.rx_queue_size * pageSize,
+        count: c.pairs,
+        open: true,
+      },
+    ];
+  },
   configure(row, _c, { pageSize }) {
     row.pageSize = pageSize;
   },

@@ -7,48 +7,29 @@
  * there are is a key, because it differs between firmwares. Left out: host memory caps, other
  * radios.
  */
-import { setup } from 'xstate';
-import { z } from 'zod';
 import { counter } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
-import type { MemoryList } from '../memory.js';
-import { type DeviceRow, defineDevice, type Field, words } from '../model.js';
+import type { DeviceRow } from '../model.js';
 import { whole } from '../parts/keys.js';
-import { life, lifeActions, lifeGuards, lifeState, lifeTimeline } from '../parts/life.js';
-import {
-  ARRIVE,
-  beginsBatch,
-  checkTraffic,
-  descriptorFetch,
-  droppedBatches,
-  finishes,
-  trafficKeys,
-} from '../parts/traffic.js';
+import { defineLifeDevice } from '../parts/life.js';
+import { beginsBatch, descriptorFetch } from '../parts/traffic.js';
 
 const KIB = 1024;
 const MIB = 2 ** 20;
 /** ATH12K_QMI_MAX_CHUNK_SIZE: larger segments are asked for again, in pieces of this. */
 const CHUNK_MAX = 2 * MIB;
 
-const config = checkTraffic(
-  z.strictObject({
-    half_mib: whole(0, 4096, 64).describe('Blocks of 512 KiB (128 pages of 4 KiB).'),
-    one_mib: whole(0, 4096, 48).describe('Blocks of 1 MiB (256 pages).'),
-    over_one_mib: whole(0, 4096, 16).describe('Blocks of 1 MiB and 4 KiB (257 pages).'),
-    segments: whole(0, 64, 0).describe('Segments of segment_mib that the firmware asks for first.'),
-    segment_mib: whole(1, 256, 8).describe('MiB of such a segment.'),
-    batch: whole(1, 4096, 64).describe('Descriptors the adapter reads for one batch.'),
-    ...trafficKeys(),
-  }),
-);
-
-const state = [
-  ...lifeState,
-  // Bytes of a piece a segment is asked for in, and how many of them a segment is.
-  'piece',
-  'pieces',
-] as const;
-type WifiRow = DeviceRow<Field<typeof config, (typeof state)[number]>>;
+const keys = {
+  half_mib: whole(0, 4096, 64).describe('Blocks of 512 KiB (128 pages of 4 KiB).'),
+  one_mib: whole(0, 4096, 48).describe('Blocks of 1 MiB (256 pages).'),
+  over_one_mib: whole(0, 4096, 16).describe('Blocks of 1 MiB and 4 KiB (257 pages).'),
+  segments: whole(0, 64, 0).describe('Segments of segment_mib that the firmware asks for first.'),
+  segment_mib: whole(1, 256, 8).describe('MiB of such a segment.'),
+  batch: whole(1, 4096, 64).describe('Descriptors the adapter reads for one batch.'),
+};
+// Bytes of a piece a segment is asked for in, and how many of them a segment is.
+const state = ['piece', 'pieces'] as const;
+type WifiRow = DeviceRow<keyof typeof keys | (typeof state)[number]>;
 
 const RX_DESC_BYTES = 8;
 
@@ -66,59 +47,43 @@ function sizeOf(dma: DmaApi, row: WifiRow, handle: number): number {
 
 const largestPieces = (bytes: number): number => Math.ceil(bytes / CHUNK_MAX);
 
-const actions = {
-  ...lifeActions,
-  allocate: (dma: DmaApi, row: WifiRow) => dma.alloc(row.cursor, sizeOf(dma, row, row.cursor)),
-  next: (dma: DmaApi, row: WifiRow) => {
-    row.cursor++;
-    while (row.cursor < row.stop && sizeOf(dma, row, row.cursor) === 0) row.cursor++;
-  },
-  askSmaller: (dma: DmaApi, row: WifiRow) => {
-    row.piece = CHUNK_MAX;
-    row.pieces = largestPieces(row.segment_mib * MIB);
-    dma.record(smaller, 1);
-  },
-  beginBatch: (dma: DmaApi, row: WifiRow) => {
-    if (!beginsBatch(dma, row, 16)) return;
-    dma.access(0, row.batch * RX_DESC_BYTES, 1);
-  },
-  finishBatch: finishes(descriptorFetch),
-};
-const guards = {
-  ...lifeGuards,
-  isLarge: (dma: DmaApi, row: WifiRow) => sizeOf(dma, row, row.cursor) > CHUNK_MAX,
-};
-
-const machine = setup(words(actions, guards)).createMachine(
-  life('wifi', [
-    { guard: 'isLarge', target: '#wifi.resetting', actions: 'askSmaller' },
-    '#wifi.unwinding',
-  ] as const),
-);
-
-function memory(c: z.output<typeof config>): MemoryList {
-  const bytes = c.segment_mib * MIB;
-  return [
-    { purpose: 'block of 128 pages', bytes: 512 * KIB, count: c.half_mib },
-    { purpose: 'block of 256 pages', bytes: MIB, count: c.one_mib },
-    { purpose: 'block of 257 pages', bytes: MIB + 4096, count: c.over_one_mib },
-    { purpose: 'segment', bytes, count: c.segments },
-    { purpose: 'smaller segments', bytes: 0, count: c.segments * (largestPieces(bytes) - 1) },
-  ];
-}
-
-export const wifi = defineDevice({
+export const wifi = defineLifeDevice({
   kind: 'wifi',
   summary: 'Wi-Fi adapter (ath12k): firmware memory in blocks of 512 KiB and more',
-  config,
+  keys,
   state,
-  machine,
-  actions,
-  guards,
-  statistics: [descriptorFetch, smaller, droppedBatches],
-  timeline: lifeTimeline,
-  own: [ARRIVE],
-  memory,
+  refused: [
+    { guard: 'isLarge', target: '#wifi.resetting', actions: 'askSmaller' },
+    '#wifi.unwinding',
+  ],
+  actions: {
+    allocate: (dma, row) => dma.alloc(row.cursor, sizeOf(dma, row, row.cursor)),
+    next(dma, row) {
+      row.cursor++;
+      while (row.cursor < row.stop && sizeOf(dma, row, row.cursor) === 0) row.cursor++;
+    },
+    askSmaller(dma, row) {
+      row.piece = CHUNK_MAX;
+      row.pieces = largestPieces(row.segment_mib * MIB);
+      dma.record(smaller, 1);
+    },
+    beginBatch(dma, row) {
+      if (beginsBatch(dma, row, 16)) dma.access(0, row.batch * RX_DESC_BYTES, 1);
+    },
+  },
+  guards: { isLarge: (dma, row) => sizeOf(dma, row, row.cursor) > CHUNK_MAX },
+  took: descriptorFetch,
+  statistics: [smaller],
+  memory(c) {
+    const bytes = c.segment_mib * MIB;
+    return [
+      { purpose: 'block of 128 pages', bytes: 512 * KIB, count: c.half_mib },
+      { purpose: 'block of 256 pages', bytes: MIB, count: c.one_mib },
+      { purpose: 'block of 257 pages', bytes: MIB + 4096, count: c.over_one_mib },
+      { purpose: 'segment', bytes, count: c.segments },
+      { purpose: 'smaller segments', bytes: 0, count: c.segments * (largestPieces(bytes) - 1) },
+    ];
+  },
   configure(row, c) {
     row.piece = c.segment_mib * MIB;
     row.pieces = 1;

@@ -5,8 +5,10 @@
  * with an interface to open ask for a second lot when it is opened. The device's own words say what
  * a handle is for (`allocate`) and what a batch does (`beginBatch`, `finishBatch`).
  */
+import type { z } from 'zod';
 import type { DmaApi } from '../dmaApi.js';
-import type { DeviceRow } from '../model.js';
+import type { DeviceModel, DeviceRow } from '../model.js';
+import type { flag } from './keys.js';
 import {
   askFrom,
   asking,
@@ -23,9 +25,12 @@ import {
   trafficState,
   working,
 } from './traffic.js';
+import { defineTrafficDevice, type TrafficDevice } from './trafficDevice.js';
+import { isOn, sets } from './words.js';
 
 /** `probed`: handles of the probe; those from there to `handles` come with open. */
-export const lifeState = ['handles', 'probed', 'wants', ...sequenceState, ...trafficState] as const;
+const ownState = ['handles', 'probed', 'wants'] as const;
+export const lifeState = [...ownState, ...sequenceState, ...trafficState] as const;
 type LifeRow = DeviceRow<(typeof lifeState)[number] | keyof TrafficConfig>;
 
 const RESET = 1;
@@ -60,79 +65,82 @@ type OpenRow = LifeRow & DeviceRow<'up'>;
 export const openActions = {
   beginOpen: (_dma: DmaApi, row: OpenRow) => askFrom(row, row.probed, row.handles),
   beginClose: (_dma: DmaApi, row: OpenRow) => freeDown(row, row.probed, row.handles),
-  giveUp: (_dma: DmaApi, row: OpenRow) => {
-    row.up = 0;
-  },
-  noteUp: (_dma: DmaApi, row: OpenRow) => {
-    row.up = 1;
-  },
-  noteDown: (_dma: DmaApi, row: OpenRow) => {
-    row.up = 0;
-  },
+  giveUp: sets('up', 0),
+  noteUp: sets('up', 1),
+  noteDown: sets('up', 0),
 };
 export const openGuards = {
-  wantsUp: (_dma: DmaApi, row: OpenRow) => row.up === 1,
+  wantsUp: isOn('up'),
   wantsReset: (_dma: DmaApi, row: OpenRow) => (row.wants & RESET) !== 0,
   mustStop: (_dma: DmaApi, row: OpenRow) => row.wants !== 0 || row.up === 0,
 };
 
-const ends = (kind: string) => {
-  const at = (state: string): string => `#${kind}.${state}`;
+const to = (kind: string, state: string): string => `#${kind}.${state}`;
+
+/** The states in which a device ends, those of a reset among them if it has any. */
+export function endings(kind: string, resetting: object = {}) {
   return {
-    unwinding: { entry: 'beginFreeAll', ...freeing(at('failed')) },
-    failed: { always: { guard: 'removing', target: at('removed') }, on: { START: at('probing') } },
-    resetting: { entry: 'beginFreeAll', ...freeing(at('probing')) },
-    removing: { entry: 'beginFreeAll', ...freeing(at('removed')) },
+    unwinding: { entry: 'beginFreeAll', ...freeing(to(kind, 'failed')) },
+    failed: {
+      always: { guard: 'removing', target: to(kind, 'removed') },
+      on: { START: to(kind, 'probing') },
+    },
+    ...resetting,
+    removing: { entry: 'beginFreeAll', ...freeing(to(kind, 'removed')) },
     removed: { type: 'final' },
   } as const;
-};
+}
 
-/** Chart of a device that works from its probe on; `refused`: what REFUSED leads to there. */
-export function life<Refused>(kind: string, refused: Refused) {
-  const at = (state: string): string => `#${kind}.${state}`;
+/** A chart that begins with the probe, and after it goes to the first of `states`. */
+function chart(
+  kind: string,
+  { on, refused, states }: { on: object; refused: unknown; states: object },
+) {
+  const done = to(kind, Object.keys(states)[0]);
   return {
     id: kind,
     initial: 'off',
-    on: { RESET: { actions: 'noteReset' }, REMOVE: { actions: 'noteRemoval' } },
+    on: { ...on, RESET: { actions: 'noteReset' }, REMOVE: { actions: 'noteRemoval' } },
     states: {
       off: { on: { START: 'probing' } },
-      probing: { entry: 'beginProbe', ...asking({ done: at('up'), refused }) },
-      up: working(at('stopped')),
-      stopped: { always: [{ guard: 'removing', target: 'removing' }, 'resetting'] },
-      ...ends(kind),
+      probing: { entry: 'beginProbe', ...asking({ done, refused }) },
+      ...states,
+      ...endings(kind, {
+        resetting: { entry: 'beginFreeAll', ...freeing(to(kind, 'probing')) },
+      }),
     },
   } as const;
 }
 
+/** Chart of a device that works from its probe on; `refused`: what REFUSED leads to there. */
+export function life(kind: string, refused: unknown) {
+  const states = {
+    up: working(to(kind, 'stopped')),
+    stopped: { always: [{ guard: 'removing', target: 'removing' }, 'resetting'] },
+  };
+  return chart(kind, { on: {}, refused, states });
+}
+
 /** Chart of a device that works while its interface is open. */
-export function lifeWithOpen<Refused>(kind: string, refused: Refused) {
-  const at = (state: string): string => `#${kind}.${state}`;
-  return {
-    id: kind,
-    initial: 'off',
-    on: {
-      UP: { actions: 'noteUp' },
-      DOWN: { actions: 'noteDown' },
-      RESET: { actions: 'noteReset' },
-      REMOVE: { actions: 'noteRemoval' },
+export function lifeWithOpen(kind: string, refused: unknown) {
+  const states = {
+    down: {
+      always: [
+        { guard: 'removing', target: 'removing' },
+        { guard: 'wantsReset', target: 'resetting' },
+        { guard: 'wantsUp', target: 'opening' },
+      ],
     },
-    states: {
-      off: { on: { START: 'probing' } },
-      probing: { entry: 'beginProbe', ...asking({ done: at('down'), refused }) },
-      down: {
-        always: [
-          { guard: 'removing', target: 'removing' },
-          { guard: 'wantsReset', target: 'resetting' },
-          { guard: 'wantsUp', target: 'opening' },
-        ],
-      },
-      opening: { entry: 'beginOpen', ...asking({ done: at('up'), refused: at('abandoning') }) },
-      abandoning: { entry: ['giveUp', 'beginClose'], ...freeing(at('down')) },
-      up: working(at('closing')),
-      closing: { entry: 'beginClose', ...freeing(at('down')) },
-      ...ends(kind),
+    opening: {
+      entry: 'beginOpen',
+      ...asking({ done: to(kind, 'up'), refused: to(kind, 'abandoning') }),
     },
-  } as const;
+    abandoning: { entry: ['giveUp', 'beginClose'], ...freeing(to(kind, 'down')) },
+    up: working(to(kind, 'closing')),
+    closing: { entry: 'beginClose', ...freeing(to(kind, 'down')) },
+  };
+  const on = { UP: { actions: 'noteUp' }, DOWN: { actions: 'noteDown' } };
+  return chart(kind, { on, refused, states });
 }
 
 export const lifeTimeline = {
@@ -144,3 +152,33 @@ export const openTimeline = {
   DOWN: { help: 'Closes the interface.', numbers: [] },
   ...lifeTimeline,
 } as const;
+
+type OwnField = (typeof ownState)[number];
+
+/** A device that lives like this: its memory, its batches, and what of it is different. */
+export interface LifeDevice<Keys extends z.ZodRawShape, State extends string>
+  extends Omit<TrafficDevice<Keys, State | OwnField>, 'chart' | 'state' | 'timeline'> {
+  readonly state?: readonly State[];
+  /** True for one with an interface to open, whose key `up` says whether it is. */
+  readonly opens?: boolean;
+  /** What REFUSED leads to in the probe; it fails unless given. */
+  readonly refused?: readonly (string | object)[];
+}
+
+export function defineLifeDevice<Keys extends z.ZodRawShape, State extends string = never>(
+  device: LifeDevice<Keys, State>,
+): DeviceModel;
+export function defineLifeDevice(
+  device: LifeDevice<Record<'up', ReturnType<typeof flag>>, OwnField>,
+): DeviceModel {
+  const { opens = false, state = [], ...own } = device;
+  const { refused = to(own.kind, 'unwinding') } = device;
+  return defineTrafficDevice({
+    ...own,
+    state: [...state, ...ownState],
+    chart: (opens ? lifeWithOpen : life)(own.kind, refused),
+    actions: { ...lifeActions, ...(opens && openActions), ...own.actions },
+    guards: { ...lifeGuards, ...(opens && openGuards), ...own.guards },
+    timeline: opens ? openTimeline : lifeTimeline,
+  });
+}
