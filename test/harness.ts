@@ -1,6 +1,7 @@
 /** Confidence intervals of a simulation's own, and runs of scenarios written in a test. */
 
 import { parseScenario, type RunResult, type Scenario, simulate } from '#cmasim/index.js';
+import { marks } from '#cmasim/sim/mark.js';
 
 /** Runs every document of a scenario in this thread. */
 export async function runText(
@@ -48,4 +49,16 @@ export function batchMeans(values: readonly number[], batches: 10 | 20 | 30): nu
 /** Mean wait of M/D/1 (Pollaczek and Khinchine): load below 1, service time in any unit. */
 export function meanWaitMD1(load: number, service: number): number {
   return (load * service) / (2 * (1 - load));
+}
+
+/** Marks that `run` reaches in this thread. */
+export async function marked(run: () => unknown): Promise<string[]> {
+  const reached = new Set<string>();
+  marks.reached = reached;
+  try {
+    await run();
+  } finally {
+    marks.reached = null;
+  }
+  return [...reached];
 }

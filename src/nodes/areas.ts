@@ -10,6 +10,7 @@ import * as cma from '../mm/alloc/cma.js';
 import { coherentOk, NO_AREA, releaseOwner } from '../mm/alloc/contiguous.js';
 import type { AtomicPool } from '../mm/boot/atomicpool.js';
 import { Nid, Ns, Pages, Pfn } from '../mm/units.js';
+import { mark } from '../sim/mark.js';
 import type { Loop } from '../sim/model.js';
 import type { Stream } from '../sim/random.js';
 import { type ContigDone, TARGETED, type Targets } from '../wire/messages.js';
@@ -251,6 +252,7 @@ export class Areas {
     const { size, maskBits, count: pages } = flight;
     const isCoherent = flight.mode === 'coherent';
     if (isCoherent && !coherentOk(pfn, size, directory.pageShift, maskBits)) {
+      mark('pages of an area beyond the mask go back to it');
       const work = this.#giveBack(loop, flight, area, pfn);
       this.#walk.leaveReach(loop, flight, work);
       return;

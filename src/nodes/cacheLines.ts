@@ -10,6 +10,7 @@
  * copies that are read again later, lines that are evicted.
  */
 
+import { mark } from '../sim/mark.js';
 import type { Loop } from '../sim/model.js';
 import type { Stream } from '../sim/random.js';
 import {
@@ -112,7 +113,10 @@ export class Lines {
   /** Somebody asks for a line that moves and was to stay: has it arrived? */
   #arrive(loop: Loop, line: Line): void {
     if (loop.now >= line.until) line.state = line.keeps ? KEPT : RESTING;
-    else this.#wake(loop, line);
+    else {
+      mark('who asks for a line on its way has the home woken at its arrival');
+      this.#wake(loop, line);
+    }
   }
 
   #wake(loop: Loop, line: Line): void {

@@ -20,6 +20,7 @@ import {
 } from '../mm/alloc/contiguous.js';
 import { GFP_DMA, GFP_DMA32, GFP_HIGHMEM } from '../mm/gfp.js';
 import { Bytes, Nid, Pages, Pfn } from '../mm/units.js';
+import { mark } from '../sim/mark.js';
 import type { Behaviour, Loop } from '../sim/model.js';
 import {
   ACCESS,
@@ -202,6 +203,7 @@ export class Node implements Behaviour {
     const work = this.#zoneLock(loop, request, { nid, zone, order });
     const isCoherent = request.mode === 'coherent';
     if (isCoherent && !coherentOk(pfn, size, directory.pageShift, maskBits)) {
+      mark('a block beyond the mask goes back, and a lower zone is asked');
       zones.free(nid, pfn, order);
       request.gfp = retryGfp(limits, gfp, maskBits);
       if (request.gfp < 0) walk.refuse(loop, request, work);

@@ -17,6 +17,7 @@ import {
   op,
   WORDS,
 } from '#cmasim/wire/sharedLine.js';
+import { marked } from '../harness.js';
 
 const WAY = 70;
 const HALF_DIE = 30;
@@ -163,6 +164,13 @@ test('a line that rests in a cache is fetched through its home', () => {
   const served = Math.max(HALF_DIE + HALF_DIE + LINE_TIME, WAY);
   expect(first.time).toBe(HALF_DIE + HALF_DIE + LINE_TIME);
   expect(second.time).toBe(served + 2 * HALF_DIE + WAY + LINE_TIME);
+});
+
+test('a home nobody waited at is woken for who asks while the line is on its way', async () => {
+  const two = [0, 1].map((gap) => ({ node: 0, gap, accesses: adds(1) }));
+  const woken = 'who asks for a line on its way has the home woken at its arrival';
+  expect(await marked(() => play(two.slice(1)))).not.toContain(woken);
+  expect(await marked(() => play(two))).toContain(woken);
 });
 
 test('under contention a hand-over takes the way to the holder, the way on, and its access', () => {
