@@ -6,7 +6,7 @@
  */
 import { bitmapRanges, bitmapTest } from '../mm/alloc/bitmap.js';
 import type { AreaLayout } from '../mm/layout.js';
-import { fill } from '../mm/wording.js';
+import { fillMessage } from '../mm/release.js';
 import { type AreaCounter, areaCounters } from './areacounter.js';
 import { areaChanges, type ExportRun } from './run.js';
 
@@ -132,7 +132,7 @@ function kernelLog(run: ExportRun): string {
     .sort((a, b) => a.end - b.end);
   for (const { area, count, err, end } of failures) {
     const fields = { name: area, count, ret: err };
-    lines.push(stamped(end, fill(release.messages.allocFailed, fields)));
+    lines.push(stamped(end, fillMessage(release.messages.allocFailed, fields)));
   }
   return `${lines.join('\n')}\n`;
 }

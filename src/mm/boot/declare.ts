@@ -8,8 +8,8 @@
  */
 
 import type { Release } from '../release.js';
+import { fillMessage } from '../release.js';
 import { NUMA_NO_NODE } from '../units.js';
-import { fill } from '../wording.js';
 import type { PageGeometry } from './kconfig.js';
 import type { Memblock, Range } from './memblock.js';
 
@@ -179,9 +179,9 @@ export function cmaDeclareContiguousNid(boot: CmaBoot, d: CmaDeclaration): Decla
   const node = boot.numa ? d.nid : NUMA_NO_NODE;
   if (declared.area) {
     const base = phys(declared.area.ranges[0][0]);
-    boot.log.push(fill(messages.reserved, { mib: size, base, node }));
+    boot.log.push(fillMessage(messages.reserved, { mib: size, base, node }));
   } else if (messages.failedAfter === 'every error' || ('isLoud' in declared && declared.isLoud)) {
-    boot.log.push(fill(messages.failed, { mib: size, node }));
+    boot.log.push(fillMessage(messages.failed, { mib: size, node }));
   }
   return declared;
 }
