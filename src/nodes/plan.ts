@@ -8,7 +8,7 @@ import type { PlannedDevice } from '../devices/model.js';
 import { LatencyTable } from '../machine/latency.js';
 import type { Machine } from '../machine/machine.js';
 import { areaDirectory, type DmaLimits } from '../mm/alloc/contiguous.js';
-import { CostModel, costsWith } from '../mm/alloc/cost.js';
+import { costModel } from '../mm/alloc/cost.js';
 import { type WatermarkOptions, zoneIndex } from '../mm/alloc/zones.js';
 import type { AtomicPool } from '../mm/boot/atomicpool.js';
 import type { MemoryLayout } from '../mm/layout.js';
@@ -127,7 +127,7 @@ export function wiringOf(plan: Plan, recorder: RunRecorder): Wiring {
     directory: areaDirectory(layout),
     limits: plan.limits,
     rules: plan.rules,
-    costs: new CostModel(costsWith({ ...machine.cost, ...plan.cost }), { pageSize }),
+    costs: costModel({ ...machine.cost, ...plan.cost }, { pageSize }),
     policies: plan.policies.map((row) => lowerPolicy(row, pageSize)),
     latency: new LatencyTable(machine),
     recorder,

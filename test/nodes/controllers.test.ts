@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { CostModel, costsWith } from '#cmasim/mm/alloc/cost.js';
+import { costModel } from '#cmasim/mm/alloc/cost.js';
 import { Bytes, Nid } from '#cmasim/mm/units.js';
 import { Controllers } from '#cmasim/nodes/controllers.js';
 import type { Wiring } from '#cmasim/nodes/wiring.js';
@@ -50,7 +50,7 @@ function answers(
   flow?: { bytes: number; ns: number },
 ): Answer[] {
   const place = Int32Array.from([0, 1, 0, 1]);
-  const model = new CostModel(costsWith(costs), { pageSize: 4096 });
+  const model = costModel(costs, { pageSize: 4096 });
   const latency = { oneWay: (a: number, b: number) => (a === b ? 0 : WAY) };
   const wiring = { place, nidOf: [0, 1], costs: model, latency } as unknown as Wiring;
   const controllers = new Controllers(wiring, machine);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { CostModel, costsWith } from '#cmasim/mm/alloc/cost.js';
+import { costModel } from '#cmasim/mm/alloc/cost.js';
 import { Locks } from '#cmasim/nodes/locks.js';
 import { Stream } from '#cmasim/sim/random.js';
 import { batchMeans, interval, meanWaitMD1 } from '../harness.js';
@@ -9,7 +9,7 @@ const WAY = 50;
 const ways = { oneWay: (a: number, b: number) => (a === b ? 0 : WAY) };
 
 function locks(costs: Record<string, number> = {}, isMutex = false): Locks {
-  const model = new CostModel(costsWith(costs), { pageSize: 4096 });
+  const model = costModel(costs, { pageSize: 4096 });
   return new Locks(2, { costs: model, ways, isMutex });
 }
 
