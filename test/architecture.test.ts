@@ -56,7 +56,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   scenario: [...low, ...model],
   trace: ['mm', ...low],
   boot: ['scenario', 'trace', ...low, ...model],
-  tables: ['scenario', ...low],
+  tables: ['run', 'scenario', ...low, ...model],
   // Threads are started by the URL of what they run, which lies beside src.
   run: ['..', 'boot', 'scenario', ...low, ...model],
   explain: ['run', 'scenario', ...low, ...model],

@@ -143,11 +143,11 @@ async function compareScenarios(paths: readonly string[], options: DiffOptions):
 async function runSide(path: string, list: readonly KeyChange[]): Promise<DiffSide> {
   const { scenario, interpreted, fingerprint } = repeatable(path, list);
   const run = await runPlacements(scenario, { interpreted });
-  sameRun(path, list.length === 0 ? fingerprint : null, run.fingerprint);
+  sameRun(path, list.length === 0 ? fingerprint : null, run.outcome.fingerprint);
   return sideOfRun(run);
 }
 
-function sideOfRun({ scenario, planned, placements, findings }: RunPlacements): DiffSide {
+function sideOfRun({ scenario, planned, placements, outcome }: RunPlacements): DiffSide {
   return {
     kernel: scenario.kernel,
     policy: scenario.policy,
@@ -155,7 +155,7 @@ function sideOfRun({ scenario, planned, placements, findings }: RunPlacements): 
     cmdline: scenario.cmdline,
     areas: planned.plan.layout.areas,
     placements,
-    findings,
+    findings: outcome.findings.length,
     notes: planned.notes,
   };
 }

@@ -88,7 +88,7 @@ async function fromScenario(paths: readonly string[]): Promise<ExportRun> {
   if (paths.length > 1) throw new UserError(null, 'export: expected one run');
   const { scenario, interpreted, fingerprint } = repeatable(path);
   const run = await runPlacements(scenario, { interpreted });
-  sameRun(path, fingerprint, run.fingerprint);
+  sameRun(path, fingerprint, run.outcome.fingerprint);
   return exportOfRun(run);
 }
 

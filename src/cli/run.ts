@@ -6,6 +6,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { runDocument } from '../run/json.js';
 import type { RunResult } from '../run/result.js';
 import { runText, timingText } from '../run/text.js';
+import { ScenarioError } from '../scenario/error.js';
 import { loadScenario, scenariosYaml } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { complain, print, printJson, stdoutPaint } from './output.js';
@@ -17,6 +18,7 @@ export interface RunOptions extends ChangingOptions {
   readonly shards: number | 'auto';
   readonly devices: 'lowered' | 'interpreted';
   readonly check?: boolean;
+  readonly log?: string;
   readonly output?: string;
   readonly force?: boolean;
   readonly json?: boolean;
@@ -56,6 +58,7 @@ export function runCommand(): Command {
         .default('lowered'),
     )
     .option('--check', 'check invariants; findings such as leaks end with exit code 1')
+    .option('--log <device>', "say a device's requests, attempts and answers on standard error")
     .option('-o, --output <dir>', 'write manifest.json, scenario.yaml and stats.json there')
     .option('--force', 'replace the directory of -o')
     .option('--json', 'print one document instead of tables')
@@ -77,6 +80,7 @@ async function runScenarios(files: readonly string[], options: RunOptions): Prom
     print(scenariosYaml(scenarios));
     return;
   }
+  for (const scenario of scenarios) checkLogged(scenario, options.log);
   const directory =
     options.output === undefined
       ? null
@@ -88,10 +92,18 @@ async function runScenarios(files: readonly string[], options: RunOptions): Prom
   process.exitCode = exitCode(results, { check: options.check === true });
 }
 
+/** @throws ScenarioError if the scenario has no such device. */
+function checkLogged({ name: file, devices }: Scenario, log: string | undefined): void {
+  const names = devices.flatMap(({ name, declaration }) => [name, declaration]);
+  if (log === undefined || names.includes(log)) return;
+  const known = [...new Set(names)].slice(0, 8).join(', ') || 'none';
+  throw new ScenarioError({ file }, `--log ${log}: no such device, expected one of ${known}`);
+}
+
 /** One after the other; Ctrl-C ends the one that runs with what it has, and skips the rest. */
 export async function simulateAll(
   scenarios: readonly Scenario[],
-  options: Pick<RunOptions, 'shards' | 'devices' | 'check' | 'json'>,
+  options: Pick<RunOptions, 'shards' | 'devices' | 'check' | 'log' | 'json'>,
 ): Promise<FinishedRun[]> {
   const interrupt = new AbortController();
   const stop = () => {
@@ -114,6 +126,7 @@ export async function simulateAll(
         shards: options.shards,
         devices: options.devices,
         check: options.check === true,
+        ...(options.log === undefined ? {} : { log: options.log }),
         onProgress: (progress) => line.show(progress),
         signal: interrupt.signal,
       }).catch((error: unknown) => {
@@ -121,6 +134,7 @@ export async function simulateAll(
         throw error instanceof Error ? Object.assign(error, { seed: scenario.seed }) : error;
       });
       line.end(timingText(result));
+      for (const text of result.log) complain(text);
       if (!options.json) {
         const numbersKnown = runs.some((run) => sameNumbers(run.result, result));
         print(`${runs.length > 0 ? '\n' : ''}${runText(result, { paint, numbersKnown })}`);

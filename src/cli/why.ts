@@ -3,9 +3,10 @@
  */
 
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { RequestRow } from '../explain/explained.js';
+import { requestDocument, whyDocument } from '../explain/explained.js';
 import { requestsText, whyText } from '../explain/text.js';
 import { NoSuchRequest, requestsOf, why } from '../explain/why.js';
+import { isLocal, type Placement, took } from '../run/placement.js';
 import { UserError } from '../text/userError.js';
 import { print, printJson } from './output.js';
 import { type Repeatable, repeatable, sameRun } from './workload.js';
@@ -57,7 +58,7 @@ async function explainRequest(
   try {
     const explained = await why(run.scenario, id, run.interpreted);
     sameRun(path, run.fingerprint, explained.fingerprint);
-    if (options.json) printJson({ format: 'cmasim-why/1', ...explained });
+    if (options.json) printJson(whyDocument(explained));
     else print(whyText(explained));
   } catch (error) {
     if (error instanceof NoSuchRequest) throw new UserError({ file: path }, error.message);
@@ -70,16 +71,18 @@ async function listRequests(path: string, run: Repeatable, options: WhyOptions):
   sameRun(path, run.fingerprint, fingerprint);
   const chosen = requests.filter(
     (one) =>
-      (!options.refused || one.from === 'refused') &&
-      (!options.remote || (one.nid >= 0 && !one.local)),
+      (!options.refused || (one.role === 'refused' && !Number.isNaN(one.settled))) &&
+      (!options.remote || (one.nid >= 0 && !isLocal(one))),
   );
   const shown = chosen.sort(orders[options.by]).slice(0, options.limit);
-  if (options.json) printJson({ format: 'cmasim-why/1', requests: shown, total: chosen.length });
-  else print(requestsText({ requests: shown, fingerprint }, chosen.length));
+  if (options.json) {
+    const documents = shown.map(requestDocument);
+    printJson({ format: 'cmasim-why/1', requests: documents, total: chosen.length });
+  } else print(requestsText({ requests: shown, fingerprint }, chosen.length));
 }
 
-const orders: Readonly<Record<WhyOptions['by'], (a: RequestRow, b: RequestRow) => number>> = {
-  time: (a, b) => a.askedNs - b.askedNs,
-  took: (a, b) => (b.tookNs ?? 0) - (a.tookNs ?? 0),
-  size: (a, b) => b.size - a.size,
+const orders: Readonly<Record<WhyOptions['by'], (a: Placement, b: Placement) => number>> = {
+  time: (a, b) => a.issued - b.issued,
+  took: (a, b) => (took(b) || 0) - (took(a) || 0),
+  size: (a, b) => b.bytes - a.bytes,
 };

@@ -5,7 +5,7 @@
  * Requests are paired by device and number. A node's area is the same place whatever a release
  * calls it. Left out: why a whole device came or went; its requests are counted as unpaired.
  */
-import type { Placement } from '../run/placement.js';
+import { isLocal, type Placement, took } from '../run/placement.js';
 import { type MeanEstimate, pairedInterval } from '../study/intervals.js';
 
 /** One of the two runs. */
@@ -32,7 +32,7 @@ export interface Pair {
 }
 
 /** Requests that went from one place to another. */
-export interface Move {
+export interface MovedRequests {
   readonly from: string;
   readonly to: string;
   readonly requests: number;
@@ -47,7 +47,7 @@ export interface Diff {
   readonly onlyA: number;
   readonly onlyB: number;
   readonly samePlace: number;
-  readonly moves: readonly Move[];
+  readonly moves: readonly MovedRequests[];
   /** Requests that left the node of their device, and those that came to it. */
   readonly leftNode: number;
   readonly cameToNode: number;
@@ -114,7 +114,6 @@ export function diffRuns(a: DiffSide, b: DiffSide): Diff {
   };
 }
 
-const isLocal = ({ nid, node }: Placement) => node >= 0 && nid === node;
 const isRemote = ({ nid, node }: Placement) => node >= 0 && nid >= 0 && nid !== node;
 
 function pairUp(a: readonly Placement[], b: readonly Placement[]) {
@@ -127,7 +126,7 @@ function pairUp(a: readonly Placement[], b: readonly Placement[]) {
   return { pairs, onlyA: a.length - pairs.length, onlyB: b.length - pairs.length };
 }
 
-function movesOf(moved: readonly Pair[]): Move[] {
+function movesOf(moved: readonly Pair[]): MovedRequests[] {
   const moves = new Map<string, Pair[]>();
   for (const pair of moved) {
     const key = `${placeName(pair.a)}\n${placeName(pair.b)}`;
@@ -135,20 +134,18 @@ function movesOf(moved: readonly Pair[]): Move[] {
     if (list === undefined) moves.set(key, [pair]);
     else list.push(pair);
   }
-  const rows = [...moves.values()].map((pairs): Move => {
+  const rows = [...moves.values()].map((pairs): MovedRequests => {
     const [{ a, b }] = pairs as [Pair, ...Pair[]];
     return {
       from: placeName(a),
       to: placeName(b),
       requests: pairs.length,
-      bytes: pairs.reduce((sum, pair) => sum + pair.a.size, 0),
+      bytes: pairs.reduce((sum, pair) => sum + pair.a.bytes, 0),
       devices: [...new Set(pairs.map((pair) => pair.a.device))],
     };
   });
   return rows.sort((x, y) => y.requests - x.requests || (x.from < y.from ? -1 : 1));
 }
-
-const took = ({ issued, settled }: Placement) => settled - issued;
 
 function latencyOf(pairs: readonly Pair[]): Latency | null {
   const both = pairs.filter(

@@ -4,57 +4,10 @@
  */
 import type { Placement, Tried } from '../run/placement.js';
 import { type Paint, percentText, sizeText, table, timeText } from '../text/table.js';
+import type { Diff, DiffSide } from './diff.js';
 
-/** What the text needs of a comparison; diff/diff.ts makes it. */
-export interface DiffReport {
-  readonly workload: string;
-  readonly a: Side;
-  readonly b: Side;
-  readonly paired: number;
-  readonly onlyA: number;
-  readonly onlyB: number;
-  readonly samePlace: number;
-  readonly moves: readonly MoveRow[];
-  readonly leftNode: number;
-  readonly cameToNode: number;
-  readonly newFailures: number;
-  readonly goneFailures: number;
-  readonly latency: LatencyRow | null;
-  readonly first: { readonly a: Placement; readonly b: Placement } | null;
-  readonly worse: readonly string[];
-  readonly better: readonly string[];
-}
-
-interface Side {
-  readonly kernel: string;
-  readonly policy: string;
-  readonly machine: string;
-  readonly cmdline: string;
-  readonly areas: readonly {
-    readonly name: string;
-    readonly nid: number;
-    readonly count: number;
-  }[];
-  readonly findings: number;
-  readonly notes: readonly string[];
-}
-
-interface MoveRow {
-  readonly from: string;
-  readonly to: string;
-  readonly requests: number;
-  readonly bytes: number;
-  readonly devices: readonly string[];
-}
-
-interface LatencyRow {
-  readonly count: number;
-  readonly mean: number | null;
-  readonly low: number | null;
-  readonly high: number | null;
-  readonly meanA: number;
-  readonly meanB: number;
-}
+/** A comparison, and of what. */
+export type DiffReport = Diff & { readonly workload: string };
 
 /** `B is worse: …`: one line that says which and why. */
 export function verdict({ worse, better, moves, paired }: DiffReport): string {
@@ -98,14 +51,14 @@ export function diffDocument(diff: DiffReport): Record<string, unknown> {
     first: diff.first && {
       device: diff.first.a.device,
       sequence: diff.first.a.sequence,
-      size: diff.first.a.size,
+      size: diff.first.a.bytes,
       a: placementDocument(diff.first.a),
       b: placementDocument(diff.first.b),
     },
   };
 }
 
-const sideDocument = ({ kernel, policy, machine, cmdline, areas, findings, notes }: Side) => {
+const sideDocument = ({ kernel, policy, machine, cmdline, areas, findings, notes }: DiffSide) => {
   return { kernel, policy, machine, cmdline, areas, findings, notes };
 };
 
@@ -141,7 +94,7 @@ export function diffText(diff: DiffReport, paint: Paint): string {
   ].join('\n');
 }
 
-function sideLines(name: string, side: Side): string[] {
+function sideLines(name: string, side: DiffSide): string[] {
   const { kernel, policy, machine, cmdline, areas, notes } = side;
   const pages = areas.map((area) => `${area.name} ${area.count} pages on node ${area.nid}`);
   return [
@@ -205,11 +158,11 @@ function latencyLines({ latency }: DiffReport): string[] {
 
 function firstLines({ first }: DiffReport): string[] {
   if (first === null) return [];
-  const { device, sequence, size } = first.a;
+  const { device, sequence, bytes } = first.a;
   const who = device === '' ? "the kernel's own request" : device;
   return [
     '',
-    `first to go elsewhere: ${who} #${sequence}, ${sizeText(size)}`,
+    `first to go elsewhere: ${who} #${sequence}, ${sizeText(bytes)}`,
     ...attemptLines('A', first.a),
     ...attemptLines('B', first.b),
   ];

@@ -1,27 +1,9 @@
 /**
- * What `why` says of the requests of a run: plain data, from a run that was repeated and watched.
+ * Explanation of one request of a run: plain data, from a run that was repeated and watched.
  */
 
 import type { Searched } from '../nodes/recorder.js';
-
-/** One call of the DMA API for memory, as a list of requests shows it. */
-export interface RequestRow {
-  /** `nic0#12`: the device's calls are counted from 0, frees among them. */
-  readonly name: string;
-  readonly device: string;
-  readonly askedNs: number;
-  /** Until the driver heard of it; null: the run ended before. */
-  readonly tookNs: number | null;
-  /** Bytes. */
-  readonly size: number;
-  /** Area, `buddy`, `refused`, or empty if the run ended before. */
-  readonly from: string;
-  /** Node of the pages, -1 without any. */
-  readonly nid: number;
-  readonly local: boolean;
-  readonly pfn: number;
-  readonly pages: number;
-}
+import { isLocal, type Placement, took } from '../run/placement.js';
 
 /** One step of the policy, as it went for this request. */
 export interface StepRow {
@@ -45,7 +27,7 @@ export interface TimePart {
 }
 
 export interface Why {
-  readonly request: RequestRow;
+  readonly request: Placement;
   readonly policy: string;
   readonly kernel: string;
   readonly gfp: number;
@@ -58,6 +40,20 @@ export interface Why {
 }
 
 export interface Requests {
-  readonly requests: readonly RequestRow[];
+  readonly requests: readonly Placement[];
   readonly fingerprint: string;
+}
+
+/** A request in the documents of `why --json`. */
+export function requestDocument(placement: Placement): Record<string, unknown> {
+  const { name, device, issued, settled, bytes, source, nid, pfn, pages } = placement;
+  const isOpen = Number.isNaN(settled);
+  return {
+    ...{ name, device, askedNs: issued, tookNs: isOpen ? null : took(placement), size: bytes },
+    ...{ from: isOpen ? '' : source, nid, local: isLocal(placement), pfn, pages },
+  };
+}
+
+export function whyDocument({ request, ...why }: Why): Record<string, unknown> {
+  return { format: 'cmasim-why/1', request: requestDocument(request), ...why };
 }

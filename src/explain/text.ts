@@ -3,6 +3,7 @@
  */
 
 import { gfpNames } from '../mm/gfp.js';
+import { isLocal, type Placement, took } from '../run/placement.js';
 import { numberText, sizeText, table } from '../text/table.js';
 import type { Requests, SightRow, Why } from './explained.js';
 
@@ -13,13 +14,14 @@ const AROUND = 64;
 
 export function whyText(why: Why): string {
   const { request, parts } = why;
-  const total =
-    request.tookNs === null ? 'not answered by the end' : `${numberText(request.tookNs)} ns`;
+  const total = Number.isNaN(request.settled)
+    ? 'not answered by the end'
+    : `${numberText(took(request))} ns`;
   const where =
     request.nid < 0 ? '' : ` on node ${request.nid}, pfn ${request.pfn}, ${request.pages} pages`;
   const lines = [
-    `${request.name}: ${sizeText(request.size)} ${fromText(request.from)}${where}, ${total}`,
-    `  kernel ${why.kernel}, policy ${why.policy} | asked at ${numberText(request.askedNs)} ns`,
+    `${request.name}: ${sizeText(request.bytes)} ${fromText(request)}${where}, ${total}`,
+    `  kernel ${why.kernel}, policy ${why.policy} | asked at ${numberText(request.issued)} ns`,
     `  numa_node ${why.devNode}, coherent mask ${why.maskBits} bits, gfp ${gfpText(why.gfp)}`,
     '',
     'Attempts, in the order of the policy',
@@ -40,9 +42,9 @@ export function whyText(why: Why): string {
   return lines.join('\n');
 }
 
-function fromText(from: string): string {
-  if (from === '') return 'still on its way';
-  return from === 'refused' ? from : `from ${from}`;
+function fromText({ settled, source }: Placement): string {
+  if (Number.isNaN(settled)) return 'still on its way';
+  return source === 'refused' ? source : `from ${source}`;
 }
 
 /** First and last search of each area: what lies between repeats. */
@@ -66,7 +68,7 @@ function gfpText(gfp: number): string {
 function partLines({ parts, request }: Why): string[] {
   const rows = [...parts]
     .sort((a, b) => b.ns - a.ns)
-    .map(({ name, ns, class: of }) => [name, ns, percent(ns, request.tookNs ?? 0), of]);
+    .map(({ name, ns, class: of }) => [name, ns, percent(ns, took(request)), of]);
   const columns = [
     { title: 'part' },
     { title: 'ns', right: true },
@@ -131,12 +133,12 @@ function longestRun(ranges: SightRow['ranges'], size: number): number {
 export function requestsText({ requests }: Requests, total: number): string {
   const rows = requests.map((one) => [
     one.name,
-    one.askedNs,
-    sizeText(one.size),
-    one.from || 'unanswered',
+    one.issued,
+    sizeText(one.bytes),
+    Number.isNaN(one.settled) ? 'unanswered' : one.source,
     one.nid < 0 ? '-' : String(one.nid),
-    one.nid < 0 ? '' : one.local ? 'local' : 'remote',
-    one.tookNs,
+    one.nid < 0 ? '' : isLocal(one) ? 'local' : 'remote',
+    Number.isNaN(one.settled) ? null : took(one),
   ]);
   const columns = [
     { title: 'request' },

@@ -7,7 +7,7 @@ import type { RunPlacements } from '../run/placements.js';
 import type { ExportRun } from './run.js';
 
 export function exportOfRun(run: RunPlacements): ExportRun {
-  const { scenario, planned, placements, early, zones } = run;
+  const { scenario, planned, outcome, placements, early } = run;
   return {
     name: scenario.name,
     release: kernelOf(scenario.kernel).release,
@@ -17,7 +17,7 @@ export function exportOfRun(run: RunPlacements): ExportRun {
     bootLog: planned.report.log,
     placements,
     early,
-    zones,
+    zones: outcome.zones,
   };
 }
 

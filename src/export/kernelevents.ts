@@ -2,10 +2,11 @@
  * A run as the trace events its kernel would have written: cma_* and dma_*, task by task.
  *
  * A task cannot nest two DMA calls, so a device that has several under way has several tasks. Times
- * are the model's. Left out: events of maps, the page allocator and the IOMMU, which the run does
- * not have one by one.
+ * are the model's. Only what a driver calls as dma_alloc_*() writes dma_*: a page pool, alloc_pages()
+ * and cma_alloc() itself do not. Left out: events of maps, the page allocator and the IOMMU, which
+ * the run does not have one by one.
  */
-import type { Placement, Tried } from '../run/placement.js';
+import { isDmaCall, type Placement, type Tried } from '../run/placement.js';
 import type { ExportRun } from './run.js';
 
 export interface KernelEvent {
@@ -115,12 +116,11 @@ class Writer {
 
   #alloc(placement: Placement, task: Task): void {
     for (const tried of placement.attempts) this.#cmaAlloc(tried, placement.issued, task);
-    const { dmaEvents } = this.#run.release.trace;
-    if (placement.device === '' || !dmaEvents || Number.isNaN(placement.settled)) return;
-    const { device, size, gfp, pfn, settled } = placement;
+    const { device, bytes, gfp, pfn, settled } = placement;
+    if (!this.#hasDmaEvents(placement) || Number.isNaN(settled)) return;
     const address = Math.max(pfn, 0) * this.#run.machine.pageSize;
     const virt = pfn < 0 ? zeros : virtOf(address);
-    const where = `dir=BIDIRECTIONAL dma_addr=${hex(address)} size=${size} virt_addr=${virt}`;
+    const where = `dir=BIDIRECTIONAL dma_addr=${hex(address)} size=${bytes} virt_addr=${virt}`;
     this.#event(task, settled, 'dma_alloc', `${device} ${where} flags=${gfp} attrs=`);
   }
 
@@ -158,11 +158,15 @@ class Writer {
     this.#event(task, time, 'cma_release', fields);
   }
 
-  #release({ device, size, pfn, pages, role, source, freed }: Placement, task: Task): void {
-    const { dmaEvents } = this.#run.release.trace;
-    if (device !== '' && dmaEvents) {
+  #hasDmaEvents(placement: Placement): boolean {
+    return isDmaCall(placement) && this.#run.release.trace.dmaEvents;
+  }
+
+  #release(placement: Placement, task: Task): void {
+    const { device, bytes, pfn, pages, role, source, freed } = placement;
+    if (this.#hasDmaEvents(placement)) {
       const address = pfn * this.#run.machine.pageSize;
-      const where = `dma_addr=${hex(address)} size=${size} virt_addr=${virtOf(address)}`;
+      const where = `dma_addr=${hex(address)} size=${bytes} virt_addr=${virtOf(address)}`;
       this.#event(task, freed, 'dma_free', `${device} dir=BIDIRECTIONAL ${where} attrs=`);
     }
     if (role === 'buddy' || role === 'refused') return;

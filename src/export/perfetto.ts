@@ -85,13 +85,13 @@ class Tracks {
 
   /** The slice of a request, those of its attempts, and the flow through them. */
   #request(placement: Placement, id: number): TraceEvent[] {
-    const { device, sequence, node, size, issued, settled, source, nid, pfn } = placement;
+    const { device, sequence, node, mode, bytes, issued, settled, source, nid, pfn } = placement;
     const end = Number.isNaN(settled) ? issued : settled;
     const process = FIRST_NODE + Math.max(node, 0);
     const name = device === '' ? 'kernel' : device;
     const thread = this.#lane(`device ${name}`, process, { name, start: issued, end });
-    const args = { request: `${name}#${sequence}`, size, source, nid, pfn };
-    const title = `dma_alloc ${size}`;
+    const args = { request: `${name}#${sequence}`, size: bytes, source, nid, pfn };
+    const title = `${calls[mode]} ${bytes}`;
     const slice = complete({ name: title, process, thread, start: issued, end, args });
     const hops = [...this.#attempts(placement, end), ...this.#buddy(placement, end)];
     const at = { process, thread, time: issued };
@@ -166,6 +166,17 @@ interface Place {
 interface Hop extends Place {
   readonly slice: TraceEvent;
 }
+
+/** What a driver called; of page tables, what the IOMMU did. */
+const calls: Readonly<Record<Placement['mode'], string>> = {
+  coherent: 'dma_alloc',
+  contiguous: 'dma_alloc',
+  iommu: 'dma_alloc',
+  raw: 'cma_alloc',
+  pages: 'alloc_pages',
+  bulk: 'alloc_pages_bulk',
+  tables: 'iommu_map',
+};
 
 const micros = (ns: number) => ns / 1_000;
 

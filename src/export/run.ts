@@ -7,7 +7,7 @@ import type { Machine } from '../machine/machine.js';
 import type { MemoryLayout } from '../mm/layout.js';
 import type { Release } from '../mm/release.js';
 import type { ZoneEnd } from '../nodes/zones.js';
-import type { Placement } from '../run/placement.js';
+import type { EarlyPages, Placement } from '../run/placement.js';
 
 export interface ExportRun {
   readonly name: string;
@@ -20,7 +20,7 @@ export interface ExportRun {
   /** In the order in which they were asked for. */
   readonly placements: readonly Placement[];
   /** What is in use when the run begins. */
-  readonly early: readonly Pick<Placement, 'source' | 'pfn' | 'pages' | 'freed'>[];
+  readonly early: readonly EarlyPages[];
   readonly zones: readonly ZoneEnd[];
 }
 

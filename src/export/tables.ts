@@ -2,27 +2,10 @@
  * The requests of a run, and the state of its areas over time, as Parquet.
  */
 import { join } from 'node:path';
-import type { Placement } from '../run/placement.js';
 import { type TableColumn, writeTable } from '../tables/parquet.js';
+import { requestColumns } from '../tables/requestColumns.js';
 import { type AreaCounter, areaCounters } from './areacounter.js';
 import { areaChanges, type ExportRun } from './run.js';
-
-const requestColumns: readonly TableColumn<Placement>[] = [
-  { name: 'device', type: 'STRING', of: ({ device }) => device },
-  { name: 'sequence', type: 'INT32', of: ({ sequence }) => sequence },
-  { name: 'node', type: 'INT32', of: ({ node }) => node },
-  { name: 'size', type: 'DOUBLE', of: ({ size }) => size },
-  { name: 'gfp', type: 'STRING', of: ({ gfp }) => gfp },
-  { name: 'issued_ns', type: 'DOUBLE', of: ({ issued }) => issued },
-  { name: 'settled_ns', type: 'DOUBLE', of: ({ settled }) => settled },
-  { name: 'source', type: 'STRING', of: ({ source }) => source },
-  { name: 'role', type: 'STRING', of: ({ role }) => role },
-  { name: 'nid', type: 'INT32', of: ({ nid }) => nid },
-  { name: 'pfn', type: 'DOUBLE', of: ({ pfn }) => pfn },
-  { name: 'pages', type: 'INT32', of: ({ pages }) => pages },
-  { name: 'attempts', type: 'INT32', of: ({ attempts }) => attempts.length },
-  { name: 'freed_ns', type: 'DOUBLE', of: ({ freed }) => freed },
-];
 
 interface AreaRow {
   readonly time: number;

@@ -151,7 +151,8 @@ export class Areas {
     const slab = this.#slab(loop.actor);
     const flight = slab.open(request);
     if (!cma.cmaMayHold(area, count)) {
-      const asked = { id: flight.id, time: loop.now, area: index, count, align: order };
+      const { id, step } = flight;
+      const asked = { id, time: loop.now, step, area: index, count, align: order };
       this.#wiring.recorder.returnedAtOnce(asked);
       walk.leaveArea(loop, flight, 0);
       slab.close(flight);

@@ -173,14 +173,28 @@ export class Node implements Behaviour {
       return;
     }
     movable.settle(this.#wiring.nidOf[loop.actor], loop.now);
-    if (!bulk.take(loop, request)) walk.leaveNode(loop, request, this.#wiring.costs.zoneSkip);
+    const had = request.got;
+    const round = walk.round(request);
+    const isWhole = bulk.take(loop, request);
+    this.#tried(loop, request, { order: 0, round, pages: request.got - had });
+    if (!isWhole) walk.leaveNode(loop, request, this.#wiring.costs.zoneSkip);
+  }
+
+  /** Tells whoever watches what this node's zones had. */
+  #tried(loop: Loop, request: Request, got: { order: number; round: number; pages: number }): void {
+    const { recorder, nidOf } = this.#wiring;
+    const { id, step, gfp } = request;
+    if (!recorder.hears('zoneTried', id)) return;
+    const nid = nidOf[loop.actor];
+    const hasZone = this.#parts.zones.allows(nid, gfp);
+    recorder.tell('zoneTried', { id, time: loop.now, step, nid, hasZone, ...got });
   }
 
   /** alloc_pages_node() at this node: its zones, highest allowed first. */
   #buddy(loop: Loop, request: Request): void {
-    const { costs, directory, limits, layout, recorder, nidOf } = this.#wiring;
+    const { costs, directory, limits, layout, nidOf } = this.#wiring;
     const { walk, zones, movable, controllers } = this.#parts;
-    const { id, gfp, size, step, maskBits } = request;
+    const { gfp, size, step, maskBits } = request;
     const order = getOrder(size, directory.pageShift);
     if (order > layout.maxPageOrder) {
       // No free list holds such a block, on any node.
@@ -192,9 +206,7 @@ export class Node implements Behaviour {
     movable.settle(nid, loop.now);
     const round = walk.round(request);
     const zone = zones.alloc(nid, order, gfp, round);
-    if (recorder.hears('zoneTried', id)) {
-      recorder.tell('zoneTried', { id, time: loop.now, nid, order, round, zone });
-    }
+    this.#tried(loop, request, { order, round, pages: zone < 0 ? 0 : 2 ** order });
     if (zone < 0) {
       walk.leaveNode(loop, request, costs.zoneSkip);
       return;

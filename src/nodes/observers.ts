@@ -4,6 +4,7 @@
 
 import type { AreaState, Finding, RunObserver, ZoneState } from './recorder.js';
 import { RequestHistory } from './requestHistory.js';
+import { type LogOptions, RequestLog } from './requestLog.js';
 import { RequestWalk } from './requestWalk.js';
 
 /** Findings of policies and ledgers; every run has it. */
@@ -42,6 +43,7 @@ const makers = {
   states: () => new States(),
   requests: () => new RequestHistory(),
   walk: (from: number, end: number) => new RequestWalk(from, end),
+  log: (options: LogOptions) => new RequestLog(options),
 };
 
 type Name = keyof typeof makers;

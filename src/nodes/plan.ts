@@ -51,6 +51,8 @@ export interface Plan {
   readonly observe: Observe;
   /** Free blocks of the buddy are wanted when the run has ended. */
   readonly keepsZones: boolean;
+  /** Statistics are those from here on, ns; 0: all. */
+  readonly warmupNs?: number;
   /** Check invariants at every step, not only at the end. */
   readonly checks: boolean;
 }

@@ -57,6 +57,8 @@ export interface Attempted {
   readonly id: number;
   /** When it returned. */
   readonly time: number;
+  /** Position of the policy's step that led there. */
+  readonly step: number;
   /** -1: called with no area. */
   readonly area: number;
   readonly count: number;
@@ -99,12 +101,16 @@ export interface WindowLost {
 export interface ZoneTried {
   readonly id: number;
   readonly time: number;
+  /** Position of the policy's step that led there. */
+  readonly step: number;
   readonly nid: number;
+  /** False: the node has none of the zones that the flags allow. */
+  readonly hasZone: boolean;
   readonly order: number;
   /** 0: at the low watermark; 1: down to the minimum. */
   readonly round: number;
-  /** Index of the zone that had room, or -1. */
-  readonly zone: number;
+  /** Pages that it gave. */
+  readonly pages: number;
 }
 
 /** Wait for zone->lock. */
@@ -217,7 +223,7 @@ type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 export class RunRecorder {
   readonly #listeners: Readonly<Record<EventName, readonly RunObserver[]>>;
   readonly #attempt: Writable<Attempted> = {
-    ...{ id: 0, time: 0, area: 0, count: 0, align: 0, err: 0, retries: 0, ns: 0 },
+    ...{ id: 0, time: 0, step: 0, area: 0, count: 0, align: 0, err: 0, retries: 0, ns: 0 },
     parts: new Float64Array(PARTS),
   };
   readonly #locked: Writable<ZoneLocked> = { id: 0, ns: 0 };
@@ -277,6 +283,7 @@ export class RunRecorder {
     const attempt = this.#attempt;
     attempt.id = flight.id;
     attempt.time = time;
+    attempt.step = flight.step;
     attempt.area = flight.area;
     attempt.count = flight.count;
     attempt.align = flight.order;

@@ -30,7 +30,7 @@ export interface History {
   readonly freed: readonly Freed[];
 }
 
-const fields = ['id', 'time', 'area', 'count', 'align', 'err', 'retries', 'ns'] as const;
+const fields = ['id', 'time', 'step', 'area', 'count', 'align', 'err', 'retries', 'ns'] as const;
 const ATTEMPT_WIDTH = fields.length + PARTS;
 
 export class RequestHistory implements RunObserver {
@@ -90,9 +90,9 @@ export function attemptsById(histories: readonly History[]): Map<number, Attempt
   for (const { attempts } of histories) {
     for (let at = 0; at < attempts.length; at += ATTEMPT_WIDTH) {
       const row = attempts.subarray(at, at + ATTEMPT_WIDTH);
-      const [id, time, area, count, align, err, retries, ns] = row;
+      const [id, time, step, area, count, align, err, retries, ns] = row;
       const parts = row.subarray(fields.length);
-      const attempt = { id, time, area, count, align, err, retries, ns, parts };
+      const attempt = { id, time, step, area, count, align, err, retries, ns, parts };
       const list = byId.get(id);
       if (list) list.push(attempt);
       else byId.set(id, [attempt]);

@@ -6,7 +6,7 @@
 import { type DeviceEnd, DeviceHost, type HostWiring } from '../devices/host/host.js';
 import { registerModule } from '../devices/kit.js';
 import { deviceModels } from '../devices/registry.js';
-import type { Behaviour, BuildShard, Loop, ShardModel } from '../sim/model.js';
+import type { Behaviour, BuildShard, Loop } from '../sim/model.js';
 import { Streams } from '../sim/random.js';
 import { Recorder, type Sample } from '../sim/statistics.js';
 import { type AreaEnd, Areas } from './areas.js';
@@ -44,8 +44,9 @@ const COORDINATOR = 1;
 const REPLAYER = 2;
 const DEVICE = 3;
 
-const build: BuildShard = async (data, shard): Promise<ShardModel> => {
+const build: BuildShard<ShardResult> = async (data, shard) => {
   const plan = data as Plan;
+  const { warmupNs = 0 } = plan;
   // A module of the user's own is loaded in every thread, before there are models to choose from.
   for (const url of plan.modules ?? []) {
     registerModule(url, (await import(url)) as { default?: unknown });
@@ -118,6 +119,7 @@ const build: BuildShard = async (data, shard): Promise<ShardModel> => {
       };
     },
     progress: () => host.settled,
+    ...(warmupNs > 0 ? { mark: { at: warmupNs, reach: () => recorder.clear() } } : {}),
   };
 };
 

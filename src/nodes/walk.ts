@@ -209,7 +209,8 @@ export class Walker {
       // Reached only under policies that do not test the pointer: cma_alloc(NULL) returns at once.
       const count = this.pagesAsked(request);
       const align = this.alignOrder(request);
-      recorder.returnedAtOnce({ id: request.id, time: loop.now, area: NO_AREA, count, align });
+      const { id, step } = request;
+      recorder.returnedAtOnce({ id, time: loop.now, step, area: NO_AREA, count, align });
     }
     return -1;
   }
@@ -265,6 +266,9 @@ export class Walker {
   toBuddy(loop: Loop, request: Request, work: number): void {
     const { source } = this.#wiring.policies[request.policy].alloc;
     const first = source.findIndex(isBuddy);
+    for (let step = request.step + 1; step < first; step++) {
+      this.skipped(loop, request, step, 'mask');
+    }
     this.advance(loop, request, first < 0 ? source.length : first, work);
   }
 

@@ -5,6 +5,7 @@
 import { buddyBlocks } from '../mm/alloc/buddy.js';
 import {
   getPageFromFreelist,
+  gfpZone,
   minFree,
   type WatermarkOptions,
   type Zone,
@@ -63,6 +64,12 @@ export class Zones {
 
   of(nid: number): readonly Zone[] {
     return this.#zones.get(nid) ?? [];
+  }
+
+  /** True if node `nid` has a zone that these flags allow. */
+  allows(nid: number, gfp: number): boolean {
+    const highest = gfpZone(gfp);
+    return this.of(nid).some(({ index }) => index <= highest);
   }
 
   /** Takes a block from the first zone of node `nid` that may serve it: its index, or -1. */

@@ -12,9 +12,9 @@ import * as op from '../nodes/operations.js';
 import { outcome, outcomeAt } from '../nodes/operations.js';
 import type { AreaState, Attempted, ZoneState } from '../nodes/recorder.js';
 import { attemptsById } from '../nodes/requestHistory.js';
+import type { RunOutcome } from '../run/outcome.js';
 import { BUDDY, ID_SPAN, LEAKED } from '../wire/request.js';
 import type { OperationFile, RecordedRow } from './operationFile.js';
-import type { ReplayRecord } from './threads.js';
 
 /** A recorded row the model disagrees with: what is comparable of it, and what the model did. */
 export interface RowDifference {
@@ -34,7 +34,7 @@ export interface RowComparison extends Compared<RowDifference> {
 
 export function compareRows(
   file: OperationFile,
-  record: Pick<ReplayRecord, 'observed' | 'outcomes'>,
+  record: Pick<RunOutcome, 'observed' | 'outcomes'>,
 ): RowComparison {
   const rows = new ModelRows(file, record);
   const comparing = new Comparing<RowDifference>();
@@ -123,7 +123,7 @@ class ModelRows {
 
   constructor(
     file: OperationFile,
-    { observed, outcomes }: Pick<ReplayRecord, 'observed' | 'outcomes'>,
+    { observed, outcomes }: Pick<RunOutcome, 'observed' | 'outcomes'>,
   ) {
     this.#file = file;
     this.#outcomes = outcomes;

@@ -8,10 +8,11 @@ import type { Machine } from '../machine/machine.js';
 import { kernelOf } from '../mm/release.js';
 import type { Plan } from '../nodes/plan.js';
 import { releaseRules } from '../nodes/rules.js';
+import type { RunOutcome } from '../run/outcome.js';
 import { readWhole } from '../trace/read/whole.js';
 import { compareRows, type RowComparison } from './compareRows.js';
 import { type OperationFile, readOperations } from './operationFile.js';
-import { onlyReplayed, type ReplayRecord, ReplayThreads, type ThreadOptions } from './threads.js';
+import { onlyReplayed, ReplayThreads, type ThreadOptions } from './threads.js';
 
 /** Zones of an x86 machine: the recordings' kernels have both small ones. Bytes, inclusive. */
 const x86Limits = { dma: 2 ** 24 - 1, dma32: 2 ** 32 - 1 };
@@ -66,7 +67,7 @@ export interface ReplayOptions extends ThreadOptions {
 
 export interface Replay
   extends RowComparison,
-    Pick<ReplayRecord, 'fingerprint' | 'events' | 'loopMs'> {}
+    Pick<RunOutcome, 'fingerprint' | 'events' | 'loopMs'> {}
 
 /**
  * Replays the text of an operation file and holds every result against it.

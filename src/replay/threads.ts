@@ -2,9 +2,8 @@
  * Threads that replay one recording after the other and stay warm between them.
  */
 
-import type { Observed } from '../nodes/observers.js';
-import { groupsOf, type Plan } from '../nodes/plan.js';
-import type { ShardResult } from '../nodes/shard.js';
+import type { Plan } from '../nodes/plan.js';
+import { type RunOutcome, runPlan } from '../run/outcome.js';
 import { ShardPool } from '../run/shards.js';
 
 /** What of a plan is the same for every replay: nothing runs but the replayer. */
@@ -30,40 +29,12 @@ export interface ThreadOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What a replay left behind, from all shards. */
-export interface ReplayRecord {
-  readonly results: readonly ShardResult[];
-  readonly observed: readonly Observed[];
-  /** What came of every row. */
-  readonly outcomes: Float64Array;
-  readonly fingerprint: string;
-  readonly events: number;
-  /** Wall clock of the event loop, without start-up, in ms. */
-  readonly loopMs: number;
-}
-
-const modelModule = new URL('../nodes/shard.js', import.meta.url);
-
 export class ReplayThreads {
   readonly #pool = new ShardPool();
 
   /** Runs a plan that has something to replay. */
-  async run(plan: Plan, options: ThreadOptions): Promise<ReplayRecord> {
-    const { shards = 1, inline = false, signal } = options;
-    const { fingerprint, events, loopMs, ...run } = await this.#pool.run({
-      module: modelModule,
-      plan,
-      groups: groupsOf(plan),
-      until: Number.POSITIVE_INFINITY,
-      shards,
-      inline,
-      ...(signal ? { signal } : {}),
-    });
-    const results = run.results as ShardResult[];
-    const outcomes = results.find((result) => result.outcomes !== null)?.outcomes;
-    if (!outcomes) throw new Error('no shard has outcomes, expected the one with the replayer to');
-    const observed = results.map((result) => result.observed);
-    return { results, observed, outcomes, fingerprint, events, loopMs };
+  run(plan: Plan, { shards = 1, inline = false, signal }: ThreadOptions): Promise<RunOutcome> {
+    return runPlan(plan, { pool: this.#pool, shards, inline, ...(signal ? { signal } : {}) });
   }
 
   async close(): Promise<void> {

@@ -6,12 +6,14 @@
  */
 
 import { areaDirectory, pageToNid } from '../mm/alloc/contiguous.js';
+import { Bytes, Nid } from '../mm/units.js';
 import type { AreaEnd } from '../nodes/areas.js';
 import type { ReplayPlan } from '../nodes/operations.js';
 import type { Plan } from '../nodes/plan.js';
 import type { Finding } from '../nodes/recorder.js';
 import type { ZoneEnd } from '../nodes/zones.js';
-import { type AskedRow, type Placement, replayPlacements } from '../run/placement.js';
+import type { Placement } from '../run/placement.js';
+import { type AskedRow, replayPlacements } from '../run/placements.js';
 import type { DmaRequest } from '../trace/join/request.js';
 import { type AreaStart, areaStarts } from './areaStart.js';
 import { type CompareInput, compareRequests, type RequestComparison } from './compareRequests.js';
@@ -102,7 +104,10 @@ export async function replayTrace(
   const placed = (rows: readonly AskedRow[]) => replayPlacements(plan, rows, record);
   const placements = placed(
     requests.map(({ device, size, gfp }, i): AskedRow => {
-      return { ...asked[i], device, node: devices.get(device)?.node ?? -1, size, gfp };
+      const node = Nid(devices.get(device)?.node ?? -1);
+      // What the kernel does for itself is seen as a cma_alloc(), and nothing else of it.
+      const mode = device === '' ? 'raw' : 'coherent';
+      return { ...asked[i], device, node, mode, bytes: Bytes(size), gfp };
     }),
   );
   const compare = { workload, layout, start, requests, placements, devices, closedLoop };
@@ -112,15 +117,14 @@ export async function replayTrace(
     changed: site.changed,
     nodeOfPfn: (pfn) => pageToNid(directory, pfn),
   });
-  const { results, observed, fingerprint, events } = record;
+  const kernel = { device: '', node: Nid(-1), mode: 'raw', gfp: '' } as const;
+  const { zones, areas, findings, fingerprint, events } = record;
   return {
     ...{ name, files: workload.files, site, start, requests, placements, devices },
     early: placed(
-      early.map((row): AskedRow => ({ ...row, device: '', node: -1, size: row.bytes, gfp: '' })),
+      early.map(({ bytes, ...row }): AskedRow => ({ ...row, ...kernel, bytes: Bytes(bytes) })),
     ),
-    zones: results.flatMap(({ zones }) => zones),
-    areas: results.flatMap(({ areas }) => areas).sort((a, b) => a.index - b.index),
-    findings: observed.flatMap(({ findings }) => findings).sort((a, b) => a.time - b.time),
+    ...{ zones, areas, findings },
     comparison,
     drawing: firstDrawing(compare, comparison),
     notes: [...workload.notes, ...site.notes, ...server.imported.warnings, ...orderNote(workload)],

@@ -29,17 +29,17 @@ const RULES: AutoRules = { remainingMs: 4_000, eventsPerWindow: 30, idle: 0.7, m
 const POLL_MS = 5;
 
 /** Starts a run on so many shards. */
-type StartRun = (
+type StartRun<Result> = (
   run: ShardRun,
   shards: number,
   how?: { readonly windowNs?: number },
-) => Promise<Launch>;
+) => Promise<Launch<Result>>;
 
-export async function runAuto(
+export async function runAuto<Result>(
   run: ShardRun,
-  launch: StartRun,
+  launch: StartRun<Result>,
   rules: AutoRules = RULES,
-): Promise<ShardsOutcome> {
+): Promise<ShardsOutcome<Result>> {
   const { shards, lookahead } = cutFor(run, availableParallelism());
   if (shards < 2) return follow(run, await launch(run, 1));
   const single = await launch(run, 1, { windowNs: lookahead });

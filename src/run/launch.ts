@@ -31,9 +31,9 @@ export interface ShardRun {
   readonly onProgress?: (progress: WindowProgress) => void;
 }
 
-export interface ShardsOutcome {
+export interface ShardsOutcome<Result = unknown> {
   /** What finish() returned, per shard. */
-  readonly results: unknown[];
+  readonly results: Result[];
   readonly shards: number;
   readonly threads: number;
   readonly events: number;
@@ -50,15 +50,18 @@ export interface ShardsOutcome {
 }
 
 /** A run under way. */
-export interface Launch {
+export interface Launch<Result = unknown> {
   readonly partition: Partition;
   readonly threads: number;
   readonly control: Control;
-  readonly outcome: Promise<ShardsOutcome>;
+  readonly outcome: Promise<ShardsOutcome<Result>>;
 }
 
 /** Reports progress until the run has ended. */
-export async function follow(run: ShardRun, launch: Launch): Promise<ShardsOutcome> {
+export async function follow<Result>(
+  run: ShardRun,
+  launch: Launch<Result>,
+): Promise<ShardsOutcome<Result>> {
   const { onProgress } = run;
   if (onProgress === undefined) return launch.outcome;
   const timer = setInterval(() => onProgress(launch.control.progress()), POLL_MS);

@@ -1,111 +1,176 @@
 /**
- * A scenario run for its requests: where each got its memory, in place of statistics over all.
+ * Requests of a run or a replay as placements.
  *
- * Keeps every request in memory; runs of many millions are for `run` and its histograms.
+ * Every request is kept in memory; runs of many millions are for `run` and its histograms.
  */
 
 import { poolPlaces } from '../mm/boot/atomicpool.js';
+import { Bytes, Nid, Ns, Pages, Pfn } from '../mm/units.js';
+import * as op from '../nodes/operations.js';
 import { actorNumbers, type Plan } from '../nodes/plan.js';
+import type { Freed } from '../nodes/recorder.js';
 import type { History } from '../nodes/requestHistory.js';
-import type { ShardResult } from '../nodes/shard.js';
-import type { ZoneEnd } from '../nodes/zones.js';
 import type { Scenario } from '../scenario/scenario.js';
-import { asker } from '../wire/request.js';
-import { gfpText, type Placement, placeOf, triedById } from './placement.js';
-import { type PlannedRun, planRun } from './plan.js';
-import { runShards } from './shards.js';
-import { shardRun } from './simulate.js';
+import { asker, ID_SPAN } from '../wire/request.js';
+import { type RunOutcome, runPlan } from './outcome.js';
+import {
+  type EarlyPages,
+  gfpText,
+  grouped,
+  type Placement,
+  placeOf,
+  triedById,
+} from './placement.js';
+import { planRun, type ScenarioPlan } from './plan.js';
+import { RequestNames } from './requestName.js';
+import { scenarioRun } from './simulate.js';
 
 export interface RunPlacements {
   readonly scenario: Scenario;
-  readonly planned: PlannedRun;
+  readonly planned: ScenarioPlan;
+  readonly outcome: RunOutcome;
   /** In the order in which they were asked for. */
   readonly placements: readonly Placement[];
   /** What the boot took of areas. */
-  readonly early: readonly Pick<Placement, 'source' | 'pfn' | 'pages' | 'freed'>[];
-  readonly zones: readonly ZoneEnd[];
-  readonly findings: number;
-  readonly fingerprint: string;
-  readonly simulatedNs: number;
+  readonly early: readonly EarlyPages[];
+}
+
+export interface PlacementOptions {
+  readonly interpreted?: boolean;
+  /** Default 1. */
+  readonly shards?: number | 'auto';
+  readonly signal?: AbortSignal;
+  /** Ids [from, end) of the request that is watched closely. */
+  readonly walk?: readonly [from: number, end: number];
 }
 
 /** @throws BootFailed when the kernel does not survive its command line. */
 export async function runPlacements(
   scenario: Scenario,
-  { interpreted = false, signal }: { interpreted?: boolean; signal?: AbortSignal } = {},
+  { interpreted = false, shards = 1, signal, walk }: PlacementOptions = {},
 ): Promise<RunPlacements> {
-  const observe = { requests: [] } as const;
+  const observe = { requests: [], ...(walk ? { walk } : {}) } as const;
   const planned = planRun(scenario, { interpreted, observe, keepsZones: true, checks: false });
-  const options = { shards: 1, ...(signal ? { signal } : {}) };
-  const outcome = await runShards(shardRun(scenario, planned.plan, options));
-  const results = outcome.results as ShardResult[];
-  const histories = results.flatMap(({ observed }) => observed.requests ?? []);
-  return {
-    scenario,
-    planned,
-    placements: placementsOf(scenario, planned.plan, histories),
-    early: poolsAtBoot(planned.plan),
-    zones: results.flatMap(({ zones }) => zones),
-    findings: results.reduce((sum, { observed }) => sum + observed.findings.length, 0),
-    fingerprint: outcome.fingerprint,
-    simulatedNs: outcome.simulatedNs,
-  };
+  const options = { shards, ...(signal ? { signal } : {}) };
+  const outcome = await runPlan(planned.plan, scenarioRun(scenario, options));
+  const placements = placementsOf(planned.plan, outcome);
+  return { scenario, planned, outcome, placements, early: poolsAtBoot(planned.plan) };
 }
 
-function poolsAtBoot({ layout, atomicPools }: Plan): RunPlacements['early'] {
+function poolsAtBoot({ layout, atomicPools }: Plan): EarlyPages[] {
   const area = layout.areas[layout.defaultArea];
   if (area === undefined || area.count === 0) return [];
   return poolPlaces(area, atomicPools, layout).map(([pfn, pages]) => {
-    return { source: area.name, pfn, pages, freed: Number.POSITIVE_INFINITY };
+    const freed = Ns(Number.POSITIVE_INFINITY);
+    return { source: area.name, pfn: Pfn(pfn), pages: Pages(pages), freed };
   });
 }
 
-function placementsOf(scenario: Scenario, plan: Plan, histories: readonly History[]): Placement[] {
+function placementsOf(plan: Plan, { observed }: RunOutcome): Placement[] {
+  const histories = observed.flatMap(({ requests }) => requests ?? []);
   const { firstDevice } = actorNumbers(plan);
-  const { layout } = plan;
-  const tried = triedById(layout, histories);
-  const answered = new Map(
-    histories.flatMap(({ answers }) => answers.map((answer) => [answer.id, answer] as const)),
-  );
+  const tried = triedById(plan.layout, histories);
   const freed = freesByPage(histories);
-  const sequences = new Map<number, number>();
+  const answers = new Map(histories.flatMap((one) => one.answers.map((end) => [end.id, end])));
+  const skips = observed.flatMap(({ walk }) => walk?.skipped ?? []);
+  const sequences = new Sequences();
+  const names = new RequestNames(plan);
   const asked = histories
     .flatMap((history) => history.asked)
     .sort((a, b) => a.time - b.time || a.id - b.id);
-  return asked.map(({ id, time, size, gfp }): Placement => {
-    const actor = asker(id);
-    const device = scenario.devices[actor - firstDevice];
-    const sequence = sequences.get(actor) ?? 0;
-    sequences.set(actor, sequence + 1);
-    const answer = answered.get(id);
-    const place = placeOf(layout, answer?.type === 'granted' ? answer : null);
+  return asked.map(({ id, time, mode, size, gfp }): Placement => {
+    const { name: device, nid: node } = plan.devices[asker(id) - firstDevice];
+    const answer = answers.get(id);
+    const granted = answer?.type === 'granted' ? answer : null;
+    const place = placeOf(plan.layout, granted);
     return {
-      device: device?.name ?? '',
-      sequence,
-      node: device?.nid ?? -1,
-      size,
+      name: names.of(id) ?? '',
+      device,
+      sequence: sequences.next(device),
+      node: Nid(node),
+      mode: names.isTables(id) ? 'tables' : mode,
+      bytes: Bytes(size),
       gfp: gfpText(gfp),
-      issued: time,
-      settled: answer?.time ?? Number.NaN,
+      issued: Ns(time),
+      settled: Ns(answer?.time ?? Number.NaN),
+      zero: Ns(granted?.zero ?? 0),
       ...place,
       attempts: tried(id, place),
-      freed: place.pfn >= 0 ? freed(actor, place.pfn, answer!.time) : Number.POSITIVE_INFINITY,
+      skipped: skips.filter((skip) => skip.id === id),
+      freed: Ns(granted ? freed(granted) : Number.POSITIVE_INFINITY),
     };
   });
 }
 
-/** When a device's pages from `pfn` on, granted at a time, went back. */
-function freesByPage(
-  histories: readonly History[],
-): (actor: number, pfn: number, granted: number) => number {
-  const times = new Map<string, number[]>();
-  for (const { id, pfn, time } of histories.flatMap(({ freed }) => freed)) {
-    const key = `${asker(id)} ${pfn}`;
-    const list = times.get(key);
-    if (list === undefined) times.set(key, [time]);
-    else list.push(time);
+/** Numbers of the requests of each device. */
+class Sequences {
+  readonly #next = new Map<string, number>();
+
+  next(device: string): number {
+    const sequence = this.#next.get(device) ?? 0;
+    this.#next.set(device, sequence + 1);
+    return sequence;
   }
-  for (const list of times.values()) list.sort((a, b) => a - b);
-  return (actor, pfn, granted) =>
-    times.get(`${actor} ${pfn}`)?.find((time) => time >= granted) ?? Number.POSITIVE_INFINITY;
+}
+
+/** When a device's pages from `pfn` on, granted at a time, went back. */
+function freesByPage(histories: readonly History[]): (granted: Omit<Freed, 'source'>) => number {
+  const key = ({ id, pfn }: Pick<Freed, 'id' | 'pfn'>): string => `${asker(id)} ${pfn}`;
+  const frees = grouped(
+    histories.flatMap(({ freed }) => freed),
+    key,
+  );
+  for (const list of frees.values()) list.sort((a, b) => a.time - b.time);
+  return (granted) => {
+    const free = frees.get(key(granted))?.find(({ time }) => time >= granted.time);
+    return free?.time ?? Number.POSITIVE_INFINITY;
+  };
+}
+
+/** A row of a timed replay that asked for memory. */
+export interface AskedRow extends Pick<Placement, 'device' | 'node' | 'mode' | 'bytes' | 'gfp'> {
+  readonly row: number;
+  /** Row of the free that ends it; -1: none. */
+  readonly freeRow: number;
+}
+
+/** The requests of a timed replay, in the order of `asked`. */
+export function replayPlacements(
+  plan: Plan,
+  asked: readonly AskedRow[],
+  { observed, outcomes }: RunOutcome,
+): Placement[] {
+  const { layout } = plan;
+  const { replayer } = actorNumbers(plan);
+  const tried = triedById(
+    layout,
+    observed.flatMap(({ requests }) => requests ?? []),
+  );
+  const sequences = new Sequences();
+  const field = (row: number, name: keyof typeof op.outcome): number =>
+    op.outcomeAt(outcomes, row, op.outcome[name]);
+  return asked.map(({ row, freeRow, ...request }): Placement => {
+    const sequence = sequences.next(request.device);
+    const granted = {
+      source: field(row, 'source'),
+      nid: field(row, 'nid'),
+      pfn: field(row, 'pfn'),
+      pages: field(row, 'pages'),
+    };
+    const verdict = field(row, 'verdict');
+    const place = placeOf(layout, verdict === op.PLACED ? granted : null);
+    const isFreed = freeRow >= 0 && field(freeRow, 'verdict') === op.RETURNED;
+    return {
+      ...request,
+      name: `${request.device || 'kernel'}#${sequence}`,
+      sequence,
+      issued: Ns(field(row, 'issued')),
+      settled: Ns(verdict === 0 ? Number.NaN : field(row, 'settled')),
+      zero: Ns(0),
+      ...place,
+      attempts: tried(replayer * ID_SPAN + row, place),
+      skipped: [],
+      freed: Ns(isFreed ? field(freeRow, 'issued') : Number.POSITIVE_INFINITY),
+    };
+  });
 }

@@ -15,14 +15,14 @@ import { fallbackOrders } from '../mm/boot/zonelist.js';
 import type { MemoryLayout } from '../mm/layout.js';
 import { type Kernel, kernelOf, type Release } from '../mm/release.js';
 import type { Observe } from '../nodes/observers.js';
-import type { Plan } from '../nodes/plan.js';
+import { actorNumbers, type Plan } from '../nodes/plan.js';
 import { releaseRules } from '../nodes/rules.js';
 import type { CommandLine } from '../scenario/cmdline.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { UserError } from '../text/userError.js';
 import { NoSuchArea, plannedDevices } from './devicePlan.js';
 
-export interface PlannedRun {
+export interface ScenarioPlan {
   readonly plan: Plan;
   readonly report: BootReport;
   /** What a reader should know of the boot, a sentence each. */
@@ -33,6 +33,10 @@ export interface PlanOptions {
   readonly interpreted: boolean;
   /** Check invariants at every step, not only at the end. */
   readonly checks: boolean;
+  /** End of the warm-up, from which on statistics are kept, ns. */
+  readonly warmupNs?: number;
+  /** Device or declaration whose requests are written down in words. */
+  readonly log?: string;
   /** Who watches; nobody unless given. */
   readonly observe?: Observe;
   /** Hand over the free blocks of the buddy. */
@@ -47,7 +51,7 @@ export class BootFailed extends UserError {
 }
 
 /** @throws BootFailed when the kernel does not survive its command line on this machine. */
-export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
+export function planRun(scenario: Scenario, options: PlanOptions): ScenarioPlan {
   const { machine } = scenario;
   const kernel = kernelOf(scenario.kernel, namedPolicy(scenario));
   const booted = machineBoot(machine, kernel, scenario);
@@ -68,11 +72,25 @@ export function planRun(scenario: Scenario, options: PlanOptions): PlannedRun {
       timeline: scenario.timeline,
       pressure: scenario.pressure,
       replay: null,
-      observe: options.observe ?? {},
+      observe: { ...options.observe, ...logOf(scenario, layout, options.log) },
       keepsZones: options.keepsZones ?? false,
       checks: options.checks,
+      warmupNs: options.warmupNs ?? 0,
     },
   };
+}
+
+function logOf(
+  { machine, devices }: Scenario,
+  { areas }: MemoryLayout,
+  log: string | undefined,
+): Plan['observe'] {
+  if (log === undefined) return {};
+  const { firstDevice } = actorNumbers({ machine, devices: [] });
+  const actors = devices.flatMap(({ name, declaration }, i) =>
+    name === log || declaration === log ? [firstDevice + i] : [],
+  );
+  return { log: [{ actors, areas: areas.map(({ name }) => name) }] };
 }
 
 /** What the scenario says and this run does not come to, a sentence each. */

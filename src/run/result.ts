@@ -32,6 +32,8 @@ export interface RunResult {
   readonly parameters: readonly Parameter[];
   /** What a reader should know: unknown parameters on the command line, assumptions made. */
   readonly notes: readonly string[];
+  /** What the device that is logged did, a sentence each; empty unless asked for. */
+  readonly log: readonly string[];
   /** The kernel's messages about CMA, in order. */
   readonly bootLog: readonly string[];
 }

@@ -33,10 +33,10 @@ export class ShardPool {
   private threads = 0;
 
   /** Runs a model to its end. Rejects with the error of the shard that failed first. */
-  async run(run: ShardRun): Promise<ShardsOutcome> {
-    if (run.shards !== 'auto') return follow(run, await this.launch(run, run.shards ?? 1));
-    if (run.inline) return follow(run, await this.launch(run, 1));
-    return runAuto(run, (...how) => this.launch(...how));
+  async run<Result>(run: ShardRun): Promise<ShardsOutcome<Result>> {
+    if (run.shards !== 'auto') return follow(run, await this.launch<Result>(run, run.shards ?? 1));
+    if (run.inline) return follow(run, await this.launch<Result>(run, 1));
+    return runAuto<Result>(run, (...how) => this.launch(...how));
   }
 
   async close(): Promise<void> {
@@ -63,11 +63,11 @@ export class ShardPool {
   }
 
   /** Starts a run on `shards` shards; one alone may have windows of `windowNs` to begin with. */
-  async launch(
+  async launch<Result>(
     run: ShardRun,
     shards: number,
     { windowNs = Number.POSITIVE_INFINITY }: { windowNs?: number } = {},
-  ): Promise<Launch> {
+  ): Promise<Launch<Result>> {
     const cut = cutFor(run, shards);
     const cores = availableParallelism();
     const threads = run.inline ? 1 : Math.min(cut.shards, run.threads ?? cores);
@@ -93,19 +93,23 @@ export class ShardPool {
     run.signal?.addEventListener('abort', stop, { once: true });
     if (run.signal?.aborted) stop();
     const results = run.inline
-      ? tasks.map((task) => hostShards(task, run.plan, () => process.uptime() * 1000))
-      : await this.submit(tasks, run.plan);
+      ? tasks.map((task) => hostShards<Result>(task, run.plan, () => process.uptime() * 1000))
+      : await this.submit<Result>(tasks, run.plan);
     const outcome = settle(results, control)
       .then((all) => gather(all, cut.shards))
       .finally(() => run.signal?.removeEventListener('abort', stop));
     return { partition: cut, threads, control, outcome };
   }
 
-  private async submit(tasks: ThreadTask[], plan: unknown): Promise<Promise<ThreadResult>[]> {
+  private async submit<Result>(
+    tasks: ThreadTask[],
+    plan: unknown,
+  ): Promise<Promise<ThreadResult<Result>>[]> {
     const pool = await this.reserve(tasks.length);
     const packed = packr.pack(plan);
     return tasks.map(async (task) => {
-      const answer: ThreadResult | ShardMistake = packr.unpack(await pool.run({ task, packed }));
+      const packedAnswer = await pool.run({ task, packed });
+      const answer: ThreadResult<Result> | ShardMistake = packr.unpack(packedAnswer);
       if (isMistake(answer)) throw new UserError(null, answer.mistake);
       return answer;
     });
@@ -113,20 +117,20 @@ export class ShardPool {
 }
 
 /** Runs a model once, with threads of its own. */
-export async function runShards(run: ShardRun): Promise<ShardsOutcome> {
+export async function runShards<Result>(run: ShardRun): Promise<ShardsOutcome<Result>> {
   const pool = new ShardPool();
   try {
-    return await pool.run(run);
+    return await pool.run<Result>(run);
   } finally {
     await pool.close();
   }
 }
 
 /** Waits for all threads. If one fails the others are told, and its error is the run's. */
-async function settle(
-  threads: readonly Promise<ThreadResult>[],
+async function settle<Result>(
+  threads: readonly Promise<ThreadResult<Result>>[],
   control: Control,
-): Promise<ThreadResult[]> {
+): Promise<ThreadResult<Result>[]> {
   const settled = await Promise.allSettled(
     threads.map((thread) =>
       thread.catch((error: unknown) => {
@@ -145,7 +149,10 @@ async function settle(
 /**
  * One outcome out of the threads' results; threads and their members are in order of the shards.
  */
-function gather(threads: readonly ThreadResult[], shards: number): ShardsOutcome {
+function gather<Result>(
+  threads: readonly ThreadResult<Result>[],
+  shards: number,
+): ShardsOutcome<Result> {
   let fingerprint: Fingerprint = emptyFingerprint;
   for (const thread of threads) fingerprint = addFingerprints(fingerprint, thread.fingerprint);
   return {

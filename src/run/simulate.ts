@@ -2,22 +2,16 @@
  * Runs one scenario to its end and says what came of it.
  */
 
-// Declares the statistics of hosts in this thread too, so that what was never counted reads as 0.
-import '../devices/host/host.js';
 import type { Parameter } from '../machine/machine.js';
 import { costParameters } from '../mm/alloc/cost.js';
-import { actorNumbers, groupsOf, type Plan } from '../nodes/plan.js';
-import type { Finding } from '../nodes/recorder.js';
-import type { ShardResult } from '../nodes/shard.js';
+import { actorNumbers, type Plan } from '../nodes/plan.js';
 import type { Scenario } from '../scenario/scenario.js';
-import { mergeSamples } from '../sim/statistics.js';
 import type { WindowProgress } from '../sim/window.js';
-import type { ShardRun, ShardsOutcome } from './launch.js';
-import { declarationsOf, type PlannedRun, planRun } from './plan.js';
-import { requestName } from './requestName.js';
-import type { AreaResult, FindingResult, RunResult } from './result.js';
-import { runShards } from './shards.js';
-import { checkResults, deviceResults, statResults } from './summary.js';
+import { type RunOutcome, type RunPlanOptions, runPlan } from './outcome.js';
+import { declarationsOf, planRun, type ScenarioPlan } from './plan.js';
+import { RequestNames } from './requestName.js';
+import type { RunResult } from './result.js';
+import { type ActorNames, checkResults, deviceResults, statResults } from './summary.js';
 
 export interface SimulateOptions {
   /** Parts the machine is cut into; `auto`: as many as pay. Never changes a result. Default `auto`. */
@@ -28,6 +22,10 @@ export interface SimulateOptions {
   readonly check?: boolean;
   /** Run in the calling thread, which is then busy until the end. */
   readonly inline?: boolean;
+  /** Device, or declaration of devices, whose requests are written down as they happen. */
+  readonly log?: string;
+  /** Ns that statistics leave out; areas and findings are those of the whole run. */
+  readonly warmupNs?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: SimulateProgress) => void;
 }
@@ -37,70 +35,70 @@ export interface SimulateProgress extends WindowProgress {
   readonly stopNs: number;
 }
 
-const modelModule = new URL('../nodes/shard.js', import.meta.url);
-
 /** Runs one scenario to its end. The same scenario and seed give the same result on any number of shards. */
 export async function simulate(
   scenario: Scenario,
   options: SimulateOptions = {},
 ): Promise<RunResult> {
-  const interpreted = options.devices === 'interpreted';
   const begun = process.hrtime.bigint();
   const planned = planRun(scenario, {
-    interpreted,
+    interpreted: options.devices === 'interpreted',
     checks: options.check ?? false,
+    ...(options.log === undefined ? {} : { log: options.log }),
+    warmupNs: options.warmupNs ?? 0,
   });
-  const outcome = await runShards(shardRun(scenario, planned.plan, options));
+  const outcome = await runPlan(planned.plan, scenarioRun(scenario, options));
   const wallMs = Number(process.hrtime.bigint() - begun) / 1e6;
   return resultOf(scenario, planned, outcome, wallMs);
 }
 
-/** What the shards of a scenario are run with. */
-export function shardRun(scenario: Scenario, plan: Plan, options: SimulateOptions): ShardRun {
-  const { stopNs } = scenario;
-  const { onProgress, signal } = options;
+/** How the plan of a scenario is run. */
+export function scenarioRun({ stopNs }: Scenario, options: SimulateOptions): RunPlanOptions {
+  const { onProgress, signal, shards = 'auto', inline = false } = options;
   return {
-    module: modelModule,
-    plan,
-    groups: groupsOf(plan),
     until: stopNs,
-    shards: options.shards ?? 'auto',
-    inline: options.inline ?? false,
+    shards,
+    inline,
     ...(signal ? { signal } : {}),
     ...(onProgress ? { onProgress: (p: WindowProgress) => onProgress({ ...p, stopNs }) } : {}),
   };
 }
 
+/** Names of what statistics are kept for. What a companion records counts for its device. */
+function actorNames(scenario: Scenario, plan: Plan): ActorNames {
+  const { firstDevice, count } = actorNumbers(plan);
+  const devices = plan.devices.map(({ owner }, i) => {
+    const { name, declaration } = scenario.devices[owner ?? i];
+    return [firstDevice + i, { name, declaration }] as const;
+  });
+  const declarations = declarationsOf(scenario).names.map((name, i) => {
+    return [count + i, { name, declaration: name }] as const;
+  });
+  return new Map([...devices, ...declarations]);
+}
+
 function resultOf(
   scenario: Scenario,
-  { plan, report, notes }: PlannedRun,
-  outcome: ShardsOutcome,
+  { plan, report, notes }: ScenarioPlan,
+  outcome: RunOutcome,
   wallMs: number,
 ): RunResult {
-  const results = outcome.results as ShardResult[];
-  const { firstDevice, count } = actorNumbers(plan);
-  // What a companion records counts for the device it came with.
-  const names = new Map(
-    plan.devices.map(({ owner }, i) => {
-      const { name, declaration } = scenario.devices[owner ?? i];
-      return [firstDevice + i, { name, declaration }];
-    }),
-  );
-  declarationsOf(scenario).names.forEach((name, i) => {
-    names.set(count + i, { name, declaration: name });
+  const { firstDevice } = actorNumbers(plan);
+  const stats = statResults(outcome.samples, actorNames(scenario, plan));
+  const stateOf = new Map(outcome.devices.map(({ actor, state }) => [actor, state]));
+  const states = scenario.devices.map((_, i) => stateOf.get(firstDevice + i)!);
+  const pageSize = 2 ** plan.layout.pageShift;
+  const areas = plan.layout.areas.map(({ index, name, role, nid, basePfn, count }) => {
+    return { name, role, nid, basePfn, count, pageSize, ...outcome.areas[index] };
   });
-  const samples = mergeSamples(results.map((result) => result.samples));
-  const stats = statResults(samples, names);
-  const ends = results.flatMap((result) => result.devices);
-  const states = scenario.devices.map(
-    (_, i) => ends.find((e) => e.actor === firstDevice + i)!.state,
-  );
-  const areas = areaResults(plan, results);
   const devices = deviceResults(scenario.devices, stats, states);
-  const findings = results
-    .flatMap((result) => result.observed.findings)
-    .sort((a, b) => a.time - b.time || a.id - b.id)
-    .map((finding) => findingResult(finding, plan, scenario));
+  const names = new RequestNames(plan);
+  const findings = outcome.findings.map((finding) => {
+    const { kind, time, text } = finding;
+    const name = names.of(finding.id);
+    const who = name === null ? '' : `${name}: `;
+    return { kind, time, text: `${who}${text} (policy ${scenario.policy})` };
+  });
   const known = { stats, areas, devices, findings };
   return {
     scenario: scenario.name,
@@ -122,26 +120,16 @@ function resultOf(
     parameters: parametersOf(scenario),
     notes,
     bootLog: report.log,
+    log: logLines(outcome, names),
   };
 }
 
-function areaResults(plan: Plan, results: readonly ShardResult[]): AreaResult[] {
-  const ends = new Map(results.flatMap((r) => r.areas.map((end) => [end.index, end] as const)));
-  return plan.layout.areas.map(({ index, name, role, nid, basePfn, count }) => {
-    const end = ends.get(index)!;
-    const pageSize = 2 ** plan.layout.pageShift;
-    return { name, role, nid, basePfn, count, pageSize, ...end };
-  });
-}
-
-function findingResult(finding: Finding, plan: Plan, scenario: Scenario): FindingResult {
-  const name = requestName(plan, finding.id);
-  const who = name === null ? '' : `${name}: `;
-  return {
-    kind: finding.kind,
-    time: finding.time,
-    text: `${who}${finding.text} (policy ${scenario.policy})`,
-  };
+/** Lines of all shards in the order of time. */
+function logLines({ observed }: RunOutcome, names: RequestNames): string[] {
+  return observed
+    .flatMap(({ log }) => log ?? [])
+    .sort((a, b) => a.time - b.time)
+    .map(({ time, id, text }) => `${time} ns ${names.of(id)} ${text}`);
 }
 
 /** Numbers of the machine and of the cost model, as this run used them. */

@@ -56,10 +56,9 @@ function withSums(samples: readonly Sample[]): Sample[] {
 
 function statResult(actor: string, sample: Sample): StatResult {
   const { name, kind, unit, class: of } = sample;
-  if (kind === 'counter') {
-    const none = { mean: null, min: null, p50: null, p90: null, p99: null, p999: null, max: null };
-    return { name, actor, kind, unit, class: of, count: sample.sum, ...none };
-  }
+  const none = { mean: null, min: null, p50: null, p90: null, p99: null, p999: null, max: null };
+  if (kind === 'counter') return { name, actor, kind, unit, class: of, count: sample.sum, ...none };
+  if (sample.count === 0) return { name, actor, kind, unit, class: of, count: 0, ...none };
   const { count, mean, min, p50, p90, p99, p999, max } = summarize(sample);
   return { name, actor, kind, unit, class: of, count, mean, min, p50, p90, p99, p999, max };
 }

@@ -143,10 +143,11 @@ function grantedTo({ placed }: DeviceResult): number {
   return placed.device + placed.node + placed.default + placed.buddy;
 }
 
-/** The areas of the device's node by name: `pernuma2`, `pernuma2/numa2`. */
+/** The areas of the device's node that served anyone: `pernuma2`, `pernuma2/numa2`. */
 function nodeAreas({ node }: DeviceResult, areas: readonly AreaResult[]): string {
   const own = areas.filter(
-    ({ nid, role }) => nid === node && (role === 'pernuma' || role === 'numa'),
+    ({ nid, role, allocPagesSuccess }) =>
+      nid === node && (role === 'pernuma' || role === 'numa') && allocPagesSuccess > 0,
   );
   return own.length > 0 ? own.map(({ name }) => name).join('/') : 'node area';
 }

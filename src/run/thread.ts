@@ -31,9 +31,9 @@ export interface ThreadTask {
 }
 
 /** What a thread brings back. */
-export interface ThreadResult {
+export interface ThreadResult<Result> {
   /** What finish() returned, per member. */
-  readonly results: unknown[];
+  readonly results: Result[];
   readonly events: number;
   readonly fingerprint: Fingerprint;
   readonly windows: number;
@@ -48,22 +48,26 @@ export interface ThreadResult {
  * Runs one thread's shards; `clock` is in ms and only measures.
  * @throws UserError for what the user's own device modules do wrong.
  */
-export async function hostShards(
+export async function hostShards<Result>(
   task: ThreadTask,
   plan: unknown,
   clock: () => number,
-): Promise<ThreadResult> {
+): Promise<ThreadResult<Result>> {
   try {
-    return await host(task, plan, clock);
+    return await host<Result>(task, plan, clock);
   } catch (error) {
     throw mistakeIn((plan as Partial<Plan> | null)?.modules ?? [], error);
   }
 }
 
-async function host(task: ThreadTask, plan: unknown, clock: () => number): Promise<ThreadResult> {
+async function host<Result>(
+  task: ThreadTask,
+  plan: unknown,
+  clock: () => number,
+): Promise<ThreadResult<Result>> {
   const { memory, lookahead } = task;
-  const { default: build } = (await import(task.module)) as { default: BuildShard };
-  const models: ShardModel[] = [];
+  const { default: build } = (await import(task.module)) as { default: BuildShard<Result> };
+  const models: ShardModel<Result>[] = [];
   const members: Member[] = [];
   for (const shard of task.members) {
     const owns = (group: number): boolean => task.shardOf[group] === shard;
@@ -82,7 +86,7 @@ async function host(task: ThreadTask, plan: unknown, clock: () => number): Promi
     loop.start(model);
     models.push(model);
     const progress = model.progress?.bind(model);
-    members.push({ shard, loop, mail, ...(progress && { progress }) });
+    members.push({ shard, loop, mail, mark: model.mark ?? null, ...(progress && { progress }) });
   }
   const from = clock();
   const outcome = runWindows(memory, task.thread, members, lookahead);

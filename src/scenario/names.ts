@@ -2,12 +2,11 @@
  * The names an expectation may use: statistics that models declare, columns of areas, `findings`.
  */
 
-// Loading them declares the statistics that every device and every request has.
-import '../nodes/requestStatistics.js';
-import '../devices/host/host.js';
+import { hostStatistics } from '../devices/host/host.js';
 import type { PlannedDevice } from '../devices/model.js';
 import { deviceModels } from '../devices/registry.js';
-import { declaredStatistics } from '../sim/statistics.js';
+import { requestStatistics } from '../nodes/requestStatistics.js';
+import type { Statistic } from '../sim/statistics.js';
 import { type Expression, namesIn } from './expect.js';
 import { didYouMean, nearest } from './suggest.js';
 
@@ -36,15 +35,20 @@ export function splits(name: string): [actor: string, rest: string][] {
     .map((actor) => [actor, name.slice(actor.length + 1)]);
 }
 
+/** Statistics that a run may have: of requests, of all devices, of each kind. */
+export function allStatistics(): Statistic[] {
+  const ofKinds = deviceModels().flatMap(({ statistics }) => statistics);
+  return [...requestStatistics, ...hostStatistics, ...ofKinds];
+}
+
 /** Counters, the sums of dotted ones among them: `placed` of `placed.node.local`. */
 export function counterNames(): Set<string> {
-  const counters = declaredStatistics().filter(({ kind }) => kind === 'counter');
+  const counters = allStatistics().filter(({ kind }) => kind === 'counter');
   return new Set(counters.flatMap(({ name }) => prefixes(name)));
 }
 
 function statisticNames(): Set<string> {
-  const recorded = deviceModels().flatMap(({ statistics }) => statistics.map(({ name }) => name));
-  return new Set([...counterNames(), ...declaredStatistics().map(({ name }) => name), ...recorded]);
+  return new Set([...counterNames(), ...allStatistics().map(({ name }) => name)]);
 }
 
 /** The first name that no run of these devices can have, in words; undefined if all are known. */

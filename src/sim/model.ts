@@ -21,7 +21,7 @@ export interface Behaviour {
  * A model as one shard sees it: every actor has an id here, but only those of owned groups live
  * here.
  */
-export interface ShardModel {
+export interface ShardModel<Result = unknown> {
   /** Number of actors; ids are 0 to actors - 1, the same on any partition. At most 2^23. */
   readonly actors: number;
   /** Group of each actor. Messages without delay stay inside a group. */
@@ -32,9 +32,16 @@ export interface ShardModel {
   /** Posts the first events, of owned actors only; set `loop.actor` to the actor that posts. */
   start(loop: Loop): void;
   /** Result of this shard: plain data that msgpackr can carry. */
-  finish(loop: Loop): unknown;
+  finish(loop: Loop): Result;
   /** A number for the progress display, such as requests settled. */
   progress?(): number;
+  readonly mark?: Mark;
+}
+
+/** A time that a model wants to hear of: all before `at` has been handled, and nothing from then on. */
+export interface Mark {
+  readonly at: number;
+  reach(): void;
 }
 
 /** The part of the machine one shard is responsible for. */
@@ -45,4 +52,7 @@ export interface ShardPlace {
 }
 
 /** Default export of a model module: it is called once in each shard, with the plan of the run. */
-export type BuildShard = (plan: unknown, shard: ShardPlace) => ShardModel | Promise<ShardModel>;
+export type BuildShard<Result = unknown> = (
+  plan: unknown,
+  shard: ShardPlace,
+) => ShardModel<Result> | Promise<ShardModel<Result>>;

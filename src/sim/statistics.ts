@@ -1,5 +1,6 @@
 /**
- * Statistics: declared once with unit, class and meaning; recorded per actor; merged over shards.
+ * Statistics: declared once with unit, class and meaning, in lists of those who record them; recorded
+ * per actor; merged over shards.
  *
  * Counts and sums are whole numbers and histograms are counts, so the order of recording and of
  * merging changes nothing. A histogram is log-linear (64 buckets per power of two): count, sum,
@@ -22,22 +23,14 @@ export interface Declaration {
 export interface Statistic extends Declaration {
   readonly kind: 'histogram' | 'counter';
   readonly name: string;
-  /** Position in this thread's registry; names, not positions, travel between threads. */
+  /** Number in this thread; names, not numbers, travel between threads. */
   readonly index: number;
 }
 
-const registry = new Map<string, Statistic>();
+let declared = 0;
 
 function declare(kind: Statistic['kind'], name: string, declaration: Declaration): Statistic {
-  const known = registry.get(name);
-  const statistic = { kind, name, index: known?.index ?? registry.size, ...declaration };
-  if (known !== undefined) {
-    const same = known.kind === kind && known.unit === declaration.unit;
-    if (same && known.class === declaration.class) return known;
-    throw new Error(`statistic ${name} is declared twice, and differently`);
-  }
-  registry.set(name, statistic);
-  return statistic;
+  return { kind, name, index: declared++, ...declaration };
 }
 
 /** Declares a distribution of whole numbers from 0 to 2^53 - 1. */
@@ -48,16 +41,6 @@ export function histogram(name: string, declaration: Declaration): Statistic {
 /** Declares a count of something. */
 export function counter(name: string, declaration: Declaration): Statistic {
   return declare('counter', name, declaration);
-}
-
-/** Declaration of this name, undefined if nothing of that name was declared in this thread. */
-export function statisticNamed(name: string): Statistic | undefined {
-  return registry.get(name);
-}
-
-/** All declarations, by name. */
-export function declaredStatistics(): Statistic[] {
-  return [...registry.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 const LINEAR = 64;
@@ -172,6 +155,17 @@ export class Recorder {
     this.rows[at + row.sum] += n;
   }
 
+  /** Forgets all values; what has been recorded once stays known, with none. */
+  clear(): void {
+    for (let at = ROW; at <= this.owners.length * ROW; at += ROW) {
+      this.rows[at + row.count] = 0;
+      this.rows[at + row.sum] = 0;
+      this.rows[at + row.min] = Infinity;
+      this.rows[at + row.max] = -Infinity;
+    }
+    this.counts.fill(0);
+  }
+
   /** Everything recorded, by name and actor, as plain data that later recording does not change. */
   snapshot(): Sample[] {
     const samples = this.owners.map(({ statistic, actor }, i): Sample => {
@@ -181,28 +175,6 @@ export class Recorder {
       return { ...emptySample(statistic, actor), count, sum, min, max, first, counts };
     });
     return samples.sort(byName);
-  }
-
-  /** Takes in what a snapshot holds: of another shard, or of a checkpoint. */
-  absorb(samples: readonly Sample[]): void {
-    for (const from of samples) {
-      const statistic = registry.get(from.name);
-      if (statistic === undefined) throw new Error(`statistic ${from.name} is not declared`);
-      this.take(this.rowOf(statistic, from.actor), from);
-    }
-  }
-
-  private take(at: number, from: Sample): void {
-    const { rows } = this;
-    rows[at + row.count] += from.count;
-    rows[at + row.sum] += from.sum;
-    rows[at + row.min] = Math.min(rows[at + row.min], from.min);
-    rows[at + row.max] = Math.max(rows[at + row.max], from.max);
-    if (from.counts.length === 0) return;
-    this.cover(at, from.first);
-    this.cover(at, from.first + from.counts.length - 1);
-    const start = this.rows[at + row.at] + from.first - this.rows[at + row.first];
-    for (let i = 0; i < from.counts.length; i++) this.counts[start + i] += from.counts[i];
   }
 
   private rowOf(statistic: Statistic, actor: number): number {

@@ -10,6 +10,7 @@
 
 import type { Loop } from './loop.js';
 import { defaultCapacity, type Mail, mailBytes } from './mail.js';
+import type { Mark } from './model.js';
 
 /** What the main thread asks for, in the first word of the control memory. */
 export const RUN = 0;
@@ -187,6 +188,17 @@ export interface Member {
   readonly loop: Loop;
   readonly mail: Mail;
   progress?(): number;
+  /** Set back to null when it has been reached. */
+  mark?: Mark | null;
+}
+
+/** Reaches the marks of members that have handled all before `now`. */
+function reachMarks(members: readonly Member[], now: number): void {
+  for (const member of members) {
+    if (!member.mark || member.mark.at > now) continue;
+    member.mark.reach();
+    member.mark = null;
+  }
 }
 
 export interface WindowOutcome {
@@ -242,13 +254,16 @@ export function runWindows(
     }
     // Mail that did not fit: another round of mail before anybody handles an event.
     if (spilled > 0) continue;
-    if (stopped > 0) return { windows, interrupted: true, drained: false };
-    if (!(first < until)) return { windows, interrupted: false, drained: first === Infinity };
+    if (stopped > 0 || !(first < until)) {
+      reachMarks(members, Infinity);
+      return { windows, interrupted: stopped > 0, drained: stopped === 0 && first === Infinity };
+    }
+    reachMarks(members, first);
     windows++;
     const width = memory.shards === 1 ? doubles[WIDTH] : lookahead;
     for (const member of members) {
       const { loop, shard } = member;
-      loop.run(first + width, BUDGET);
+      loop.run(Math.min(first + width, member.mark?.at ?? Infinity), BUDGET);
       const at = progressLine(memory, shard);
       doubles[at + WINDOW_START] = first;
       doubles[at + EVENTS] = loop.events;

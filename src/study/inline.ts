@@ -2,8 +2,9 @@
  * The runner of worker threads: a whole run on one shard, in the thread that asks for it.
  */
 
-import { simulateFrom } from '../run/warmup.js';
+import { simulate } from '../run/simulate.js';
 import type { RunOne } from './engine.js';
 
-const runInline: RunOne = (scenario, warmupNs) => simulateFrom(scenario, warmupNs);
+const runInline: RunOne = (scenario, warmupNs) =>
+  simulate(scenario, { shards: 1, inline: true, warmupNs });
 export default runInline;

@@ -6,8 +6,6 @@
  * all together, so that a thousand runs of a large machine fit on a disk.
  */
 
-// Declares the statistics of hosts in this thread, so that what was never counted reads as 0.
-import '../devices/host/host.js';
 import type { AreaResult, FindingResult, Placed, RunResult, StatResult } from '../run/result.js';
 import { lookupIn } from '../run/summary.js';
 import type { Lookup } from '../scenario/expect.js';

@@ -3,17 +3,18 @@
  * being logged.
  */
 
-import type { RequestRow } from '../explain/explained.js';
-import { requestsOf } from '../explain/why.js';
+import type { Placement } from '../run/placement.js';
+import { runPlacements } from '../run/placements.js';
 import { parseScenario } from '../scenario/load.js';
 import { type TableColumn, writeTable } from '../tables/parquet.js';
+import { requestColumns } from '../tables/requestColumns.js';
 import { UserError } from '../text/userError.js';
 import { variantColumns } from './runsTable.js';
 import { type NeededRun, type Study, StudyRuns } from './study.js';
 
 interface Row {
   readonly planned: NeededRun;
-  readonly request: RequestRow;
+  readonly request: Placement;
 }
 
 /** Replication of a variant, from 0. */
@@ -43,32 +44,18 @@ async function* rows(runs: readonly NeededRun[]): AsyncGenerator<Row> {
   for (const planned of runs) {
     const { document, scenario: name } = planned.variant;
     const [scenario] = parseScenario(JSON.stringify(document), 'scenario.yaml');
-    const { requests } = await requestsOf({ ...scenario!, name, seed: planned.seed });
-    for (const request of requests) yield { planned, request };
+    const { placements } = await runPlacements({ ...scenario!, name, seed: planned.seed });
+    for (const request of placements) yield { planned, request };
   }
 }
 
 function columns(study: Study): TableColumn<Row>[] {
-  const text = (name: string, of: (row: RequestRow) => string): TableColumn<Row> => {
-    return { name, type: 'STRING', of: ({ request }) => of(request) };
-  };
-  const number = (name: string, of: (row: RequestRow) => number | null): TableColumn<Row> => {
-    return { name, type: 'DOUBLE', of: ({ request }) => of(request) };
-  };
   return [
     ...variantColumns<Row>(study, ({ planned }) => planned.variant),
     { name: 'replication', type: 'INT32', of: ({ planned }) => planned.replication },
     { name: 'run', type: 'STRING', of: ({ planned }) => planned.run },
-    text('request', ({ name }) => name),
-    text('device', ({ device }) => device),
-    number('asked_ns', ({ askedNs }) => askedNs),
-    number('took_ns', ({ tookNs }) => tookNs),
-    number('size', ({ size }) => size),
-    // `from` is a word of SQL.
-    text('served_from', ({ from }) => from),
-    number('nid', ({ nid }) => nid),
-    { name: 'local', type: 'BOOLEAN', of: ({ request }) => request.local },
-    number('pfn', ({ pfn }) => pfn),
-    number('pages', ({ pages }) => pages),
+    ...requestColumns.map(({ name, type, of }): TableColumn<Row> => {
+      return { name, type, of: ({ request }) => of(request) };
+    }),
   ];
 }

@@ -2,18 +2,25 @@
 import { describe, expect, test } from 'vitest';
 import { type DiffSide, diffRuns } from '#cmasim/diff/diff.js';
 import { diffDocument, diffText, verdict } from '#cmasim/diff/text.js';
+import { Bytes, Nid, Ns, Pages, Pfn } from '#cmasim/mm/units.js';
 import type { Placement } from '#cmasim/run/placement.js';
 import { paint } from '#cmasim/text/table.js';
 
-const numa1 = { source: 'numa1', role: 'numa', nid: 1, pfn: 0x1000, pages: 4 } as const;
-const reserved = { source: 'reserved', role: 'default', nid: 0, pfn: 0x100, pages: 4 } as const;
-const refused = { source: 'refused', role: 'refused', nid: -1, pfn: -1, pages: 0 } as const;
+const at = (nid: number, pfn: number, pages: number) => {
+  return { nid: Nid(nid), pfn: Pfn(pfn), pages: Pages(pages) };
+};
+const numa1 = { source: 'numa1', role: 'numa', ...at(1, 0x1000, 4) } as const;
+const reserved = { source: 'reserved', role: 'default', ...at(0, 0x100, 4) } as const;
+const refused = { source: 'refused', role: 'refused', ...at(-1, -1, 0) } as const;
 
 function placement(sequence: number, place: object, took = 1_000): Placement {
   const issued = sequence * 10_000;
-  const known = { device: 'nic', sequence, node: 1, size: 16_384, gfp: 'GFP_KERNEL' };
-  const times = { issued, settled: issued + took, freed: Number.POSITIVE_INFINITY };
-  return { ...known, ...times, ...numa1, ...place, attempts: [] };
+  return {
+    ...{ name: `nic#${sequence}`, device: 'nic', sequence, node: Nid(1) },
+    ...{ mode: 'coherent', bytes: Bytes(16_384), gfp: 'GFP_KERNEL' },
+    ...{ issued: Ns(issued), settled: Ns(issued + took), zero: Ns(0), freed: Ns(Infinity) },
+    ...{ ...numa1, ...place, attempts: [], skipped: [] },
+  };
 }
 
 function side(placements: Placement[], findings = 0): DiffSide {

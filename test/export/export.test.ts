@@ -38,8 +38,8 @@ async function readBack(run: ExportRun): Promise<DmaRequest[]> {
 }
 
 const sameKey = (text: readonly unknown[]) => JSON.stringify(text);
-const asked = ({ device, size, source, pfn, attempts }: Placement) =>
-  sameKey([device, size, source, source === 'buddy' ? -1 : pfn, attempts.map(tried)]);
+const asked = ({ device, bytes, source, pfn, attempts }: Placement) =>
+  sameKey([device, bytes, source, source === 'buddy' ? -1 : pfn, attempts.map(tried)]);
 const tried = ({ area, count, align, err, pfn, givenBack }: Tried) => [
   area,
   count,
@@ -112,6 +112,49 @@ test('ftrace text of any scenario reads back as the same requests', async () => 
   );
 }, 120_000);
 
+describe('dma events are of what a driver calls as dma_alloc_*()', () => {
+  const eventsOf = async (device: object) => {
+    const text = JSON.stringify({
+      kernel: '7.2',
+      machine: { nodes: 1, memory: '8G', cpus: 2 },
+      cmdline: 'cma=16M',
+      devices: { d: { node: 0, ...device } },
+      stop: '20ms',
+    });
+    const run = exportOfRun(await runPlacements(parseScenario(text, 'any')[0]));
+    const names = ftraceText(run).matchAll(/: (cma_\w+|dma_\w+): /g);
+    const slices = [...perfettoLines(run)].join('').matchAll(/"name":"(cma_alloc|dma_alloc) \d+"/g);
+    return { run, events: new Set([...names].map(([, name]) => name)), slices };
+  };
+  test('a coherent allocation has them', async () => {
+    const { run, events } = await eventsOf({ kind: 'allocator' });
+    expect(run.placements.map(({ mode }) => mode)).toEqual(['coherent']);
+    expect(events).toContain('dma_alloc');
+    expect(events).toContain('dma_free');
+  });
+  test('so has one that an IOMMU translates', async () => {
+    const { events } = await eventsOf({ kind: 'allocator', iommu: 'translated' });
+    expect(events).toEqual(new Set(['dma_alloc', 'dma_free']));
+  });
+  test('cma_alloc() itself has cma events only, and its size in bytes', async () => {
+    const { run, events, slices } = await eventsOf({ kind: 'allocator', mode: 'cma' });
+    expect(events).toEqual(new Set(['cma_alloc_start', 'cma_alloc_finish', 'cma_release']));
+    expect(run.placements.map(({ bytes }) => bytes)).toEqual([65_536]);
+    expect([...slices].map(([, name]) => name)).toEqual(['cma_alloc', 'cma_alloc']);
+  });
+  test('alloc_pages() has none', async () => {
+    const { events } = await eventsOf({ kind: 'allocator', mode: 'pages' });
+    expect(events).toEqual(new Set());
+  });
+  test('page pools have none: a NIC makes as many dma_alloc as coherent calls', async () => {
+    const { run } = await eventsOf({ kind: 'mlx5' });
+    const pools = run.placements.filter(({ mode }) => mode === 'bulk').length;
+    expect(pools).toBeGreaterThan(0);
+    const back = (await readBack(run)).filter(({ device }) => device === 'd');
+    expect(back).toHaveLength(run.placements.length - pools);
+  });
+});
+
 test('kernel files say what the areas hold at the end, and import knows it again', async () => {
   const replay = await replayTrace(threads, await recordingOf('x86-7.2-exhaust'));
   const run = exportOfReplay(replay);
@@ -159,7 +202,9 @@ test('tables have a row per request and one per change of an area', async () => 
   const rows = async (name: string) =>
     await parquetReadObjects({ file: await asyncBufferFromFile(join(folder, name)) });
   const requests = await rows('requests.parquet');
-  expect(requests.map(({ source }) => source)).toEqual(run.placements.map(({ source }) => source));
+  expect(requests.map(({ served_from: source }) => source)).toEqual(
+    run.placements.map(({ source }) => source),
+  );
   expect(requests.map(({ pfn }) => pfn)).toEqual(run.placements.map(({ pfn }) => pfn));
   const areas = await rows('areas.parquet');
   expect(areas).toHaveLength(run.layout.areas.length + areaChanges(run).length);

@@ -9,7 +9,8 @@ import type { AreaResult, RunResult } from '#cmasim/run/result.js';
 import { checkResults, deviceResults, lookupIn, statResults } from '#cmasim/run/summary.js';
 import { runText } from '#cmasim/run/text.js';
 import { parseScenario } from '#cmasim/scenario/load.js';
-import { histogram, Recorder, statisticNamed } from '#cmasim/sim/statistics.js';
+import { allStatistics } from '#cmasim/scenario/names.js';
+import { Recorder } from '#cmasim/sim/statistics.js';
 import { paint } from '#cmasim/text/table.js';
 
 const [scenario] = parseScenario(
@@ -29,10 +30,12 @@ expect:
 const devices = scenario!.devices;
 const actors = new Map(devices.map(({ name, declaration }, i) => [10 + i, { name, declaration }]));
 
+const statistic = (name: string) => allStatistics().find((one) => one.name === name)!;
+
 /** What three devices and a node (actor 0) recorded. */
 function recorded() {
   const recorder = new Recorder();
-  const sync = histogram('cmd_sync_ns', statisticNamed('cmd_sync_ns')!);
+  const sync = statistic('cmd_sync_ns');
   for (const value of [240, 560]) recorder.record(sync, 12, value);
   const counts = [
     ['placed.default.remote', 10, 3],
@@ -41,7 +44,7 @@ function recorded() {
     ['placed.buddy.remote', 12, 1],
     ['leaked_pages', 0, 8],
   ] as const;
-  for (const [name, actor, n] of counts) recorder.add(statisticNamed(name)!, actor, n);
+  for (const [name, actor, n] of counts) recorder.add(statistic(name), actor, n);
   return statResults(recorder.snapshot(), actors);
 }
 
@@ -88,6 +91,7 @@ function result(): RunResult {
       { name: 'request', value: 150, unit: 'ns', class: 'assumed', source: 'a guess' },
     ],
     notes: ['quiet: not a parameter of this model'],
+    log: [],
     bootLog: [],
   };
 }
@@ -106,7 +110,7 @@ test('sums over devices are the same in whatever order they are recorded', () =>
   const events = fc.array(fc.tuple(fc.integer({ min: 10, max: 12 }), fc.nat(100_000)));
   fc.assert(
     fc.property(events, fc.nat(), (list, turn) => {
-      const sync = statisticNamed('cmd_sync_ns')!;
+      const sync = statistic('cmd_sync_ns');
       const summary = (order: typeof list) => {
         const recorder = new Recorder();
         for (const [actor, value] of order) recorder.record(sync, actor, value);

@@ -4,12 +4,10 @@ import {
   bucketMiddle,
   bucketOf,
   counter,
-  declaredStatistics,
   histogram,
   mergeSamples,
   quantile,
   Recorder,
-  statisticNamed,
   summarize,
   totalOf,
 } from '#cmasim/sim/statistics.js';
@@ -39,9 +37,6 @@ test('recording in parts, in any order, and merging equals recording all at once
       expect(mergeSamples(lists)).toEqual(whole);
       expect(mergeSamples(lists.toReversed())).toEqual(whole);
       expect(record(entries.toReversed()).snapshot()).toEqual(whole);
-      const absorbed = new Recorder();
-      for (const list of lists) absorbed.absorb(list);
-      expect(absorbed.snapshot()).toEqual(whole);
     }),
   );
 });
@@ -95,13 +90,19 @@ test('the total of a statistic is all actors together', () => {
   expect(totalOf(samples, 'test_nothing')).toBeUndefined();
 });
 
-test('a statistic is declared once; saying the same again is the same statistic', () => {
-  const again = histogram('test_wait', { unit: 'ns', class: 'exact', help: 'For tests.' });
-  expect(again).toBe(wait);
-  expect(statisticNamed('test_wait')).toBe(wait);
-  expect(declaredStatistics().map((s) => s.name)).toContain('test_hits');
-  const other = { unit: 'pages', class: 'exact', help: 'x' } as const;
-  expect(() => histogram('test_wait', other)).toThrow('statistic test_wait is declared twice');
+test('what was cleared is as if it had never been recorded, but known', () => {
+  const recorder = record([
+    [0, 10],
+    [1, 2 ** 40],
+  ]);
+  recorder.clear();
+  for (const { count, sum } of recorder.snapshot()) expect([count, sum]).toEqual([0, 0]);
+  recorder.record(wait, 1, 7);
+  recorder.record(wait, 1, 900);
+  const [sample] = recorder
+    .snapshot()
+    .filter(({ name, actor }) => name === 'test_wait' && actor === 1);
+  expect(summarize(sample)).toMatchObject({ count: 2, sum: 907, min: 7, p50: 7, max: 900 });
 });
 
 test('a value that is no whole number is refused', () => {

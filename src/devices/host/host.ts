@@ -116,6 +116,14 @@ const tablePages = (['remote', 'local'] as const).map((where) =>
   }),
 );
 
+/** Statistics that every device has. */
+export const hostStatistics: readonly Statistic[] = [
+  ...[dmaAlloc, lockWait, zeroing, refusals, leakedPages],
+  ...Object.values(placed).flat(),
+  ...poolPages,
+  ...tablePages,
+];
+
 export interface HostOptions {
   /** All devices of the run, in the order of their actors. */
   readonly planned: readonly PlannedDevice[];
