@@ -7,7 +7,8 @@
  */
 
 import { emptyFile } from '../files/read.js';
-import type { KernelLog, ZoneInfo } from '../machine/import/dmesg.js';
+import type { KernelLog } from '../machine/import/dmesg.js';
+import type { ZoneFacts } from '../machine/import/facts.js';
 import type { MemRegion, Range } from '../mm/boot/memblock.js';
 import type { Arch } from '../mm/boot/reservation.js';
 import type { AreaLayout, ZoneLayout } from '../mm/layout.js';
@@ -232,10 +233,10 @@ export function readCmaTotals(text: string): [name: string, pages: number][] {
 export function bootOfLog(
   at: { file: string; name: string },
   log: KernelLog,
-  rest: { zones: readonly ZoneInfo[] | null; totals: readonly [string, number][] | null },
+  rest: { zones: readonly ZoneFacts[] | null; totals: readonly [string, number][] | null },
 ): RecordedBoot {
   const unknown = log.unknownParameters.some((p) => /^(?:cma_pernuma|numa_cma)\b/.test(p));
-  const zones = rest.zones?.map(({ nid, zone: name, startPfn, spanned, present }): RecordedZone => {
+  const zones = rest.zones?.map(({ nid, name, startPfn, spanned, present }): RecordedZone => {
     return { nid, name, startPfn, spanned, present };
   });
   return {

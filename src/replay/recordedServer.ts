@@ -9,8 +9,9 @@
 import { machineBoot, recordedBoot } from '../boot/input.js';
 import { bootOfLog, type RecordedBoot, releaseOfVersion } from '../boot/recorded.js';
 import { type ImportedMachine, importMachine } from '../machine/import/build.js';
-import { readKernelLog, readZoneinfo } from '../machine/import/dmesg.js';
+import { readKernelLog } from '../machine/import/dmesg.js';
 import type { ImportFile } from '../machine/import/recognise.js';
+import { readZoneinfo } from '../machine/import/zones.js';
 import type { Machine } from '../machine/machine.js';
 import type { AreaLayout, MemoryLayout, ZoneLayout } from '../mm/layout.js';
 import { type Kernel, kernelOf } from '../mm/release.js';

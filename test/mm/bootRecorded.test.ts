@@ -12,7 +12,8 @@ import {
   readCmaTotals,
   releaseOfVersion,
 } from '#cmasim/boot/recorded.js';
-import { readKernelLog, readZoneinfo } from '#cmasim/machine/import/dmesg.js';
+import { readKernelLog } from '#cmasim/machine/import/dmesg.js';
+import { readZoneinfo } from '#cmasim/machine/import/zones.js';
 import { boot } from '#cmasim/mm/boot/boot.js';
 import { kernelOf } from '#cmasim/mm/release.js';
 import { claims } from '../claims.js';

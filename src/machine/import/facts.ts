@@ -1,5 +1,5 @@
 /**
- * What the files of a server say, gathered before anything is made of it.
+ * Facts of a server as its files say them, gathered before anything is made of them.
  *
  * Several files may say the same thing; each importer adds what its file knows and overwrites
  * nothing that a better source has said. What is contradictory or missing is put into words, never
@@ -8,14 +8,19 @@
 
 import type { Range } from '../../mm/boot/memblock.js';
 
-export interface NodeFacts {
+/** One node; what no source has said is null. */
+export class NodeFacts {
   readonly nid: number;
-  /** CPU numbers; null while no source has spoken. */
-  cpus: Set<number> | null;
+  /** CPU numbers. */
+  cpus: Set<number> | null = null;
   /** MemTotal in bytes: what the kernel manages, less than what is installed. */
-  total: number | null;
+  total: number | null = null;
   /** MemFree in bytes. */
-  free: number | null;
+  free: number | null = null;
+
+  constructor(nid: number) {
+    this.nid = nid;
+  }
 }
 
 /** SLIT rows as one source has them. */
@@ -26,56 +31,83 @@ export interface DistanceTable {
   readonly rows: Map<number, readonly number[]>;
 }
 
-export interface ZoneFacts {
+/** One zone, in pages; -1 where no source has spoken. */
+export class ZoneFacts {
   readonly nid: number;
   readonly name: string;
-  /** Pages; -1 where no source has spoken. */
-  startPfn: number;
-  spanned: number;
-  present: number;
-  managed: number;
-  free: number;
-  cma: number;
-  min: number;
-  low: number;
-  high: number;
+  startPfn = -1;
+  spanned = -1;
+  present = -1;
+  managed = -1;
+  free = -1;
+  cma = -1;
+  min = -1;
+  low = -1;
+  high = -1;
   /** Pages in the per-CPU lists, which `free` does not count. */
-  pcp: number;
+  pcp = 0;
   /** Free blocks per order. */
-  freeByOrder: number[];
+  freeByOrder: number[] = [];
   /** The same per migrate type (pagetypeinfo). */
-  readonly freeByType: Record<string, number[]>;
+  readonly freeByType: Record<string, number[]> = {};
+
+  constructor(nid: number, name: string) {
+    this.nid = nid;
+    this.name = name;
+  }
 }
 
-export interface AreaFacts {
+/** One CMA area, in pages; -1 where no source has spoken. */
+export class AreaFacts {
   readonly name: string;
-  basePfn: number;
-  /** Pages; -1 where no source has spoken. */
-  count: number;
-  orderPerBit: number;
-  used: number;
-  maxchunk: number;
+  basePfn = -1;
+  count = -1;
+  orderPerBit = 0;
+  used = -1;
+  maxchunk = -1;
   /** Words of the debugfs bitmap, lowest bit first; null when it was not readable. */
-  bitmap: number[] | null;
-  allocPagesSuccess: number;
-  allocPagesFail: number;
-  releasePagesSuccess: number;
+  bitmap: number[] | null = null;
+  allocPagesSuccess = -1;
+  allocPagesFail = -1;
+  releasePagesSuccess = -1;
+
+  constructor(name: string) {
+    this.name = name;
+  }
 }
 
-export interface DeviceFacts {
+/** One PCI device; what no source has said is empty. */
+export class DeviceFacts {
   readonly name: string;
   /** numa_node; null when no source has spoken. */
-  node: number | null;
-  pciClass: string;
-  vendor: string;
-  device: string;
-  driver: string;
+  node: number | null = null;
+  pciClass = '';
+  vendor = '';
+  device = '';
+  driver = '';
   /** Bits; 0 when not known. */
-  dmaMask: number;
-  coherentMask: number;
-  iommuGroup: string;
+  dmaMask = 0;
+  coherentMask = 0;
+  iommuGroup = '';
   /** `identity`, `DMA`, `DMA-FQ`; empty without an IOMMU or when not known. */
-  iommuType: string;
+  iommuType = '';
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** Fields of a row that are numbers. */
+export type NumberIn<Row> = {
+  [Field in keyof Row]: Row[Field] extends number ? Field : never;
+}[keyof Row];
+
+/** One attribute of sysfs or debugfs: what it is of, its own name, and the file it came in. */
+export interface Attribute {
+  readonly name: string;
+  readonly key: string;
+  readonly value: string;
+  readonly file: string;
 }
 
 /** Highest node id the kernel can be built for, CONFIG_NODES_SHIFT 10. */
@@ -104,7 +136,7 @@ export class Facts {
   cmdline = '';
   /** Bytes per second and ns, hwloc's memory attributes: by node. */
   readonly bandwidth = new Map<number, number>();
-  /** Where each fact group came from, in words, for the description. */
+  /** Origin of each group of facts, in words, for the description. */
   readonly sources = new Map<string, string>();
   readonly warnings: string[] = [];
   /** Files that say nothing a machine is made of. */
@@ -114,17 +146,12 @@ export class Facts {
     if (this.warnings.length < 100 && !this.warnings.includes(text)) this.warnings.push(text);
   }
 
-  distanceTable(kind: 'sysfs' | 'numactl' | 'hwloc', file: string): DistanceTable {
-    let table = this.distances.get(kind);
-    if (table === undefined) {
-      table = { file, order: null, rows: new Map() };
-      this.distances.set(kind, table);
-    }
-    return table;
-  }
-
   from(what: string, source: string): void {
     if (!this.sources.has(what)) this.sources.set(what, source);
+  }
+
+  distanceTable(kind: 'sysfs' | 'numactl' | 'hwloc', file: string): DistanceTable {
+    return entry(this.distances, kind, () => ({ file, order: null, rows: new Map() }));
   }
 
   node(nid: number): NodeFacts | null {
@@ -132,79 +159,32 @@ export class Facts {
       this.warn(`node ${nid} is no node id (0-${NID_MAX}): ignored`);
       return null;
     }
-    let node = this.nodes.get(nid);
-    if (node === undefined) {
-      node = { nid, cpus: null, total: null, free: null };
-      this.nodes.set(nid, node);
-    }
-    return node;
+    return entry(this.nodes, nid, () => new NodeFacts(nid));
   }
 
   zone(nid: number, name: string): ZoneFacts {
-    const key = `${nid} ${name}`;
-    let zone = this.zones.get(key);
-    if (zone === undefined) {
-      zone = {
-        nid,
-        name,
-        startPfn: -1,
-        spanned: -1,
-        present: -1,
-        managed: -1,
-        free: -1,
-        cma: -1,
-        min: -1,
-        low: -1,
-        high: -1,
-        pcp: 0,
-        freeByOrder: [],
-        freeByType: {},
-      };
-      this.zones.set(key, zone);
+    return entry(this.zones, `${nid} ${name}`, () => {
       this.node(nid);
-    }
-    return zone;
+      return new ZoneFacts(nid, name);
+    });
   }
 
   area(name: string): AreaFacts {
-    let area = this.areas.get(name);
-    if (area === undefined) {
-      area = {
-        name,
-        basePfn: -1,
-        count: -1,
-        orderPerBit: 0,
-        used: -1,
-        maxchunk: -1,
-        bitmap: null,
-        allocPagesSuccess: -1,
-        allocPagesFail: -1,
-        releasePagesSuccess: -1,
-      };
-      this.areas.set(name, area);
-    }
-    return area;
+    return entry(this.areas, name, () => new AreaFacts(name));
   }
 
   device(name: string): DeviceFacts {
-    let device = this.devices.get(name);
-    if (device === undefined) {
-      device = {
-        name,
-        node: null,
-        pciClass: '',
-        vendor: '',
-        device: '',
-        driver: '',
-        dmaMask: 0,
-        coherentMask: 0,
-        iommuGroup: '',
-        iommuType: '',
-      };
-      this.devices.set(name, device);
-    }
-    return device;
+    return entry(this.devices, name, () => new DeviceFacts(name));
   }
+}
+
+/** Entry of a map, made when it is asked for first. */
+function entry<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 }
 
 /** `0-3,8,10-11` as cpulist prints it, `0 4 8` as numactl does; what cannot be read is left out. */

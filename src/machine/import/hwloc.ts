@@ -11,9 +11,8 @@ import { type Facts, parseMask } from './facts.js';
 
 type Attributes = ReadonlyMap<string, string>;
 
-interface Distances {
-  readonly use: boolean;
-  readonly indexing: string;
+/** A matrix of distances while its elements arrive. */
+interface Matrix {
   readonly indexes: number[];
   readonly values: number[];
 }
@@ -54,7 +53,9 @@ class HwlocReader {
   /** Nodesets of the objects around the one at hand. */
   readonly #nodesets: string[] = [];
   #machine: Attributes = new Map();
-  #distances: Distances | null = null;
+  /** Latencies between nodes, as the OS says them. */
+  #latencies: Matrix | null = null;
+  #indexing = '';
   /** Version 1: factors of `latency_base`, before the objects they are about. */
   #factors: { readonly size: number; readonly base: number; readonly values: number[] } | null =
     null;
@@ -69,42 +70,30 @@ class HwlocReader {
 
   open(name: string, attributes: Attributes): void {
     this.#element = name;
-    switch (name) {
-      case 'object':
-        this.#object(attributes);
-        break;
-      case 'page_type': {
-        const size = Number(attributes.get('size'));
-        // Pages of 4, 16 or 64 KiB; the others are huge.
-        if (size >= 4_096 && size <= 65_536) this.#facts.pageSize ??= size;
-        break;
-      }
-      case 'info':
-        this.#info(attributes);
-        break;
-      case 'memattr':
-        this.#memattr = attributes.get('name') ?? '';
-        break;
-      case 'memattr_value':
-        this.#bandwidth(attributes);
-        break;
-      case 'distances2':
-        this.#distances = openDistances(attributes);
-        break;
-      case 'distances': {
-        const size = Number(attributes.get('nbobjs'));
-        this.#factors = { size, base: Number(attributes.get('latency_base')), values: [] };
-        break;
-      }
-      case 'latency':
-        this.#factors?.values.push(Number(attributes.get('value')));
-        break;
-    }
+    this.#elements.get(name)?.(attributes);
   }
 
+  readonly #elements = new Map<string, (attributes: Attributes) => void>([
+    ['object', (attributes) => this.#object(attributes)],
+    ['page_type', (attributes) => this.#pageType(numberOf(attributes, 'size'))],
+    ['info', (attributes) => this.#info(attributes)],
+    ['memattr', (attributes) => (this.#memattr = attributes.get('name') ?? '')],
+    ['memattr_value', (attributes) => this.#bandwidth(attributes)],
+    ['distances2', (attributes) => this.#openDistances(attributes)],
+    [
+      'distances',
+      (attributes) => {
+        const [size, base] = [numberOf(attributes, 'nbobjs'), numberOf(attributes, 'latency_base')];
+        this.#factors = { size, base, values: [] };
+      },
+    ],
+    ['latency', (attributes) => this.#factors?.values.push(numberOf(attributes, 'value'))],
+  ]);
+
   text(text: string): void {
-    if (this.#element === 'indexes') this.#distances?.indexes.push(...numbers(text));
-    else if (this.#element === 'u64values') this.#distances?.values.push(...numbers(text));
+    const numbers = () => (text.match(/\S+/g) ?? []).map(Number);
+    if (this.#element === 'indexes') this.#latencies?.indexes.push(...numbers());
+    else if (this.#element === 'u64values') this.#latencies?.values.push(...numbers());
   }
 
   close(name: string): void {
@@ -117,7 +106,10 @@ class HwlocReader {
   /** After the last tag: what needs all nodes. */
   finish(): void {
     const facts = this.#facts;
-    if (this.#local.size === 0) this.#single();
+    // Version 1 shows no node where there is only one.
+    if (this.#local.size === 0 && this.#machine.size > 0) {
+      this.#node(new Map([...this.#machine, ['os_index', '0']]));
+    }
     const nids = [...this.#local.keys()];
     const factors = this.#factors;
     if (factors !== null && factors.size === nids.length && factors.size > 0) {
@@ -136,12 +128,6 @@ class HwlocReader {
     facts.from('CPUs', this.#file);
   }
 
-  /** Version 1 shows no node where there is only one. */
-  #single(): void {
-    if (this.#machine.size === 0) return;
-    this.#node(new Map([...this.#machine, ['os_index', '0']]));
-  }
-
   #object(attributes: Attributes): void {
     const type = attributes.get('type');
     if (type === 'NUMANode') this.#node(attributes);
@@ -155,10 +141,10 @@ class HwlocReader {
   }
 
   #node(attributes: Attributes): void {
-    const nid = Number(attributes.get('os_index'));
+    const nid = numberOf(attributes, 'os_index');
     const node = this.#facts.node(nid);
     if (node === null) return;
-    this.#byGp.set(Number(attributes.get('gp_index')), nid);
+    this.#byGp.set(numberOf(attributes, 'gp_index'), nid);
     const cpuset = attributes.get('complete_cpuset') ?? attributes.get('cpuset') ?? '';
     this.#local.set(nid, parseMask(cpuset));
     const bytes = Number(attributes.get('local_memory') ?? 0);
@@ -178,9 +164,8 @@ class HwlocReader {
 
   #pci(attributes: Attributes): void {
     const device = this.#facts.device(attributes.get('pci_busid') ?? '');
-    const ids = /^([0-9a-f]{4}) \[([0-9a-f]{4}):([0-9a-f]{4})\]/.exec(
-      attributes.get('pci_type') ?? '',
-    );
+    const type = attributes.get('pci_type') ?? '';
+    const ids = /^([0-9a-f]{4}) \[([0-9a-f]{4}):([0-9a-f]{4})\]/.exec(type);
     if (ids !== null) {
       device.pciClass ||= `0x${ids[1]}00`;
       device.vendor ||= `0x${ids[2]}`;
@@ -192,42 +177,44 @@ class HwlocReader {
     this.#facts.from('devices', this.#file);
   }
 
+  /** Pages of 4, 16 or 64 KiB; the others are huge. */
+  #pageType(size: number): void {
+    if (size >= 4_096 && size <= 65_536) this.#facts.pageSize ??= size;
+  }
+
   #info(attributes: Attributes): void {
     const facts = this.#facts;
+    const name = attributes.get('name') ?? '';
     const value = attributes.get('value') ?? '';
-    switch (attributes.get('name')) {
-      case 'Architecture':
-        facts.arch ||= value;
-        break;
-      case 'CPUVendor':
-      case 'CPUModel':
-        if (/GenuineIntel|AuthenticAMD|Intel|AMD|Xeon|Opteron|EPYC/.test(value)) {
-          facts.arch ||= 'x86_64';
-        }
-        break;
-      case 'DMIProductName':
-        facts.product ||= value.trim();
-        break;
-      case 'OSRelease':
-        facts.release ||= value;
-        break;
+    if (name === 'Architecture') facts.arch ||= value;
+    else if (name === 'DMIProductName') facts.product ||= value.trim();
+    else if (name === 'OSRelease') facts.release ||= value;
+    else if (/^CPU(?:Vendor|Model)$/.test(name) && /Intel|AMD|Xeon|Opteron|EPYC/.test(value)) {
+      facts.arch ||= 'x86_64';
     }
   }
 
   #bandwidth(attributes: Attributes): void {
     if (this.#memattr !== 'Bandwidth') return;
-    const nid = this.#byGp.get(Number(attributes.get('target_obj_gp_index')));
-    const value = Number(attributes.get('value'));
+    const nid = this.#byGp.get(numberOf(attributes, 'target_obj_gp_index'));
+    const value = numberOf(attributes, 'value');
     if (nid !== undefined && value > 0) this.#facts.bandwidth.set(nid, value / 1_000);
   }
 
+  #openDistances(attributes: Attributes): void {
+    // Kind 4: latency as the OS says it; a matrix somebody measured is another kind.
+    const isLatency = (numberOf(attributes, 'kind') & 4) !== 0;
+    const isUsed = isLatency && attributes.get('type') === 'NUMANode';
+    this.#latencies = isUsed ? { indexes: [], values: [] } : null;
+    this.#indexing = attributes.get('indexing') ?? 'os';
+  }
+
   #closeDistances(): void {
-    const distances = this.#distances;
-    this.#distances = null;
-    if (distances === null || !distances.use) return;
-    const { indexing, indexes, values } = distances;
-    const nids = indexing === 'gp' ? indexes.map((gp) => this.#byGp.get(gp) ?? -1) : indexes;
-    this.#table(nids, values);
+    if (this.#latencies === null) return;
+    const { indexes, values } = this.#latencies;
+    this.#latencies = null;
+    const isGp = this.#indexing === 'gp';
+    this.#table(isGp ? indexes.map((gp) => this.#byGp.get(gp) ?? -1) : indexes, values);
   }
 
   #table(nids: readonly number[], values: readonly number[]): void {
@@ -241,20 +228,6 @@ class HwlocReader {
   }
 }
 
-const numbers = (text: string): number[] =>
-  text
-    .trim()
-    .split(/\s+/)
-    .filter((word) => word !== '')
-    .map(Number);
-
-function openDistances(attributes: Attributes): Distances {
-  // Kind 4: latency as the OS says it; a matrix somebody measured is another kind.
-  const kind = Number(attributes.get('kind'));
-  return {
-    use: attributes.get('type') === 'NUMANode' && (kind & 4) !== 0,
-    indexing: attributes.get('indexing') ?? 'os',
-    indexes: [],
-    values: [],
-  };
+function numberOf(attributes: Attributes, name: string): number {
+  return Number(attributes.get(name));
 }

@@ -5,71 +5,50 @@
  * A row of `distance` has one entry per online node, ascending, so sparse ids need the list of
  * nodes first.
  */
-import { type Facts, parseCpuList, parseMask } from './facts.js';
+import { type Attribute, type Facts, parseCpuList, parseMask } from './facts.js';
+
+const numbers = (text: string): number[] => text.trim().split(/\s+/).map(Number);
 
 /** Text of `numactl -H`. */
 export function importNumactl(facts: Facts, text: string, file: string): void {
-  let order: number[] | null = null;
-  for (const line of text.split('\n')) {
-    const attribute = /^node (\d+) (cpus|size|free):(.*)$/.exec(line);
-    if (attribute !== null) {
-      numactlNode(facts, attribute, file);
-      continue;
-    }
-    const header = /^node((?:\s+\d+)+)\s*$/.exec(line);
-    if (header !== null) {
-      order = header[1].trim().split(/\s+/).map(Number);
-      facts.distanceTable('numactl', file).order = order;
-      continue;
-    }
-    const row = /^\s*(\d+):((?:\s+-?\d+)+)\s*$/.exec(line);
-    if (row === null || order === null) continue;
-    const distances = row[2].trim().split(/\s+/).map(Number);
-    facts.distanceTable('numactl', file).rows.set(Number(row[1]), distances);
+  for (const [, nid, key, value] of text.matchAll(/^node (\d+) (cpus|size|free):(.*)$/gm)) {
+    const node = facts.node(Number(nid));
+    if (node === null) continue;
+    const bytes = Number(/(\d+) MB/.exec(value)?.[1] ?? Number.NaN) * 2 ** 20;
+    if (key === 'cpus') {
+      node.cpus ??= parseCpuList(value);
+      facts.from('CPUs', file);
+    } else if (Number.isNaN(bytes)) continue;
+    else if (key === 'size') {
+      node.total ??= bytes;
+      facts.from('memory sizes', file);
+    } else node.free ??= bytes;
+  }
+  const header = /^node((?:[ \t]+\d+)+)\s*$/m.exec(text);
+  if (header === null) return;
+  const table = facts.distanceTable('numactl', file);
+  table.order = numbers(header[1]);
+  for (const [, nid, row] of text.slice(header.index).matchAll(numactlRow)) {
+    table.rows.set(Number(nid), numbers(row));
   }
 }
 
-function numactlNode(facts: Facts, [, nid, key, value]: RegExpExecArray, file: string): void {
-  const node = facts.node(Number(nid));
-  if (node === null) return;
-  if (key === 'cpus') {
-    node.cpus ??= parseCpuList(value!);
-    facts.from('CPUs', file);
-    return;
-  }
-  const size = /(\d+) MB/.exec(value!);
-  if (size === null) return;
-  const bytes = Number(size[1]) * 2 ** 20;
-  if (key === 'size') {
-    node.total ??= bytes;
-    facts.from('memory sizes', file);
-  } else node.free ??= bytes;
-}
+/** Row `  0:  10  21` of the table of distances. */
+const numactlRow = /^[ \t]*(\d+):((?:[ \t]+-?\d+)+)[ \t\r]*$/gm;
 
 /** `cpulist`, `cpumap`, `distance` or `meminfo` of one node. */
-export function importNodeAttribute(
-  facts: Facts,
-  { nid, key, value, file }: { nid: number; key: string; value: string; file: string },
-): void {
-  const node = facts.node(nid);
+export function importNodeAttribute(facts: Facts, { name, key, value, file }: Attribute): void {
+  const node = facts.node(Number(name));
   if (node === null) return;
-  switch (key) {
-    case 'cpulist':
-      if (value.trim() === '' && node.cpus !== null) return;
-      node.cpus = parseCpuList(value);
-      facts.from('CPUs', file);
-      break;
-    case 'cpumap':
-      node.cpus ??= parseMask(value);
-      facts.from('CPUs', file);
-      break;
-    case 'distance':
-      if (value.trim() === '') return;
-      facts.distanceTable('sysfs', file).rows.set(nid, value.trim().split(/\s+/).map(Number));
-      break;
-    case 'meminfo':
-      importNodeMeminfo(facts, value, file);
-      break;
+  if (key === 'meminfo') importNodeMeminfo(facts, value, file);
+  else if (key === 'distance') {
+    if (value.trim() === '') return;
+    facts.distanceTable('sysfs', file).rows.set(node.nid, numbers(value));
+  } else {
+    if (key === 'cpumap') node.cpus ??= parseMask(value);
+    else if (value.trim() === '' && node.cpus !== null) return;
+    else node.cpus = parseCpuList(value);
+    facts.from('CPUs', file);
   }
 }
 
@@ -90,12 +69,11 @@ export function importNodeMeminfo(facts: Facts, text: string, file: string): voi
 
 /** `# node0 cpulist=0-1 distance=10 12 20 22` with that node's meminfo behind it. */
 export function importNodeList(facts: Facts, text: string, file: string): void {
-  for (const [, nid, cpus, distance] of text.matchAll(
+  for (const [, name, cpus, distance] of text.matchAll(
     /^# node(\d+) cpulist=(\S*) distance=([\d ]*)/gm,
   )) {
-    const common = { nid: Number(nid), file };
-    importNodeAttribute(facts, { ...common, key: 'cpulist', value: cpus! });
-    importNodeAttribute(facts, { ...common, key: 'distance', value: distance! });
+    importNodeAttribute(facts, { name, key: 'cpulist', value: cpus, file });
+    importNodeAttribute(facts, { name, key: 'distance', value: distance, file });
   }
   importNodeMeminfo(facts, text, file);
 }

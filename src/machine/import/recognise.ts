@@ -5,7 +5,7 @@
  * listing `path:value` as `grep -r . DIR` prints it is taken for the files it lists.
  */
 import { areaAttributes, importAreaAttribute } from './areas.js';
-import type { Facts } from './facts.js';
+import type { Attribute, Facts } from './facts.js';
 import { importHwloc } from './hwloc.js';
 import { importLog, importUname } from './log.js';
 import { importNodeAttribute, importNodeList, importNodeMeminfo, importNumactl } from './nodes.js';
@@ -42,31 +42,30 @@ const contents: readonly (readonly [sign: RegExp, importer: Importer])[] = [
   [/^Machine\b.*\n(?:\s*(?:Package|Group|NUMANode|L\d|Core|PU|HostBridge|MemCache|Die))/, nothing],
 ];
 
-const area = new RegExp(`(?:^|/)(?:cma/)?([^/]+)/(?:ranges/0/)?(${areaAttributes})$`);
+const pciAddress = '[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-9a-f]';
+
+type AttributeImporter = (facts: Facts, attribute: Attribute) => void;
+
+/** First the path, which says what the attribute is of and its name, then who reads it. */
+const paths: readonly (readonly [path: RegExp, importer: AttributeImporter])[] = [
+  [/(?:^|\/)node(\d+)\/(cpulist|cpumap|distance|meminfo)$/, importNodeAttribute],
+  [new RegExp(`(?:^|/)(${pciAddress})/([a-z_]+)$`), importPciAttribute],
+  [new RegExp(`(?:^|/)(?:cma/)?([^/]+)/(?:ranges/0/)?(${areaAttributes})$`), importAreaAttribute],
+];
 
 /** An attribute known by its path; false when the path names none. */
 function importAttribute(facts: Facts, path: string, value: string, file: string): boolean {
-  const node = /(?:^|\/)node(\d+)\/(cpulist|cpumap|distance|meminfo)$/.exec(path);
-  if (node !== null) {
-    importNodeAttribute(facts, { nid: Number(node[1]), key: node[2], value, file });
-    return true;
-  }
-  const pci = /(?:^|\/)([0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f])\/([a-z_]+)$/.exec(path);
-  if (pci !== null) {
-    importPciAttribute(facts, { name: pci[1], key: pci[2], value, file });
-    return true;
-  }
-  const cma = area.exec(path);
-  if (cma !== null) {
-    importAreaAttribute(facts, { name: cma[1], key: cma[2], value, file });
+  for (const [form, importer] of paths) {
+    const match = form.exec(path);
+    if (match === null) continue;
+    importer(facts, { name: match[1], key: match[2], value, file });
     return true;
   }
   return /(?:^|\/)node\d+\//.test(path);
 }
 
 /** A PCI address in the path has colons of its own. */
-const pciPart = '(?:[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-9a-f]/)?';
-const listed = new RegExp(`^(\\.{0,2}/?[^\\s:]*/${pciPart}[^:\\s]*):(.*)$`);
+const listed = new RegExp(`^(\\.{0,2}/?[^\\s:]*/(?:${pciAddress}/)?[^:\\s]*):(.*)$`);
 
 /**
  * `path:value` lines, several for a file of several lines; null when the text is no such listing.
@@ -79,10 +78,11 @@ function listing(text: string): Map<string, string> | null {
     if (line === '') continue;
     const match = listed.exec(line);
     if (match === null) strange++;
-    else if (match[2] !== '') {
-      const before = files.get(match[1]);
-      files.set(match[1], before === undefined ? match[2] : `${before}\n${match[2]}`);
-    } else if (!files.has(match[1])) files.set(match[1], '');
+    else {
+      const [, path, value] = match;
+      const before = files.get(path) ?? '';
+      files.set(path, before === '' || value === '' ? before + value : `${before}\n${value}`);
+    }
     if (++seen === 20 && strange > 10) return null;
   }
   return seen > 0 && strange * 2 <= seen ? files : null;
@@ -109,9 +109,8 @@ export function importFile(facts: Facts, { path, text }: ImportFile): void {
   }
   const files = listing(text);
   if (files !== null) {
-    let known = 0;
-    for (const [name, value] of files) if (importAttribute(facts, name, value, file)) known++;
-    if (known > 0) return;
+    const known = [...files].filter(([name, value]) => importAttribute(facts, name, value, file));
+    if (known.length > 0) return;
   }
   facts.unused.push(path);
 }

@@ -1,31 +1,20 @@
 /**
  * Zones and what is free in them: /proc/zoneinfo, buddyinfo, pagetypeinfo, iomem.
  */
-import type { Facts, ZoneFacts } from './facts.js';
+import { Facts, type NumberIn, type ZoneFacts } from './facts.js';
 
-/** Fields that a line of /proc/zoneinfo sets. */
-type ZoneNumber =
-  | 'free'
-  | 'min'
-  | 'low'
-  | 'high'
-  | 'spanned'
-  | 'present'
-  | 'managed'
-  | 'cma'
-  | 'startPfn';
-
-const zoneKeys: Readonly<Record<string, ZoneNumber>> = {
-  'pages free': 'free',
-  min: 'min',
-  low: 'low',
-  high: 'high',
-  spanned: 'spanned',
-  present: 'present',
-  managed: 'managed',
-  cma: 'cma',
-  'start_pfn:': 'startPfn',
-};
+/** Lines of /proc/zoneinfo that set a number of the zone. */
+const numbers: ReadonlyMap<string, Exclude<NumberIn<ZoneFacts>, 'nid'>> = new Map([
+  ['pages free', 'free'],
+  ['min', 'min'],
+  ['low', 'low'],
+  ['high', 'high'],
+  ['spanned', 'spanned'],
+  ['present', 'present'],
+  ['managed', 'managed'],
+  ['cma', 'cma'],
+  ['start_pfn:', 'startPfn'],
+]);
 
 /** /proc/zoneinfo. */
 export function importZoneinfo(facts: Facts, text: string, file: string): void {
@@ -44,16 +33,20 @@ export function importZoneinfo(facts: Facts, text: string, file: string): void {
     if (/^\s+pagesets/.test(line)) pagesets = true;
     const field = /^\s+(pages free|start_pfn:|count:|[a-z_]+)\s+(\d+)\s*$/.exec(line);
     if (field === null) continue;
-    const value = Number(field[2]);
-    const key = field[1];
-    if (pagesets && key === 'count:') zone.pcp += value;
-    else if (key === 'start_pfn:' || !pagesets) set(zone, key, value);
+    const [, key, value] = field;
+    const number = numbers.get(key);
+    if (pagesets && key === 'count:') zone.pcp += Number(value);
+    else if (number !== undefined && (key === 'start_pfn:' || !pagesets)) {
+      zone[number] = Number(value);
+    }
   }
 }
 
-function set(zone: ZoneFacts, key: string, value: number): void {
-  const name = zoneKeys[key];
-  if (name !== undefined) zone[name] = value;
+/** Zones with pages, in the order of /proc/zoneinfo. */
+export function readZoneinfo(text: string): ZoneFacts[] {
+  const facts = new Facts();
+  importZoneinfo(facts, text, '');
+  return [...facts.zones.values()].filter(({ spanned }) => spanned > 0);
 }
 
 /** /proc/buddyinfo: free blocks per order. */
@@ -61,7 +54,7 @@ export function importBuddyinfo(facts: Facts, text: string, file: string): void 
   for (const [, nid, name, counts] of text.matchAll(
     /^Node\s+(\d+), zone\s+(\S+)((?:[ \t]+\d+)+)[ \t]*$/gm,
   )) {
-    facts.zone(Number(nid), name!).freeByOrder = counts!.trim().split(/\s+/).map(Number);
+    facts.zone(Number(nid), name).freeByOrder = counts.trim().split(/\s+/).map(Number);
     facts.from('free blocks', file);
   }
 }
@@ -71,14 +64,14 @@ export function importPagetypeinfo(facts: Facts, text: string, file: string): vo
   for (const [, nid, name, type, counts] of text.matchAll(
     /^Node\s+(\d+), zone\s+(\S+), type\s+(\S+)((?:[ \t]+>?\d+)+)[ \t]*$/gm,
   )) {
-    const numbers = counts!.trim().split(/\s+/);
+    const numbers = counts.trim().split(/\s+/);
     if (numbers.some((number) => number.startsWith('>'))) {
       facts.warn(
         `${file}: free blocks of node ${nid} ${name} are cut at 100000 per type and order`,
       );
     }
     const orders = numbers.map((number) => Number(number.replace('>', '')));
-    facts.zone(Number(nid), name!).freeByType[type!] = orders;
+    facts.zone(Number(nid), name).freeByType[type] = orders;
     facts.from('free blocks per migrate type', file);
   }
 }
@@ -87,14 +80,14 @@ export function importPagetypeinfo(facts: Facts, text: string, file: string): vo
 export function importIomem(facts: Facts, text: string, file: string): void {
   let hidden = 0;
   for (const [, start, end, what] of text.matchAll(/^\s*([0-9a-f]+)-([0-9a-f]+) : (.+)$/gm)) {
-    const from = Number.parseInt(start!, 16);
-    const to = Number.parseInt(end!, 16) + 1;
+    const from = Number.parseInt(start, 16);
+    const to = Number.parseInt(end, 16) + 1;
     if (to === 1) {
       hidden++;
       continue;
     }
     if (what === 'System RAM') facts.ram.push([from, to]);
-    else if (/^(?:Kernel (?:code|rodata|data|bss)|reserved|Reserved)$/.test(what!)) {
+    else if (/^(?:Kernel (?:code|rodata|data|bss)|reserved|Reserved)$/.test(what)) {
       facts.reserved.push([from, to]);
     }
   }
