@@ -93,18 +93,21 @@ export interface ReplayPlan {
   readonly held: readonly HeldAtStart[];
 }
 
-const none: Operation = { target: -1, after: -1, afterToo: -1, area: -1 };
+const columnNames = Object.keys(operation) as (keyof Operation)[];
+const noRow: Operation = { target: -1, after: -1, afterToo: -1, area: -1 };
+const defaults = columnNames.map((name) => noRow[name] ?? 0);
 
 /** The columns of rows that are all known. */
 export function operationColumns(rows: readonly Operation[]): Float64Array {
   const columns = new Float64Array(rows.length * OPERATION_WIDTH);
-  rows.forEach((row, i) => {
-    const { mode = 'coherent', ...numbers } = row;
-    const all = { ...none, ...numbers, mode: modes.indexOf(mode) };
-    for (const [name, value] of Object.entries(all)) {
-      columns[i * OPERATION_WIDTH + operation[name as keyof Operation]] = value;
+  let at = 0;
+  // A loop by name: copies of rows and lists of their entries cost more than the replay itself.
+  for (const row of rows) {
+    for (let i = 0; i < OPERATION_WIDTH; i++) {
+      const value = row[columnNames[i]] ?? defaults[i];
+      columns[at++] = typeof value === 'string' ? modes.indexOf(value) : value;
     }
-  });
+  }
   return columns;
 }
 

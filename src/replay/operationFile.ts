@@ -165,7 +165,10 @@ class Driver {
       target = this.#rowOf.get(fields.number(1)) ?? -1;
     }
     this.#cpuNode = asked.cpuNode ?? this.#cpuNode;
-    return { ...asked, target, after: row - 1, cpuNode: this.#cpuNode };
+    asked.target = target;
+    asked.after = row - 1;
+    asked.cpuNode = this.#cpuNode;
+    return asked;
   }
 }
 
