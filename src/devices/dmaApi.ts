@@ -46,10 +46,10 @@ export interface DmaApi {
    */
   access(handle: number, bytes: number, back: 1 | 2): void;
   /**
-   * As access(), but `accessed` goes to this device's peer number `peer`, whose CPU polls the
-   * memory, with `tag` as its handle.
+   * As access() of a posted write, but `accessed` goes to this device's peer number `peer`, whose
+   * CPU polls the memory, with `tag` as its handle.
    */
-  accessFor(peer: number, handle: number, bytes: number, back: 1 | 2, tag: number): void;
+  accessFor(peer: number, handle: number, bytes: number, tag: number): void;
   /** As access(), to memory of node `nid` that another device holds; `accessed` brings `tag`. */
   accessNode(nid: number, bytes: number, back: 1 | 2, tag: number): void;
   /**
@@ -65,8 +65,8 @@ export interface DmaApi {
   line(line: number, operation: number, a?: number, b?: number, delay?: number): void;
   /** Words of its own, as many as its model says: what a row has no room for. */
   slab(): Int32Array;
-  /** Sends the device its own event `event` with up to three numbers after `delay` ns. */
-  after(delay: number, event: string, a?: number, b?: number, c?: number): void;
+  /** Sends the device its own event `event` with up to two numbers after `delay` ns. */
+  after(delay: number, event: string, a?: number, b?: number): void;
   /** Forgets all events sent by `after` that are pending. */
   cancel(): void;
   /**

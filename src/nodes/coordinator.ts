@@ -45,7 +45,7 @@ export class Coordinator implements Behaviour {
     this.#inspector = parts.inspector;
   }
 
-  receive(loop: Loop, _actor: number, type: number, m: Float64Array, at: number): void {
+  receive(loop: Loop, type: number, m: Float64Array, at: number): void {
     switch (type) {
       case ATTEMPT:
         return this.#areas.attempt(loop, this.#request.on(m, at));

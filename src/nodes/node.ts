@@ -104,7 +104,7 @@ export class Node implements Behaviour {
     this.#parts = parts;
   }
 
-  receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
+  receive(loop: Loop, type: number, m: Float64Array, at: number): void {
     const { areas, zones, inspector } = this.#parts;
     switch (type) {
       case ACCESS:
@@ -134,9 +134,9 @@ export class Node implements Behaviour {
       case TARGETED:
         return areas.targets(loop, type, this.#targets.on(m, at));
       case TAKE_MEMORY:
-        return zones.take(this.#wiring.nidOf[actor], this.#memory.on(m, at).pages);
+        return zones.take(this.#wiring.nidOf[loop.actor], this.#memory.on(m, at).pages);
       case GIVE_MEMORY:
-        return zones.give(this.#wiring.nidOf[actor], this.#memory.on(m, at).pages);
+        return zones.give(this.#wiring.nidOf[loop.actor], this.#memory.on(m, at).pages);
       case BUSY:
       case UNBUSY:
         return inspector.pin(loop, type, this.#pinning.on(m, at));
@@ -145,7 +145,7 @@ export class Node implements Behaviour {
       case OBSERVE_ZONES:
         return inspector.zones(loop, this.#observe.on(m, at));
       default:
-        throw new Error(`node ${actor}: message of type ${type}, expected one of a node's`);
+        throw new Error(`node ${loop.actor}: message of type ${type}, expected one of a node's`);
     }
   }
 

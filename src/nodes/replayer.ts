@@ -122,7 +122,7 @@ export class Replayer implements Behaviour {
     this.#takeUp(loop);
   }
 
-  receive(loop: Loop, _actor: number, type: number, m: Float64Array, at: number): void {
+  receive(loop: Loop, type: number, m: Float64Array, at: number): void {
     if (type === TIME_HAS_COME) return this.#takeUp(loop);
     const row = this.#refusal.on(m, at).id % ID_SPAN;
     this.#waits[row] -= 1;

@@ -170,7 +170,7 @@ function hostWiring(wiring: Wiring, onDie: number): HostWiring {
 }
 
 const nobody: Behaviour = {
-  receive(_loop, actor) {
+  receive({ actor }) {
     throw new Error(`actor ${actor} gets no messages here`);
   },
 };

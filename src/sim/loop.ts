@@ -252,8 +252,8 @@ export class Loop {
       rows[row + 1] = firstLane(firstLane(rows[row + 1], when), what);
       rows[row + 2] = secondLane(secondLane(rows[row + 2], what), when);
       const behaviour = behaviours[rows[row + 3]];
-      if ((word & HAS_PAYLOAD) === 0) behaviour.receive(this, actor, type, pool.payload, 0);
-      else this.receivePayload(behaviour, actor, type, pool.slots[at >>> 2]);
+      if ((word & HAS_PAYLOAD) === 0) behaviour.receive(this, type, pool.payload, 0);
+      else this.receivePayload(behaviour, type, pool.slots[at >>> 2]);
       if (this.hasPayloads) this.seal();
       this.open = 0;
       if (this.stopped) {
@@ -341,11 +341,11 @@ export class Loop {
     for (let i = 0; i < PAYLOAD; i++) out[i] = 0;
   }
 
-  private receivePayload(behaviour: Behaviour, actor: number, type: number, slot: number): void {
+  private receivePayload(behaviour: Behaviour, type: number, slot: number): void {
     const { pool } = this.queue;
     const at = slot * PAYLOAD;
-    this.hashPayload(actor * ROW, at);
-    behaviour.receive(this, actor, type, pool.payload, at);
+    this.hashPayload(this.actor * ROW, at);
+    behaviour.receive(this, type, pool.payload, at);
     pool.giveSlot(slot);
   }
 

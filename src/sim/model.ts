@@ -11,10 +11,10 @@ export type { Loop };
 /** One kind of actor, on one shard. */
 export interface Behaviour {
   /**
-   * Handles one event of `actor`. The payload is the eight doubles `m[at]` to `m[at + 7]`; it is
+   * Handles one event of `loop.actor`. The payload is the eight doubles `m[at]` to `m[at + 7]`; it is
    * valid during the call only and must not be written.
    */
-  receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void;
+  receive(loop: Loop, type: number, m: Float64Array, at: number): void;
 }
 
 /**

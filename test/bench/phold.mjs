@@ -60,8 +60,9 @@ class Processes {
     this.threshold = Math.floor(p.remote * 2 ** 32);
   }
 
-  /** @param {import('../../src/sim/loop.js').Loop} loop @param {number} lp */
-  receive(loop, lp) {
+  /** @param {import('../../src/sim/loop.js').Loop} loop */
+  receive(loop) {
+    const lp = loop.actor;
     this.hashes[lp] = (Math.imul(this.hashes[lp], 31) + (loop.now | 0)) | 0;
     let state = (this.states[lp] + 0x9e3779b9) | 0;
     let dest = lp;

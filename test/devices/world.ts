@@ -123,7 +123,8 @@ class Nodes implements Behaviour {
     this.#lines = new Lines(wiring, 2 * halfDie, (name) => streams.stream(name));
   }
 
-  receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
+  receive(loop: Loop, type: number, m: Float64Array, at: number): void {
+    const { actor } = loop;
     if (type === ACCESS) this.#access(loop, actor, new Access().on(m, at));
     else if (type >= LINE_ACQUIRE) this.#lines.receive(loop, type, m, at);
     else if (type === ALLOC) this.#alloc(loop, actor, new Request().on(m, at));

@@ -62,7 +62,7 @@ function answers(
     behaviourOf: new Uint8Array(4),
     behaviours: [
       {
-        receive(on, _actor, type, m, at) {
+        receive(on, type, m, at) {
           const { tag, queued } = new Accessed().on(m, at);
           if (type === ACCESS) controllers.access(on, new Access().on(m, at));
           else if (type === ACCESSED) answered[tag] = { queued, at: on.now };

@@ -48,8 +48,8 @@ class Cpus implements Behaviour {
     this.#next = programs.map(() => 0);
   }
 
-  receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
-    const cpu = actor - NODES;
+  receive(loop: Loop, type: number, m: Float64Array, at: number): void {
+    const cpu = loop.actor - NODES;
     const { line } = new LineMessage().on(m, at);
     if (type === LINE_GRANTED) {
       const granted = new LineWords().on(m, at);
@@ -101,7 +101,7 @@ function play(programs: readonly Program[]): Done[] {
   const streams = new Streams(7);
   const lines = new Lines(wiring, 2 * HALF_DIE, (name) => streams.stream(name));
   const cpus = new Cpus(programs);
-  const home: Behaviour = { receive: (l, _actor, type, m, at) => lines.receive(l, type, m, at) };
+  const home: Behaviour = { receive: (l, type, m, at) => lines.receive(l, type, m, at) };
   const behaviourOf = place.map((_, actor) => (actor < NODES ? 0 : 1));
   const loop = new Loop({
     actors: place.length,

@@ -39,7 +39,7 @@ function holds(kind: MutexKind, actors: number, wants: readonly Want[]): Hold[] 
     loop.out[at] = ticket;
   });
   const behaviour: Behaviour = {
-    receive(loop, _actor, type, m, at) {
+    receive(loop, type, m, at) {
       const ticket = m[at];
       if (type === WANT) lock.acquire(loop, waiters[ticket]);
       else if (type === DONE) {

@@ -25,8 +25,8 @@ function noting(actors: number, options: object, act: (loop: Loop, seen: Seen) =
     behaviourOf: new Uint8Array(actors),
     behaviours: [
       {
-        receive(l, actor, type, m, at) {
-          const event = { actor, type, now: l.now, payload: [...m.subarray(at, at + 8)] };
+        receive(l, type, m, at) {
+          const event = { actor: l.actor, type, now: l.now, payload: [...m.subarray(at, at + 8)] };
           seen.push(event);
           act(l, event);
         },

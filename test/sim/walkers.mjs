@@ -49,9 +49,10 @@ class Walkers {
 
   /**
    * @param {import('../../src/sim/loop.js').Loop} loop
-   * @param {number} actor @param {number} type @param {Float64Array} m @param {number} at
+   * @param {number} type @param {Float64Array} m @param {number} at
    */
-  receive(loop, actor, type, m, at) {
+  receive(loop, type, m, at) {
+    const { actor } = loop;
     if (this.circling && actor === this.plan.fault?.actor) {
       loop.post(actor, 0, 0);
       return;

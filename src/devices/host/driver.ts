@@ -198,8 +198,8 @@ export class Driver extends Peers implements DmaApi {
     this.#accessTo(this.#holder(handle), bytes, back, handle);
   }
 
-  accessFor(peer: number, handle: number, bytes: number, back: 1 | 2, tag: number): void {
-    const access = this.#accessTo(this.#holder(handle), bytes, back, tag);
+  accessFor(peer: number, handle: number, bytes: number, tag: number): void {
+    const access = this.#accessTo(this.#holder(handle), bytes, 2, tag);
     access.replyTo = this.#roster.actor(this.peer(peer));
   }
 
@@ -231,14 +231,14 @@ export class Driver extends Peers implements DmaApi {
     return access;
   }
 
-  after(delay: number, event: string, a = 0, b = 0, c = 0): void {
+  after(delay: number, event: string, a = 0, b = 0): void {
     const { model, eventIndex } = this.#roster.fleetOf(this.device);
     const index = eventIndex.get(event);
     if (index === undefined) throw new Error(`device ${model.kind}: no own event ${event}`);
     const own = this.#own.post(this.loop, this.#self(), wholeDelay(delay), OWN);
     own.event = index;
     own.generation = this.#roster.generation[this.device];
-    setNumbers(own, a, b, c);
+    setNumbers(own, a, b);
   }
 
   cancel(): void {

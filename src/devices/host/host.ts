@@ -240,8 +240,8 @@ export class DeviceHost implements Behaviour {
     this.#setNode.post(loop, loop.actor, entry.at, SET_NODE).nid = Nid(entry.numaNode);
   }
 
-  receive(loop: Loop, actor: number, type: number, m: Float64Array, at: number): void {
-    const device = this.#roster.device(actor);
+  receive(loop: Loop, type: number, m: Float64Array, at: number): void {
+    const device = this.#roster.device(loop.actor);
     if (type === SET_NODE) {
       this.#roster.numaNode[device] = this.#setNode.on(m, at).nid;
       return;

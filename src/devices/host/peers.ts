@@ -37,7 +37,7 @@ export function wholeDelay(delay: number): number {
   return Math.max(0, Math.round(delay));
 }
 
-export function setNumbers({ m, numbers }: DeviceEvent, a: number, b: number, c: number): void {
+export function setNumbers({ m, numbers }: DeviceEvent, a: number, b: number, c = 0): void {
   m[numbers] = a;
   m[numbers + 1] = b;
   m[numbers + 2] = c;

@@ -74,7 +74,7 @@ function nextSync(slots: Int32Array, row: SmmuRow): number {
 function complete(dma: DmaApi, row: SmmuRow, cpu: number): void {
   if (row.completion === SEV) dma.send(cpu, 'SYNCED', row.sev_time);
   // A posted write over the command, and the read miss of the CPU that polls it.
-  else dma.accessFor(cpu, CMDQ, MSI_BYTES, 2, MSI);
+  else dma.accessFor(cpu, CMDQ, MSI_BYTES, MSI);
 }
 
 const actions = {
