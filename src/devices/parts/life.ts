@@ -29,7 +29,8 @@ import { defineTrafficDevice, type TrafficDevice } from './trafficDevice.js';
 import { isOn, sets } from './words.js';
 
 /** `probed`: handles of the probe; those from there to `handles` come with open. */
-const ownState = ['handles', 'probed', 'wants'] as const;
+/** `wants`: a reset or the removal, to be done next. */
+export const ownState = ['handles', 'probed', 'wants'] as const;
 export const lifeState = [...ownState, ...sequenceState, ...trafficState] as const;
 type LifeRow = DeviceRow<(typeof lifeState)[number] | keyof TrafficConfig>;
 
