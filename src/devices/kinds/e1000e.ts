@@ -16,11 +16,8 @@ const aligned = (bytes: number): number => Math.ceil(bytes / 4096) * 4096;
 export const e1000e = defineNetdev({
   kind: 'e1000e',
   summary: 'Intel e1000e NIC: one ring each way from ifup to ifdown',
-  probe: [],
   ringsFrom: 'up',
   exchange: 'all at once',
-  channels: false,
-  onVectorNode: false,
   txBytes: (num) => aligned(num * TX_DESC_BYTES),
   rxBytes: (num) => aligned(num * RX_DESC_BYTES),
   rxDescBytes: RX_DESC_BYTES,

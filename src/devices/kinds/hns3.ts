@@ -23,7 +23,6 @@ export const hns3 = defineNetdev({
   ringsFrom: 'probe',
   exchange: 'all at once',
   channels: true,
-  onVectorNode: false,
   txBytes: (num) => num * DESC_BYTES,
   rxBytes: (num) => num * DESC_BYTES,
   rxDescBytes: DESC_BYTES,

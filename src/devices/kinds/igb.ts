@@ -18,11 +18,9 @@ const ring = (num: number): number => Math.ceil((num * DESC_BYTES) / 4096) * 409
 export const igb = defineNetdev({
   kind: 'igb',
   summary: 'Intel igb NIC: rings from ifup to ifdown, a page each unless enlarged',
-  probe: [],
   ringsFrom: 'up',
   exchange: 'transmit, then receive',
   channels: true,
-  onVectorNode: false,
   txBytes: ring,
   rxBytes: ring,
   rxDescBytes: DESC_BYTES,

@@ -19,7 +19,6 @@ const ring = (num: number): number => Math.ceil((num * DESC_BYTES) / 4096) * 409
 export const ixgbe = defineNetdev({
   kind: 'ixgbe',
   summary: "Intel ixgbe NIC: rings on the nodes of its vectors' CPUs, freed by the device's node",
-  probe: [],
   ringsFrom: 'up',
   exchange: 'transmit, then receive',
   channels: true,

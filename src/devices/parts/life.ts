@@ -34,46 +34,53 @@ export const ownState = ['handles', 'probed', 'wants'] as const;
 export const lifeState = [...ownState, ...sequenceState, ...trafficState] as const;
 type LifeRow = DeviceRow<(typeof lifeState)[number] | keyof TrafficConfig>;
 
-const RESET = 1;
-const REMOVE = 2;
+export const RESET = 1;
+export const REMOVE = 2;
+
+/** A reset or the removal is asked for. */
+export const lifeNotes = {
+  noteReset: (_dma: DmaApi, row: DeviceRow<'wants'>) => {
+    row.wants |= RESET;
+  },
+  noteRemoval: (_dma: DmaApi, row: DeviceRow<'wants'>) => {
+    row.wants |= REMOVE;
+  },
+};
 
 export const lifeActions = {
   ...trafficActions,
   ...sequenceActions,
+  ...lifeNotes,
   beginProbe: (_dma: DmaApi, row: LifeRow) => {
     row.wants &= ~RESET;
     askFrom(row, 0, row.probed);
   },
   beginFreeAll: (_dma: DmaApi, row: LifeRow) => freeDown(row, 0, row.handles),
-  noteReset: (_dma: DmaApi, row: LifeRow) => {
-    row.wants |= RESET;
-  },
-  noteRemoval: (_dma: DmaApi, row: LifeRow) => {
-    row.wants |= REMOVE;
-  },
 };
 
 export const lifeGuards = {
   ...trafficGuards,
   ...sequenceGuards,
-  removing: (_dma: DmaApi, row: LifeRow) => (row.wants & REMOVE) !== 0,
-  mustStop: (_dma: DmaApi, row: LifeRow) => row.wants !== 0,
+  removing: (_dma: DmaApi, row: DeviceRow<'wants'>) => (row.wants & REMOVE) !== 0,
+  mustStop: (_dma: DmaApi, row: DeviceRow<'wants'>) => row.wants !== 0,
 };
 
-/** What a driver with ndo_open and ndo_stop adds; its key `up` says whether it is opened. */
-type OpenRow = LifeRow & DeviceRow<'up'>;
-
-export const openActions = {
-  beginOpen: (_dma: DmaApi, row: OpenRow) => askFrom(row, row.probed, row.handles),
-  beginClose: (_dma: DmaApi, row: OpenRow) => freeDown(row, row.probed, row.handles),
+/** The interface is to be opened or closed, as its key `up` says; one that cannot stays closed. */
+export const openNotes = {
   giveUp: sets('up', 0),
   noteUp: sets('up', 1),
   noteDown: sets('up', 0),
 };
+/** What a driver with ndo_open and ndo_stop adds. */
+export const openActions = {
+  ...openNotes,
+  beginOpen: (_dma: DmaApi, row: LifeRow) => askFrom(row, row.probed, row.handles),
+  beginClose: (_dma: DmaApi, row: LifeRow) => freeDown(row, row.probed, row.handles),
+};
 export const openGuards = {
   wantsUp: isOn('up'),
-  wantsReset: (_dma: DmaApi, row: OpenRow) => (row.wants & RESET) !== 0,
-  mustStop: (_dma: DmaApi, row: OpenRow) => row.wants !== 0 || row.up === 0,
+  wantsReset: (_dma: DmaApi, row: DeviceRow<'wants'>) => (row.wants & RESET) !== 0,
+  mustStop: (_dma: DmaApi, row: DeviceRow<'wants' | 'up'>) => row.wants !== 0 || row.up === 0,
 };
 
 const to = (kind: string, state: string): string => `#${kind}.${state}`;

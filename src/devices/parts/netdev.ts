@@ -7,37 +7,26 @@
  * next. New rings are taken before the old ones are let go of, all at once or transmit before
  * receive. Left out: transmit buffers (mapped, not allocated), NAPI, interrupts.
  */
-import { setup } from 'xstate';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { DeviceEnvironment, MemoryList } from '../memory.js';
-import { type DeviceModel, defineDevice, words } from '../model.js';
+import type { DeviceModel } from '../model.js';
 import { flag, whole } from './keys.js';
 import { KEPT, type Netdev, type RingState, ringState, vocabulary } from './rings.js';
 import { asking, freeing } from './sequence.js';
-import {
-  ARRIVE,
-  checkTraffic,
-  descriptorFetch,
-  droppedBatches,
-  trafficKeys,
-  working,
-} from './traffic.js';
+import { descriptorFetch, working } from './traffic.js';
+import { defineTrafficDevice } from './trafficDevice.js';
 
 /** The chart of a driver: rings that live from the probe on are not touched by up and down. */
-function chart(net: Netdev, { actions, guards }: ReturnType<typeof vocabulary>) {
-  // Words that this driver does without are then not in its chart either.
-  const nic = setup(words(actions as Required<typeof actions>, guards as Required<typeof guards>));
+function chart(net: Netdev) {
   const at = (state: string): string => `#${net.kind}.${state}`;
   const refused = (state: string) =>
-    net.onVectorNode
-      ? [{ guard: 'onOtherNode' as const, actions: 'useDeviceNode' as const }, at(state)]
-      : at(state);
+    net.onVectorNode ? [{ guard: 'onOtherNode', actions: 'useDeviceNode' }, at(state)] : at(state);
   const atProbe = net.ringsFrom === 'probe';
   const changes = [
     { guard: 'wantsReset', target: at('resetting') },
     { guard: 'wantsResize', target: at('resizing') },
-  ] as const;
-  return nic.createMachine({
+  ];
+  return {
     id: net.kind,
     initial: 'off',
     on: {
@@ -88,19 +77,19 @@ function chart(net: Netdev, { actions, guards }: ReturnType<typeof vocabulary>) 
       removing: { entry: 'beginFreeAll', ...freeing(at('removed')) },
       removed: { type: 'final' },
     },
-  });
+  };
 }
 
 /** States of ethtool -G: each phase takes its new rings, then frees its old ones. */
 function exchanges<Refused>(net: Netdev, refused: Refused) {
   const at = (state: string): string => `#${net.kind}.resizing.${state}`;
   const taking = (state: string) => ({
-    entry: 'askPhase' as const,
+    entry: 'askPhase',
     ...asking({ done: at(state), refused }),
   });
-  const freed = (done: string) => ({ entry: 'endPhase' as const, ...freeing(done) });
+  const freed = (done: string) => ({ entry: 'endPhase', ...freeing(done) });
   const done = `#${net.kind}.exchanged`;
-  const resizing = { entry: 'beginExchange' as const, initial: 'exchanging' };
+  const resizing = { entry: 'beginExchange', initial: 'exchanging' };
   if (net.exchange === 'all at once') {
     const states = { exchanging: taking('releasing'), releasing: freed(done) };
     return { resizing: { ...resizing, states } };
@@ -143,13 +132,12 @@ function memory(net: Netdev, c: Record<string, unknown>, kernel: DeviceEnvironme
     { purpose: 'RX ring', bytes: net.rxBytes(rxNum), count },
     { purpose: 'RX buffers', how: 'bulk', bytes: rxNum * net.buffer(c, kernel), count },
   ] as const;
-  return [...net.probe, ...rings, ...rings.map((ring) => ({ ...ring, bytes: 0 }))];
+  return [...(net.probe ?? []), ...rings, ...rings.map((ring) => ({ ...ring, bytes: 0 }))];
 }
 
 /** A NIC's model from what its driver says. */
 export function defineNetdev<Keys extends z.ZodRawShape>(driver: Netdev<Keys>): DeviceModel {
   const net: Netdev = driver;
-  const { actions, guards } = vocabulary(net);
   const { CHANNELS, ...others } = timeline;
   const state: readonly RingState[] = net.onVectorNode ? [...ringState, 'origNode'] : ringState;
   const common = {
@@ -157,21 +145,18 @@ export function defineNetdev<Keys extends z.ZodRawShape>(driver: Netdev<Keys>): 
     batch: whole(1, net.descNum.most, net.batch).describe(
       'Descriptors the NIC reads for one batch.',
     ),
-    ...trafficKeys(),
   };
-  const config: z.ZodObject<typeof common> = z.strictObject({ ...net.keys, ...common });
-  return defineDevice({
+  const keys: typeof common = { ...net.keys, ...common };
+  return defineTrafficDevice({
     kind: net.kind,
     summary: net.summary,
-    config: checkTraffic(config),
+    keys,
     unread: Object.keys(net.keys),
     state,
-    machine: chart(net, { actions, guards }),
-    actions,
-    guards,
-    statistics: [descriptorFetch, droppedBatches],
+    chart: chart(net),
+    ...vocabulary(net),
+    took: descriptorFetch,
     timeline: net.channels ? { ...others, CHANNELS } : others,
-    own: [ARRIVE],
     memory: (c, kernel) => memory(net, c, kernel),
     configure(row, c, kernel) {
       row.queues = net.queues(c, kernel);

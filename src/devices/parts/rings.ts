@@ -9,31 +9,25 @@ import type { z } from 'zod';
 import type { DmaApi } from '../dmaApi.js';
 import type { Allocation, DeviceEnvironment } from '../memory.js';
 import type { DeviceRow, Numbers } from '../model.js';
-import { askFrom, freeDown, sequenceActions, sequenceGuards, sequenceState } from './sequence.js';
-import {
-  beginsBatch,
-  descriptorFetch,
-  finishes,
-  type TrafficConfig,
-  trafficActions,
-  trafficGuards,
-  trafficState,
-} from './traffic.js';
+import { lifeGuards, lifeNotes, openGuards, openNotes, REMOVE, RESET } from './life.js';
+import { askFrom, freeDown } from './sequence.js';
+import { beginsBatch } from './traffic.js';
+import type { CommonField } from './trafficDevice.js';
 
 /** What a driver says of its rings. Bytes are those of one allocation. */
 export interface Netdev<Keys extends z.ZodRawShape = z.ZodRawShape> {
   readonly kind: string;
   readonly summary: string;
-  /** Coherent allocations of the probe that are no rings. */
-  readonly probe: readonly Allocation[];
+  /** Coherent allocations of the probe that are no rings; none unless given. */
+  readonly probe?: readonly Allocation[];
   /** Whether rings live from probe to removal, or from up to down. */
   readonly ringsFrom: 'probe' | 'up';
   /** In which order ethtool -G exchanges them. */
   readonly exchange: 'all at once' | 'transmit, then receive';
-  /** Whether ethtool -L exists. */
-  readonly channels: boolean;
+  /** Whether ethtool -L exists; unless given it does not. */
+  readonly channels?: boolean;
   /** Rings are asked for on the node of their vector's CPU, then on the device's (ixgbe). */
-  readonly onVectorNode: boolean;
+  readonly onVectorNode?: boolean;
   readonly txBytes: (descNum: number) => number;
   readonly rxBytes: (descNum: number) => number;
   /** Bytes of one receive descriptor, which is what a batch reads. */
@@ -66,20 +60,19 @@ export const ringState = [
   'queues',
   // The queue whose turn it is in traffic.
   'queue',
-  ...sequenceState,
-  ...trafficState,
 ] as const;
 /** `origNode`: the device's own node while set_dev_node() is in force, for onVectorNode. */
 export type RingState = (typeof ringState)[number] | 'origNode';
-type NetRow = DeviceRow<RingState | 'up' | 'batch' | keyof TrafficConfig>;
+type NetRow = DeviceRow<RingState | CommonField | 'up' | 'batch'>;
 
-const RESET = 1;
-const RESIZE = 2;
-const REMOVE = 4;
+/** Among what the row's `wants` says besides RESET and REMOVE. */
+const RESIZE = 4;
 /** numa_node is as it was found. */
 export const KEPT = -2;
 
 const wants = (row: NetRow, what: number): boolean => (row.wants & what) !== 0;
+/** Bank of a phase's rings in use; the other one is free. */
+const bankOf = (row: NetRow, phase: number): number => (row.banks >> phase) & 1;
 
 /** ethtool -G: a multiple within the limits of the driver. */
 export function ringSize({ least, most, multiple }: Netdev['descNum'], asked: number): number {
@@ -91,14 +84,14 @@ export function ringSize({ least, most, multiple }: Netdev['descNum'], asked: nu
 const TX = 0;
 const RX = 1;
 const BUFFERS = 2;
-export const GROUPS = 3;
+const GROUPS = 3;
 
 /** The words of a driver: what its actions and guards do to a row. */
 export function vocabulary(net: Netdev) {
-  const probe = net.probe.length;
+  const probes = net.probe ?? [];
+  const probe = probes.length;
   const split = net.exchange === 'transmit, then receive';
   const phases = split ? 2 : 1;
-  const bankOf = (row: NetRow, phase: number): number => (row.banks >> phase) & 1;
   /** First handle of a phase's groups; phase `phases` is the end of the bank. */
   const first = (row: NetRow, bank: number, phase: number): number => {
     const group = phase === 0 ? TX : phase === phases ? GROUPS : RX;
@@ -107,7 +100,7 @@ export function vocabulary(net: Netdev) {
   const groupOf = (row: NetRow, handle: number): number =>
     Math.floor((handle - probe) / row.queuesMax) % GROUPS;
   const sizeOf = (row: NetRow, handle: number): number => {
-    if (handle < probe) return net.probe[handle].bytes;
+    if (handle < probe) return probes[handle].bytes;
     if ((handle - probe) % row.queuesMax >= row.queues) return 0;
     const group = groupOf(row, handle);
     if (group === TX) return net.txBytes(row.wantTx);
@@ -120,12 +113,9 @@ export function vocabulary(net: Netdev) {
     askFrom(row, from, end);
     skip(row);
   };
-  const useTarget = (row: NetRow): void => {
-    row.txNum = row.wantTx;
-    row.rxNum = row.wantRx;
-    row.inUse = row.queues;
-    row.queue = 0;
-  };
+  /** Frees the handles of the phase in `bank`. */
+  const freePhase = (row: NetRow, bank: number): void =>
+    freeDown(row, first(row, bank, row.phase), first(row, bank, row.phase + 1));
   const vectorNode = (dma: DmaApi, row: NetRow): number =>
     row.queues > 1 ? dma.localSpread((row.cursor - probe) % row.queuesMax) : dma.devToNode();
   const restoreNode = (dma: DmaApi, row: NetRow): void => {
@@ -135,8 +125,6 @@ export function vocabulary(net: Netdev) {
   };
 
   const actions = {
-    ...trafficActions,
-    freeNext: sequenceActions.freeNext,
     beginProbe: (_dma: DmaApi, row: NetRow) =>
       ask(row, 0, net.ringsFrom === 'probe' ? first(row, 0, phases) : probe),
     beginRings: (_dma: DmaApi, row: NetRow) => {
@@ -158,7 +146,12 @@ export function vocabulary(net: Netdev) {
       row.cursor++;
       skip(row);
     },
-    useRings: (_dma: DmaApi, row: NetRow) => useTarget(row),
+    useRings: (_dma: DmaApi, row: NetRow) => {
+      row.txNum = row.wantTx;
+      row.rxNum = row.wantRx;
+      row.inUse = row.queues;
+      row.queue = 0;
+    },
     beginFreeRings: (dma: DmaApi, row: NetRow) => {
       restoreNode(dma, row);
       freeDown(row, probe, first(row, 1, phases));
@@ -181,37 +174,22 @@ export function vocabulary(net: Netdev) {
       row.banks ^= 1 << row.phase;
       if (row.phase === 0) row.txNum = row.wantTx;
       if (row.phase === phases - 1) row.rxNum = row.wantRx;
-      freeDown(row, first(row, old, row.phase), first(row, old, row.phase + 1));
+      freePhase(row, old);
       row.phase++;
     },
     /** Refused: what the phase was given goes back, and the sizes stay. */
     undoPhase: (dma: DmaApi, row: NetRow) => {
       restoreNode(dma, row);
-      const bank = 1 - bankOf(row, row.phase);
-      freeDown(row, first(row, bank, row.phase), first(row, bank, row.phase + 1));
+      freePhase(row, 1 - bankOf(row, row.phase));
       row.wantTx = row.txNum;
       row.wantRx = row.rxNum;
     },
-    /** ifup that failed: the user is told, and nobody tries again. */
-    giveUp: (_dma: DmaApi, row: NetRow) => {
-      row.up = 0;
-    },
-    noteUp: (_dma: DmaApi, row: NetRow) => {
-      row.up = 1;
-    },
-    noteDown: (_dma: DmaApi, row: NetRow) => {
-      row.up = 0;
-    },
-    noteReset: (_dma: DmaApi, row: NetRow) => {
-      row.wants |= RESET;
-    },
+    ...openNotes,
+    ...lifeNotes,
     noteSize: (_dma: DmaApi, row: NetRow, n: Numbers) => {
       row.wantTx = ringSize(net.descNum, n[0]);
       row.wantRx = row.wantTx;
       row.wants |= RESIZE;
-    },
-    noteRemoval: (_dma: DmaApi, row: NetRow) => {
-      row.wants |= REMOVE;
     },
     beginBatch: (dma: DmaApi, row: NetRow) => {
       const batch = Math.min(row.batch, row.rxNum);
@@ -220,7 +198,6 @@ export function vocabulary(net: Netdev) {
       row.queue = (row.queue + 1) % row.inUse;
       dma.access(ring, batch * net.rxDescBytes, 1);
     },
-    finishBatch: finishes(descriptorFetch),
   };
   const noteChannels = (_dma: DmaApi, row: NetRow, n: Numbers) => {
     row.queues = Math.min(Math.max(1, n[0]), row.queuesMax);
@@ -232,13 +209,9 @@ export function vocabulary(net: Netdev) {
     dma.alloc(row.cursor, sizeOf(row, row.cursor));
   };
   const guards = {
-    ...trafficGuards,
-    ...sequenceGuards,
-    removing: (_dma: DmaApi, row: NetRow) => wants(row, REMOVE),
-    wantsUp: (_dma: DmaApi, row: NetRow) => row.up === 1,
+    ...openGuards,
+    removing: lifeGuards.removing,
     mustGoDown: (_dma: DmaApi, row: NetRow) => row.up === 0 || wants(row, REMOVE),
-    mustStop: (_dma: DmaApi, row: NetRow) => row.up === 0 || wants(row, RESET | RESIZE | REMOVE),
-    wantsReset: (_dma: DmaApi, row: NetRow) => wants(row, RESET),
     wantsResize: (_dma: DmaApi, row: NetRow) => wants(row, RESIZE),
   };
   const onOtherNode = (_dma: DmaApi, row: NetRow) => row.origNode !== KEPT;

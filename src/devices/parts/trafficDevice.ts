@@ -22,7 +22,8 @@ import {
 } from './traffic.js';
 
 const commonState = [...sequenceState, ...trafficState] as const;
-type CommonField = (typeof commonState)[number] | keyof TrafficConfig;
+/** Fields of the row of every such device. */
+export type CommonField = (typeof commonState)[number] | keyof TrafficConfig;
 
 /** `State`: numbers of the row that are neither keys nor common. */
 export interface TrafficDevice<Keys extends z.ZodRawShape, State extends string>
