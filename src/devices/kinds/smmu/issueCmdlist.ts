@@ -232,6 +232,19 @@ export const delays = {
 
 type ActionName = keyof typeof actions;
 type GuardName = keyof typeof guards;
+/** A way out of a state; one without a guard is always open. */
+interface Way {
+  readonly guard?: GuardName;
+  readonly target: string;
+  readonly reenter?: boolean;
+  readonly actions?: ActionName;
+}
+
+/** A state that accesses a shared line, and goes the first way that is open when it has it. */
+const accessing = (entry: ActionName | readonly ActionName[], ...ways: (Way | string)[]) => {
+  const LINE = ways.map((way) => (typeof way === 'string' ? { target: way } : way));
+  return { entry, on: { LINE } };
+};
 
 /**
  * The states, for a machine whose id is `id`; `done` is where it goes when all lists are issued.
@@ -239,22 +252,13 @@ type GuardName = keyof typeof guards;
 export const states = (id: string, done: string) => {
   const to = (state: string): string => `#${id}.issuing.${state}`;
   /** Spins on a line: asks again when it has changed. */
-  const spinning = (action: ActionName, leave: readonly { guard: GuardName; target: string }[]) =>
-    ({
-      initial: 'asking',
-      states: {
-        asking: {
-          entry: action,
-          on: {
-            LINE: [
-              ...leave.map((one) => ({ ...one, target: to(one.target) })),
-              { target: 'watching' },
-            ],
-          },
-        },
-        watching: { on: { LOST: 'asking' } },
-      },
-    }) as const;
+  const spinning = (action: ActionName, guard: GuardName, target: string) => ({
+    initial: 'asking',
+    states: {
+      asking: accessing(action, { guard, target: to(target) }, 'watching'),
+      watching: { on: { LOST: 'asking' } },
+    },
+  });
   const next = [{ guard: 'hasSync', target: to('syncing') }, { target: to('ending') }] as const;
   return {
     initial: 'beginning',
@@ -269,47 +273,30 @@ export const states = (id: string, done: string) => {
         entry: 'beginList',
         always: [{ guard: 'addsAtomically', target: 'adding' }, { target: 'reading' }],
       },
-      reading: {
-        entry: 'readQueue',
-        on: {
-          LINE: [
-            { guard: 'hasRoom', target: 'claiming', actions: 'noteQueue' },
-            { target: 'full' },
-          ],
-        },
-      },
-      claiming: {
-        entry: 'claim',
-        on: {
-          LINE: [
-            { guard: 'claimed', target: 'writing', actions: 'takeRoom' },
-            { guard: 'hasRoom', target: 'claiming', reenter: true, actions: 'countLoss' },
-            { target: 'full', actions: 'countLoss' },
-          ],
-        },
-      },
-      adding: { entry: 'reserve', on: { LINE: { target: 'checking', actions: 'takeRoom' } } },
-      checking: {
-        entry: 'readCons',
-        on: { LINE: [{ guard: 'roomIsFree', target: 'writing' }, { target: 'full' }] },
-      },
+      reading: accessing(
+        'readQueue',
+        { guard: 'hasRoom', target: 'claiming', actions: 'noteQueue' },
+        'full',
+      ),
+      claiming: accessing(
+        'claim',
+        { guard: 'claimed', target: 'writing', actions: 'takeRoom' },
+        { guard: 'hasRoom', target: 'claiming', reenter: true, actions: 'countLoss' },
+        { target: 'full', actions: 'countLoss' },
+      ),
+      adding: accessing('reserve', { target: 'checking', actions: 'takeRoom' }),
+      checking: accessing('readCons', { guard: 'roomIsFree', target: 'writing' }, 'full'),
       full: {
         initial: 'trying',
         states: {
-          trying: {
-            entry: 'tryLock',
-            on: { LINE: [{ guard: 'lockIsFree', target: 'asking' }, { target: 'watching' }] },
-          },
+          trying: accessing('tryLock', { guard: 'lockIsFree', target: 'asking' }, 'watching'),
           asking: {
             entry: 'readConsRegister',
             on: { CONS: { target: 'storing', actions: 'noteCons' } },
           },
-          storing: { entry: 'storeCons', on: { LINE: 'unlocking' } },
-          unlocking: { entry: 'unlock', on: { LINE: 'retrying' } },
-          watching: {
-            entry: 'watchQueue',
-            on: { LINE: [{ guard: 'notFull', target: 'retrying' }, { target: 'waiting' }] },
-          },
+          storing: accessing('storeCons', 'unlocking'),
+          unlocking: accessing('unlock', 'retrying'),
+          watching: accessing('watchQueue', { guard: 'notFull', target: 'retrying' }, 'waiting'),
           waiting: { after: { backoff: { target: 'watching', actions: 'backOff' } } },
           retrying: {
             after: {
@@ -326,33 +313,28 @@ export const states = (id: string, done: string) => {
         entry: 'writeEntries',
         on: { ACCESSED: [{ guard: 'sharesItself', target: 'locking' }, { target: 'locating' }] },
       },
-      locking: spinning('share', [{ guard: 'isShared', target: 'locating' }]),
+      locking: spinning('share', 'isShared', 'locating'),
       // 3. Their valid bits.
-      locating: { entry: 'readMap', on: { LINE: 'marking' } },
-      marking: {
-        entry: 'setValid',
-        on: { LINE: [{ guard: 'isOwner', target: 'owning' }, ...next] },
-      },
+      locating: accessing('readMap', 'marking'),
+      marking: accessing('setValid', { guard: 'isOwner', target: 'owning' }, ...next),
       // 4. The owner waits for the one before it, ends the gathering, waits for the bits.
-      owning: spinning('awaitTurn', [{ guard: 'myTurn', target: 'gathering' }]),
-      gathering: {
-        entry: 'gather',
-        on: { LINE: { target: 'collecting', actions: 'noteGathered' } },
-      },
-      collecting: spinning('takeValid', [{ guard: 'allValid', target: 'collected' }]),
+      owning: spinning('awaitTurn', 'myTurn', 'gathering'),
+      gathering: accessing('gather', { target: 'collecting', actions: 'noteGathered' }),
+      collecting: spinning('takeValid', 'allValid', 'collected'),
       collected: {
         always: [{ guard: 'sharesForAll', target: 'sharing' }, { target: 'publishing' }],
       },
-      sharing: spinning('shareAll', [{ guard: 'isShared', target: 'publishing' }]),
-      publishing: { entry: 'publish', on: { LINE: next } },
+      sharing: spinning('shareAll', 'isShared', 'publishing'),
+      publishing: accessing('publish', ...next),
       // 5. CMD_SYNC; the last one out tells others how far the SMMU is.
       syncing: { always: { guard: 'isSynced', target: 'leaving' } },
-      leaving: {
-        entry: ['noteEnd', 'readLock'],
-        on: { LINE: [{ guard: 'isLast', target: 'updating' }, { target: 'dropping' }] },
-      },
-      updating: { entry: 'storeCons', on: { LINE: 'dropping' } },
-      dropping: { entry: 'dropLock', on: { LINE: 'ending' } },
+      leaving: accessing(
+        ['noteEnd', 'readLock'],
+        { guard: 'isLast', target: 'updating' },
+        'dropping',
+      ),
+      updating: accessing('storeCons', 'dropping'),
+      dropping: accessing('dropLock', 'ending'),
       ending: {
         entry: 'endList',
         always: [

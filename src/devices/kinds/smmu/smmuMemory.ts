@@ -130,37 +130,22 @@ export function smmuMemory(c: Config, kernel: DeviceEnvironment): MemoryList {
 
 /** The numbers its times rest on, as this device has them. */
 export function parameters(c: Config): DeviceParameter[] {
-  return times.map(([name, level, source]) => {
-    return { name, value: c[name], unit: 'ns', class: level, source };
-  });
+  const values: Readonly<Record<string, unknown>> = c;
+  const of = (level: DeviceParameter['class'], sources: Readonly<Record<string, string>>) =>
+    Object.entries(sources).map(([name, source]) => {
+      return { name, value: Number(values[name]), unit: 'ns', class: level, source };
+    });
+  return [...of('calibrated', calibrated), ...of('assumed', assumed)];
 }
 
-const times = [
-  [
-    'sync_time',
-    'calibrated',
-    'CMD_SYNC on a local queue, 240 ns: 3.5 transfers and execution (June 2020 patch)',
-  ],
-  [
-    'sev_time',
-    'calibrated',
-    'MSI 280 against SEV 190 ns (Barry Song, 2020), with the queue on the other die',
-  ],
-  ['tlbi_time', 'assumed', 'one TLBI in the SMMU; no measurement was found'],
-  [
-    'map_time',
-    'assumed',
-    'IOVA from the CPU cache and one PTE; 200 and 400 ns move no rate by 5 %',
-  ],
-  ['unmap_time', 'assumed', 'one PTE and the IOVA back to the CPU cache, as map_time'],
-  [
-    'retry_time',
-    'assumed',
-    'some 30 instructions between two cmpxchg(); 20 ns move no rate by 5 %',
-  ],
-  [
-    'mmio_time',
-    'assumed',
-    "a line's round trip on the die; asked for only when the queue seems full",
-  ],
-] as const;
+const calibrated = {
+  sync_time: 'CMD_SYNC on a local queue, 240 ns: 3.5 transfers and execution (June 2020 patch)',
+  sev_time: 'MSI 280 against SEV 190 ns (Barry Song, 2020), with the queue on the other die',
+};
+const assumed = {
+  tlbi_time: 'one TLBI in the SMMU; no measurement was found',
+  map_time: 'IOVA from the CPU cache and one PTE; 200 and 400 ns move no rate by 5 %',
+  unmap_time: 'one PTE and the IOVA back to the CPU cache, as map_time',
+  retry_time: 'some 30 instructions between two cmpxchg(); 20 ns move no rate by 5 %',
+  mmio_time: "a line's round trip on the die; asked for only when the queue seems full",
+};
