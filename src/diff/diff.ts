@@ -26,13 +26,13 @@ export interface DiffSide {
   readonly notes: readonly string[];
 }
 
-export interface Pair {
+interface Pair {
   readonly a: Placement;
   readonly b: Placement;
 }
 
 /** Requests that went from one place to another. */
-export interface MovedRequests {
+interface MovedRequests {
   readonly from: string;
   readonly to: string;
   readonly requests: number;
@@ -60,7 +60,7 @@ export interface Diff {
   readonly better: readonly string[];
 }
 
-export interface Latency extends MeanEstimate {
+interface Latency extends MeanEstimate {
   readonly meanA: number;
   readonly meanB: number;
 }
@@ -70,7 +70,7 @@ const CONFIDENCE = 0.95;
 const SHARE_MIN = 0.01;
 
 /** What a request's place is called when names of areas do not count. */
-export function placeName({ role, nid, source }: Placement): string {
+function placeName({ role, nid, source }: Placement): string {
   switch (role) {
     case 'pernuma':
     case 'numa':

@@ -88,8 +88,7 @@ export interface Searched {
 }
 
 /** Why a window was given up. */
-export const giveUps = ['collision', 'stuck', 'target'] as const;
-export type GiveUp = (typeof giveUps)[number];
+export type GiveUp = 'collision' | 'stuck' | 'target';
 
 /** Window that alloc_contig_range() could not empty. */
 export interface WindowLost {

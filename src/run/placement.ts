@@ -45,7 +45,7 @@ export interface Place {
 }
 
 /** Step that was passed over, and why. */
-export interface PassedOver {
+interface PassedOver {
   readonly step: number;
   readonly reason: SkipReason;
 }

@@ -108,7 +108,7 @@ function tooLate({ timeline, devices, stopNs }: Scenario): string[] {
 }
 
 /** What a plan has of the kernel that booted, whatever is then run on it. */
-export type BootedPlan = Pick<
+type BootedPlan = Pick<
   Plan,
   'machine' | 'layout' | 'limits' | 'rules' | 'watermarks' | 'atomicPools' | 'dmaCma'
 >;

@@ -111,7 +111,7 @@ export interface CheckResult {
 /**
  * Something a policy did that a kernel engineer must know: a leak, a page freed to the wrong owner.
  */
-export interface FindingResult {
+interface FindingResult {
   readonly kind: string;
   /** Simulated time in ns. */
   readonly time: number;

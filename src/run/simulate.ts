@@ -30,7 +30,7 @@ export interface SimulateOptions {
   readonly onProgress?: (progress: SimulateProgress) => void;
 }
 
-export interface SimulateProgress extends WindowProgress {
+interface SimulateProgress extends WindowProgress {
   /** Where the run will end. */
   readonly stopNs: number;
 }
@@ -116,7 +116,7 @@ function resultOf(
     wallMs,
     interrupted: outcome.interrupted,
     ...known,
-    checks: checkResults(scenario.expect, known),
+    checks: checkResults(scenario.expect, { ...known, findings: findings.length }),
     parameters: parametersOf(scenario),
     notes,
     bootLog: report.log,

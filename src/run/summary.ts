@@ -119,7 +119,12 @@ const areaValue: Readonly<Record<AreaColumn, (area: AreaResult) => number>> = {
   alloc_pages_fail: (area) => area.allocPagesFail,
 };
 
-type Known = Pick<RunResult, 'stats' | 'areas' | 'devices' | 'findings'>;
+/** What expectations may ask for. */
+interface Known extends Pick<RunResult, 'stats' | 'areas'> {
+  readonly devices: readonly Pick<DeviceResult, 'name' | 'declaration'>[];
+  /** Their number. */
+  readonly findings: number;
+}
 
 /**
  * Finds what an expectation names: a statistic of all actors, `ACTOR.STATISTIC` of a device or a
@@ -131,7 +136,7 @@ export function lookupIn(result: Known): Lookup {
   const areas = new Map(result.areas.map((area) => [area.name, area]));
   const counters = counterNames();
   return (name, measure) => {
-    if (name === 'findings') return result.findings.length;
+    if (name === 'findings') return result.findings;
     const whole = statistic(stats.get(` ${name}`), measure);
     if (whole !== undefined) return whole;
     for (const [actor, rest] of splits(name)) {

@@ -8,6 +8,7 @@
  * area lies, areas of single devices, hugetlb_cma=.
  */
 
+import { lookupIn } from '../run/summary.js';
 import type { Scenario } from '../scenario/scenario.js';
 import type { Engine, RunJob } from '../study/engine.js';
 import {
@@ -24,7 +25,7 @@ import {
   proportionHigh,
   proportionInterval,
 } from '../study/intervals.js';
-import { lookupOf, parseRecord, type RunRecord } from '../study/record.js';
+import { parseRecord, type RunRecord } from '../study/record.js';
 import { UserError } from '../text/userError.js';
 import {
   type AreaKey,
@@ -246,7 +247,7 @@ class Sizer {
         records.map(({ nodes }) => nodes.reduce((sum, node) => sum + node[of], 0)),
         confidence,
       );
-    const times = records.map((record) => lookupOf(record)('dma_alloc_ns', 'mean') ?? Number.NaN);
+    const times = records.map((record) => lookupIn(record)('dma_alloc_ns', 'mean') ?? Number.NaN);
     const sizes = this.sizes(steps);
     return {
       sizes,

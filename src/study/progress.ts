@@ -6,7 +6,8 @@
  * needed.
  */
 
-import { lookupOf, type RunRecord } from './record.js';
+import { lookupIn } from '../run/summary.js';
+import type { RunRecord } from './record.js';
 import { replicationsNeeded } from './rule.js';
 import { type NeededRun, type Study, StudyRuns, type Variant } from './study.js';
 
@@ -83,7 +84,7 @@ export class RunLedger {
     account.there.add(replication);
     this.counted.there++;
     if (record === null || !this.reads) return;
-    const lookup = lookupOf(record);
+    const lookup = lookupIn(record);
     this.study.until.forEach(({ name, measure }, i) => {
       account.series[i][replication] = lookup(name, measure) ?? Number.NaN;
     });

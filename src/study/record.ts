@@ -6,9 +6,7 @@
  * all together, so that a thousand runs of a large machine fit on a disk.
  */
 
-import type { AreaResult, FindingResult, Placed, RunResult, StatResult } from '../run/result.js';
-import { lookupIn } from '../run/summary.js';
-import type { Lookup } from '../scenario/expect.js';
+import type { AreaResult, Placed, RunResult, StatResult } from '../run/result.js';
 
 /** Requests of the devices of one node. */
 export interface NodeRequests {
@@ -103,17 +101,6 @@ function nodeRequests({ devices }: RunResult): NodeRequests[] {
 
 function total({ device, node, default: byDefault, buddy }: Placed): number {
   return device + node + byDefault + buddy;
-}
-
-/** Finds a statistic of the run as `expect` names it; undefined if the run has none. */
-export function lookupOf({ stats, areas, devices, findings }: RunRecord): Lookup {
-  return lookupIn({
-    stats,
-    areas,
-    // Of devices a lookup reads the names, of findings their number.
-    devices: devices as RunResult['devices'],
-    findings: new Array<FindingResult>(findings),
-  });
 }
 
 /** Throws unless the text is the record of that run. */

@@ -53,6 +53,18 @@ describe('exit codes', () => {
     expect(out).toContain('ok    nic.placed.default.remote > 0');
   });
 
+  test('0: a device that is logged speaks on stderr, and stdout stays as it is', () => {
+    const { code, out, err } = cmasim(['run', '-', '--log', 'nic'], small);
+    expect(code).toBe(0);
+    expect(out).toBe(cmasim(['run', '-'], small).out);
+    expect(err.split('\n')[0]).toMatch(/^\d+ ns nic#0 asks for \d+ bytes \(coherent\) on node \d$/);
+    const { code: wrong, err: why } = cmasim(['run', '-', '--log', 'disk'], small);
+    expect([wrong, why]).toEqual([
+      2,
+      expect.stringMatching(/--log disk: no such device, expected/),
+    ]);
+  });
+
   test('1: an expectation does not hold', () => {
     const failing = small.replace('> 0', '== 0');
     expect(cmasim(['run', '-', '--json'], failing).code).toBe(1);

@@ -85,7 +85,7 @@ function result(): RunResult {
     wallMs: 17.4,
     interrupted: false,
     ...known,
-    checks: checkResults(scenario!.expect, known),
+    checks: checkResults(scenario!.expect, { ...known, findings: known.findings.length }),
     parameters: [
       { name: 'machine.on_die', value: 60, unit: 'ns', class: 'calibrated', source: 'a paper' },
       { name: 'request', value: 150, unit: 'ns', class: 'assumed', source: 'a guess' },
@@ -95,6 +95,29 @@ function result(): RunResult {
     bootLog: [],
   };
 }
+
+test("a device's memory is said to be from the areas of its node that served anyone", () => {
+  const from = (...served: readonly number[]) => {
+    const areas = ['pernuma2', 'numa2'].map((name, i): AreaResult => {
+      const role = i === 0 ? 'pernuma' : 'numa';
+      return { ...reserved, name, role, nid: 2, allocPagesSuccess: served[i] };
+    });
+    const whole = result();
+    const [nic] = whole.devices.filter(({ node }) => node === 2);
+    const placed = { device: 0, node: 3, default: 0, buddy: 0 };
+    const placedRemote = { device: 0, node: 0, default: 0, buddy: 0 };
+    const text = runText(
+      { ...whole, areas, devices: [{ ...nic, placed, placedRemote }] },
+      {
+        paint: paint({ colour: false }),
+      },
+    );
+    return /(pernuma2\S*|numa2|node area) 3/.exec(text)?.[1];
+  };
+  expect(from(0, 12)).toBe('numa2');
+  expect(from(12, 0)).toBe('pernuma2');
+  expect(from(12, 12)).toBe('pernuma2/numa2');
+});
 
 test('a counter of three parts is also counted under one and two of them, per device and in all', () => {
   const counters = recorded().filter(({ kind }) => kind === 'counter');
@@ -123,7 +146,8 @@ test('sums over devices are the same in whatever order they are recorded', () =>
 });
 
 test('an expectation finds devices, declarations, areas and sums; what nobody counted is 0', () => {
-  const lookup = lookupIn(result());
+  const whole = result();
+  const lookup = lookupIn({ ...whole, findings: whole.findings.length });
   expect(lookup('one.cmd_sync_ns', null)).toBe(400);
   expect(lookup('one.cmd_sync_ns', 'count')).toBe(2);
   expect(lookup('nic@1.placed.default.remote', null)).toBe(3);
