@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { UserError } from '#cmasim/text/userError.js';
 import { Reconstruction } from '#cmasim/trace/join/reconstruct.js';
-import { summarize, summarizeInput } from '#cmasim/trace/join/summary.js';
+import { summarizeInput, summarizeTrace } from '#cmasim/trace/join/summary.js';
 import { Names } from '#cmasim/trace/read/event.js';
 import { LineSplitter } from '#cmasim/trace/read/lines.js';
 import { readChunks } from '#cmasim/trace/read/read.js';
@@ -28,8 +28,8 @@ async function digest(...chunks: Uint8Array[]): Promise<string> {
   const reconstruction = new Reconstruction(names);
   try {
     const tally = await readChunks('input', once(...chunks), names, reconstruction);
-    const input = summarizeInput('input', tally, reconstruction.nextPhase(), names);
-    return JSON.stringify(summarize(reconstruction, [input]));
+    const input = summarizeInput('input', tally, reconstruction.nextPhase(), { names });
+    return JSON.stringify(summarizeTrace(reconstruction, [input]));
   } catch (error) {
     expect(error).toBeInstanceOf(UserError);
     const { message } = error as UserError;

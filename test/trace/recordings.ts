@@ -28,7 +28,6 @@ export function numbersOf(event: TraceEvent) {
     count: event.count,
     align: event.align,
     available: event.available,
-    direction: event.direction,
   };
 }
 

@@ -6,27 +6,31 @@
  * the address: the page the IOMMU maps for the same task next is its result.
  */
 import { ABSENT, type TraceEvent } from '../read/event.js';
-import { LiveMaps } from './livemaps.js';
-import { type OpenProbe, openProbe } from './tasks.js';
+import { LiveTable } from './liveTable.js';
+
+/** Mappings that are kept, by device and address. */
+const LIVE_MAX = 1 << 19;
+
+type Mappings = LiveTable<number, true>;
 
 /** Tasks whose probed map waits for its address; without an IOMMU none comes. */
 const WAITING_MAX = 1 << 12;
 
 export class MapBook {
-  readonly pages = new LiveMaps();
-  readonly lists = new LiveMaps();
-  /** Unmaps that ended a mapping of the recording, and the sum of their lifetimes in its clock. */
+  readonly pages = new LiveTable<number, true>(LIVE_MAX);
+  readonly lists = new LiveTable<number, true>(LIVE_MAX);
+  /** Unmaps that ended a mapping of the recording. */
   matched = 0;
-  lifetime = 0;
   /** Unmaps of what was mapped before the recording began, or whose map was lost. */
   unmatched = 0;
   /** Maps of what was mapped already: no unmap is recorded where it would do nothing. */
   remapped = 0;
-  readonly #waiting = new Map<number, OpenProbe>();
+  /** Device whose probed map waits for its address, by task. */
+  readonly #waiting = new Map<number, number>();
 
   /** Mappings that are live. */
   get live(): number {
-    return this.pages.count + this.lists.count;
+    return this.pages.size + this.lists.size;
   }
 
   get forgotten(): number {
@@ -34,52 +38,45 @@ export class MapBook {
   }
 
   map(event: TraceEvent): void {
-    if (event.dmaAddr >= 0) this.#add(this.pages, event.device, event.dmaAddr, event.time);
+    if (event.dmaAddr >= 0) this.#add(this.pages, event.device, event.dmaAddr);
     else if (event.probe !== ABSENT) {
       if (this.#waiting.size >= WAITING_MAX) this.#waiting.clear();
-      this.#waiting.set(event.pid, openProbe(event));
+      this.#waiting.set(event.pid, event.device);
     }
-  }
-
-  #add(table: LiveMaps, device: number, address: number, time: number) {
-    if (!table.add(device, address, time)) this.remapped++;
   }
 
   unmap(event: TraceEvent, pageSize: number): void {
-    const address =
-      event.probe === ABSENT ? event.dmaAddr : Math.floor(event.dmaAddr / pageSize) * pageSize;
-    this.#remove(this.pages, event, address);
+    const { probe, dmaAddr } = event;
+    const address = probe === ABSENT ? dmaAddr : pageOf(dmaAddr, pageSize);
+    this.#remove(this.pages, event.device, address);
   }
 
-  #remove(table: LiveMaps, event: TraceEvent, address: number): void {
-    const mapped = table.remove(event.device, address);
-    if (mapped === undefined) {
-      this.unmatched++;
-      return;
-    }
-    this.matched++;
-    this.lifetime += event.time - mapped;
+  mapSg({ device, physAddr }: TraceEvent): void {
+    this.#add(this.lists, device, physAddr);
   }
 
-  mapSg(event: TraceEvent): void {
-    this.#add(this.lists, event.device, event.physAddr, event.time);
-  }
-
-  unmapSg(event: TraceEvent): void {
-    this.#remove(this.lists, event, event.physAddr);
+  unmapSg({ device, physAddr }: TraceEvent): void {
+    this.#remove(this.lists, device, physAddr);
   }
 
   /** iommu:map within a probed call. */
-  iommuMap(event: TraceEvent, pageSize: number): void {
-    if (this.#waiting.size === 0) return;
-    const probe = this.#waiting.get(event.pid);
-    if (probe === undefined) return;
-    this.#waiting.delete(event.pid);
-    this.#add(
-      this.pages,
-      probe.device,
-      Math.floor(event.dmaAddr / pageSize) * pageSize,
-      probe.time,
-    );
+  iommuMap({ pid, dmaAddr }: TraceEvent, pageSize: number): void {
+    const device = this.#waiting.get(pid);
+    if (device === undefined) return;
+    this.#waiting.delete(pid);
+    this.#add(this.pages, device, pageOf(dmaAddr, pageSize));
   }
+
+  #add(table: Mappings, device: number, address: number): void {
+    if (!table.add(device, address, true)) this.remapped++;
+  }
+
+  #remove(table: Mappings, device: number, address: number): void {
+    if (table.remove(device, address)) this.matched++;
+    else this.unmatched++;
+  }
+}
+
+function pageOf(address: number, pageSize: number): number {
+  return Math.floor(address / pageSize) * pageSize;
 }

@@ -7,7 +7,14 @@
  * large as the request; one that is not is the kernel's own (atomic pools). Memory is bounded by
  * what is live. Left out: which buddy pages a request got (mm_page_alloc tells no caller).
  */
-import { ABSENT, kinds, type Names, type TraceEvent, type TraceSink } from '../read/event.js';
+import {
+  ABSENT,
+  isCma,
+  type Kind,
+  type Names,
+  type TraceEvent,
+  type TraceSink,
+} from '../read/event.js';
 import { LiveMemory } from './livememory.js';
 import { MapBook } from './maps.js';
 import { cmaFailed, Phase } from './phase.js';
@@ -43,24 +50,43 @@ export class Reconstruction implements TraceSink {
    * order.
    */
   restarts = 0;
-  #pageShift: number;
-  #pageShiftKnown: boolean;
+  /** Null until it is known. */
+  #pageShift: number | null;
   #file = 0;
   #last = Number.NEGATIVE_INFINITY;
   readonly #nodeOf: (device: string) => number | undefined;
   readonly #sink: RequestSink;
   readonly #tasks = new Tasks((state, pid) => this.#abandon(state, pid));
 
+  readonly #joins: { readonly [kind in Kind]?: (event: TraceEvent) => void } = {
+    dmaMap: (event) => this.maps.map(event),
+    dmaUnmap: (event) => this.maps.unmap(event, this.#pageSize),
+    dmaMapSg: (event) => this.maps.mapSg(event),
+    dmaUnmapSg: (event) => this.maps.unmapSg(event),
+    dmaAlloc: (event) => this.#dmaAlloc(event),
+    probeAllocReturn: (event) => this.#probeReturn(event),
+    dmaFree: (event) => this.#dmaFree(event),
+    cmaAllocStart: (event) => this.#cmaStart(event),
+    cmaBusyRetry: (event) => this.#tasks.peek(event.pid)?.busyRetry(),
+    cmaAllocFinish: (event) => this.#cmaFinish(event),
+    cmaAlloc: (event) => this.#cmaFinish(event),
+    cmaRelease: (event) => this.#cmaRelease(event),
+    iommuMap: (event) => this.#iommuMap(event),
+  };
+
   constructor(names: Names, options: ReconstructionOptions = {}) {
     this.names = names;
-    this.#pageShift = options.pageShift ?? 12;
-    this.#pageShiftKnown = options.pageShift !== undefined;
+    this.#pageShift = options.pageShift ?? null;
     this.#nodeOf = options.nodeOf ?? (() => undefined);
     this.#sink = options.sink ?? {};
   }
 
   get pageShift(): number {
-    return this.#pageShift;
+    return this.#pageShift ?? 12;
+  }
+
+  get #pageSize(): number {
+    return 2 ** this.pageShift;
   }
 
   /** Ends a phase and starts the next; what is live stays live. Returns the phase that ended. */
@@ -72,25 +98,20 @@ export class Reconstruction implements TraceSink {
     return ended;
   }
 
-  lost(_cpu: number, _events: number): void {
+  lost(): void {
     // Half a request proves nothing: what was open is given up, what is live stays.
     this.#tasks.dropAll();
   }
 
   event(event: TraceEvent): void {
-    const kind = event.kind;
-    if (kind >= kinds.cmaAllocStart && kind <= kinds.cmaRelease && event.area === ABSENT) {
-      event.area = this.names.areas.id('unnamed');
-    }
+    if (event.area === ABSENT && isCma(event.kind)) event.area = this.names.areas.id('unnamed');
     if (this.phase.events === 0 && event.time < this.#last) this.#restart();
     this.phase.count(event);
-    if (kind === kinds.dmaMap) this.maps.map(event);
-    else if (kind === kinds.dmaUnmap) this.maps.unmap(event, 2 ** this.#pageShift);
-    else if (kind >= kinds.dmaAlloc) this.#rare(event, kind);
+    this.#joins[event.kind]?.(event);
     this.#last = event.time;
   }
 
-  /** What was live belongs to another time. */
+  /** Forgets what was live: it belongs to another time. */
   #restart(): void {
     this.#tasks.dropAll();
     this.memory = new LiveMemory();
@@ -98,74 +119,19 @@ export class Reconstruction implements TraceSink {
     this.restarts++;
   }
 
-  #rare(event: TraceEvent, kind: number): void {
-    switch (kind) {
-      case kinds.dmaMapSg:
-        this.maps.mapSg(event);
-        break;
-      case kinds.dmaUnmapSg:
-        this.maps.unmapSg(event);
-        break;
-      case kinds.dmaAlloc:
-        if (event.probe === ABSENT) this.#dmaAlloc(event);
-        else this.#tasks.of(event.pid).alloc = openProbe(event);
-        break;
-      case kinds.probeAllocReturn:
-        this.#probeReturn(event);
-        break;
-      case kinds.dmaFree:
-        this.#dmaFree(event);
-        break;
-      case kinds.cmaAllocStart:
-        this.#cmaStart(event);
-        break;
-      case kinds.cmaBusyRetry: {
-        const open = this.#tasks.peek(event.pid)?.open;
-        if (open !== undefined) open.busyRetries++;
-        break;
-      }
-      case kinds.cmaAllocFinish:
-      case kinds.cmaAlloc:
-        this.#cmaFinish(event);
-        break;
-      case kinds.cmaRelease:
-        this.#cmaRelease(event);
-        break;
-      case kinds.iommuMap:
-        this.#iommuMap(event);
-        break;
-    }
-  }
-
   #iommuMap(event: TraceEvent): void {
-    this.maps.iommuMap(event, 2 ** this.#pageShift);
-    const probe = this.#tasks.peek(event.pid)?.alloc;
-    if (probe !== undefined && probe !== null && probe.dmaAddr < 0) probe.dmaAddr = event.dmaAddr;
+    this.maps.iommuMap(event, this.#pageSize);
+    const probe = this.#tasks.peek(event.pid)?.alloc ?? null;
+    if (probe !== null && probe.dmaAddr < 0) probe.dmaAddr = event.dmaAddr;
   }
 
   #cmaStart(event: TraceEvent): void {
     const task = this.#tasks.of(event.pid);
     this.#settleFree(task);
-    const attempt = this.#attempt(event);
+    const attempt = attemptOf(event);
     if (task.isAnother(attempt)) this.#ownPool(event.pid, task);
     task.attempts.push(attempt);
     this.memory.areaSeen(event.areaName(), event.available, event.total, event.time);
-  }
-
-  #attempt(event: TraceEvent): CmaAttempt {
-    return {
-      area: event.areaName(),
-      count: event.count,
-      align: event.align,
-      start: event.time,
-      end: Number.NaN,
-      pfn: -1,
-      errno: 0,
-      givenBack: false,
-      available: event.available,
-      total: event.total,
-      busyRetries: 0,
-    };
   }
 
   #cmaFinish(event: TraceEvent): void {
@@ -174,67 +140,62 @@ export class Reconstruction implements TraceSink {
     if (attempt === undefined || attempt.area !== event.areaName()) {
       // Its start was before the recording or was lost, or the release has only this event.
       if (task.granted !== undefined) this.#ownPool(event.pid, task);
-      attempt = this.#attempt(event);
+      attempt = attemptOf(event);
       task.attempts.push(attempt);
     }
     attempt.end = event.time;
     if (cmaFailed(event)) attempt.errno = event.errno === 1 ? -1 : event.errno;
     else {
       attempt.pfn = event.pfn;
-      this.memory.claim(attempt.area, event.pfn, attempt.count, event.time);
+      const { area, count, pfn } = attempt;
+      this.memory.claim({ area, pfn, count, time: event.time });
     }
   }
 
   #cmaRelease(event: TraceEvent): void {
+    const { pfn, count, time, pid, cpu } = event;
     const area = event.areaName();
-    const known = this.memory.release(area, event.pfn, event.count);
-    const task = this.#tasks.peek(event.pid);
+    const isKnown = this.memory.release(area, pfn, count);
+    const task = this.#tasks.peek(pid);
     const granted = task?.granted;
-    if (granted !== undefined && granted.pfn === event.pfn && granted.area === area) {
+    if (granted?.pfn === pfn && granted.area === area) {
       granted.givenBack = true;
       return;
     }
     const free = task?.free ?? null;
     if (task !== undefined && free !== null && this.#belongs(free, event)) {
       free.area = area;
-      free.pfn = event.pfn;
-      free.count = event.count;
-      free.released = event.time;
+      free.pfn = pfn;
+      free.count = count;
+      free.released = time;
       this.#settleFree(task);
-      this.#tasks.settle(event.pid, task);
+      this.#tasks.settle(pid, task);
       return;
     }
-    const { pfn, count, time, pid, cpu } = event;
     this.#sink.release?.({ area, pfn, count, time, pid, cpu });
-    if (!known) {
-      this.memory.provedBefore({
-        device: '',
-        area,
-        pfn: event.pfn,
-        count: event.count,
-        size: -1,
-        dmaAddr: -1,
-        freed: event.time,
-      });
-    }
+    if (isKnown) return;
+    this.memory.provedBefore(
+      liveBefore({ device: '', area, pfn, count, size: -1, dmaAddr: -1, time }),
+    );
   }
 
-  /** Whether a cma_release() is the one of the free before it: the same page, or the same size. */
+  /** True for the cma_release() of the free before it: the same page, or the same size. */
   #belongs(free: DmaFree, event: TraceEvent): boolean {
     if (free.request !== null && free.request.pfn >= 0) return free.request.pfn === event.pfn;
-    const page = 2 ** this.#pageShift;
+    const page = this.#pageSize;
     return (
       Math.floor(free.dmaAddr / page) === event.pfn || Math.ceil(free.size / page) === event.count
     );
   }
 
   #dmaAlloc(event: TraceEvent): void {
+    if (event.probe !== ABSENT) {
+      this.#tasks.of(event.pid).alloc = openProbe(event);
+      return;
+    }
     const task = this.#tasks.peek(event.pid);
     if (task !== undefined) this.#settleFree(task);
-    const failed = event.virtHigh === 0 && event.virtLow === 0;
-    const key = event.dmaAddr;
-    this.#complete(event, task, { failed, key, probe: null });
-    if (task !== undefined) this.#tasks.settle(event.pid, task);
+    this.#complete(event, task, null);
   }
 
   #probeReturn(event: TraceEvent): void {
@@ -243,89 +204,63 @@ export class Reconstruction implements TraceSink {
     const probe = task.alloc;
     task.alloc = null;
     event.device = probe.device;
-    const failed = event.virtHigh === 0 && event.virtLow === 0;
-    this.#complete(event, task, { failed, key: virtKey(event), probe });
-    this.#tasks.settle(event.pid, task);
+    this.#complete(event, task, probe);
   }
 
-  /** Makes the request an allocation's last event completes. */
-  #complete(
-    event: TraceEvent,
-    task: TaskState | undefined,
-    how: { failed: boolean; key: number; probe: OpenProbe | null },
-  ): void {
-    const size = how.probe === null ? event.size : how.probe.size;
-    if (task !== undefined && task.attempts.length > 0 && !this.#fits(task, event, size)) {
-      this.#ownPool(event.pid, task);
-    }
-    const attempts = task === undefined ? [] : task.attempts;
+  /** Makes the request that an allocation's last event completes. */
+  #complete(event: TraceEvent, task: TaskState | undefined, probe: OpenProbe | null): void {
+    const { size, gfp, attrs, dmaAddr, time } = probe ?? event;
+    if (task !== undefined && !this.#fits(task, event, size)) this.#ownPool(event.pid, task);
+    const attempts = task?.attempts ?? [];
     const granted = task?.granted;
-    if (task !== undefined) task.attempts = [];
-    const counts = this.phase.device(event.device);
-    if (how.failed) counts.alloc_failed++;
+    const failed = event.virtHigh === 0 && event.virtLow === 0;
+    const counts = this.phase.devices.of(event.device);
+    if (failed) counts.alloc_failed++;
     else if (granted !== undefined) {
       counts.from_area.set(granted.area, (counts.from_area.get(granted.area) ?? 0) + 1);
     }
-    const source = how.failed ? 'refused' : (granted?.area ?? 'buddy');
-    const dmaAddr = how.probe === null ? event.dmaAddr : how.probe.dmaAddr;
-    const pfn = how.failed ? -1 : (granted?.pfn ?? -1);
-    const request = this.#request(event, {
-      size,
-      attempts,
-      source,
-      pfn,
-      dmaAddr,
-      probe: how.probe,
-    });
-    if (!how.failed && how.key !== ABSENT) this.memory.allocated(event.device, how.key, request);
-    this.#sink.alloc?.(request);
-  }
-
-  /**
-   * Whether the attempts are those of a request of `size` bytes; learns the page size from the
-   * first.
-   */
-  #fits(task: TaskState, event: TraceEvent, size: number): boolean {
-    const granted = task.granted;
-    if (!this.#pageShiftKnown && granted !== undefined) {
-      for (const shift of [12, 14, 16]) {
-        if (granted.pfn * 2 ** shift !== event.dmaAddr) continue;
-        this.#pageShift = shift;
-        this.#pageShiftKnown = true;
-      }
-    }
-    const count = task.attempts[task.attempts.length - 1].count;
-    const pages = size / 2 ** this.#pageShift;
-    return Math.floor(pages) === count || Math.ceil(pages) === count;
-  }
-
-  #request(
-    event: TraceEvent,
-    known: Pick<DmaRequest, 'size' | 'attempts' | 'source' | 'pfn' | 'dmaAddr'> & {
-      probe: OpenProbe | null;
-    },
-  ): DmaRequest {
-    const { probe, ...rest } = known;
-    const words = this.names.words;
     const device = event.deviceName();
-    const gfp = probe === null ? event.gfp : probe.gfp;
-    const attrs = probe === null ? event.attrs : probe.attrs;
-    return {
+    const request: DmaRequest = {
       id: this.requests++,
       api: probe === null ? event.eventName() : 'dma_alloc',
       device,
       node: this.#nodeOf(device),
-      gfp: gfp === ABSENT ? '' : words.text(gfp),
-      attrs: attrs === ABSENT ? '' : words.text(attrs),
+      size,
+      gfp: this.names.words.text(gfp),
+      attrs: this.names.words.text(attrs),
       pid: event.pid,
       cpu: event.cpu,
       task: event.task(),
-      start: rest.attempts[0]?.start ?? probe?.time ?? event.time,
+      start: attempts[0]?.start ?? time,
       end: event.time,
+      attempts,
+      source: failed ? 'refused' : (granted?.area ?? 'buddy'),
+      pfn: failed ? -1 : (granted?.pfn ?? -1),
+      dmaAddr,
       line: event.line,
       file: this.#file,
-      ...rest,
     };
+    const key = probe === null ? dmaAddr : virtKey(event);
+    if (!failed && key !== ABSENT) this.memory.allocated(event.device, key, request);
+    this.#sink.alloc?.(request);
+    if (task === undefined) return;
+    task.attempts = [];
+    this.#tasks.settle(event.pid, task);
+  }
+
+  /**
+   * True when the attempts are those of a request of `size` bytes; learns the page size from the
+   * first.
+   */
+  #fits({ attempts, granted }: TaskState, event: TraceEvent, size: number): boolean {
+    const last = attempts.at(-1);
+    if (last === undefined) return true;
+    if (granted !== undefined) {
+      const isShift = (shift: number) => granted.pfn * 2 ** shift === event.dmaAddr;
+      this.#pageShift ??= [12, 14, 16].findLast(isShift) ?? null;
+    }
+    const pages = size / this.#pageSize;
+    return Math.floor(pages) === last.count || Math.ceil(pages) === last.count;
   }
 
   /**
@@ -335,22 +270,16 @@ export class Reconstruction implements TraceSink {
   #ownPool(pid: number, task: TaskState): void {
     const attempts = task.attempts;
     task.attempts = [];
-    const last = attempts[attempts.length - 1];
-    if (last === undefined || Number.isNaN(last.end)) return;
-    const request = poolRequest(attempts, {
-      id: this.requests++,
-      pid,
-      pageSize: 2 ** this.#pageShift,
-      file: this.#file,
-    });
-    this.#sink.alloc?.(request);
+    if (Number.isNaN(attempts.at(-1)?.end ?? Number.NaN)) return;
+    const known = { id: this.requests++, pid, pageSize: this.#pageSize, file: this.#file };
+    this.#sink.alloc?.(poolRequest(attempts, known));
   }
 
   #dmaFree(event: TraceEvent): void {
     // Freeing a null pointer does nothing; drivers do it for queues that were never made.
     if (event.size <= 0 && event.dmaAddr <= 0) return;
-    const probed = event.probe !== ABSENT;
-    const request = this.memory.freed(event.device, probed ? virtKey(event) : event.dmaAddr);
+    const key = event.probe === ABSENT ? event.dmaAddr : virtKey(event);
+    const request = this.memory.freed(event.device, key);
     const task = this.#tasks.of(event.pid);
     this.#settleFree(task);
     task.free = {
@@ -386,6 +315,22 @@ export class Reconstruction implements TraceSink {
     this.#settleFree(state);
     if (state.attempts.length > 0) this.#ownPool(pid, state);
   }
+}
+
+function attemptOf(event: TraceEvent): CmaAttempt {
+  return {
+    area: event.areaName(),
+    count: event.count,
+    align: event.align,
+    start: event.time,
+    end: Number.NaN,
+    pfn: -1,
+    errno: 0,
+    givenBack: false,
+    available: event.available,
+    total: event.total,
+    busyRetries: 0,
+  };
 }
 
 /** A kernel address as a key: the low 53 bits are enough to tell mappings apart. */

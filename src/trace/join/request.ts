@@ -1,5 +1,5 @@
 /**
- * What a recording says about requests for DMA memory, once its events are joined.
+ * Requests for DMA memory as a recording has them, once its events are joined.
  *
  * Plain data for the replay: times in ns as recorded, counts in pages of the recording machine.
  */
@@ -74,31 +74,23 @@ export interface DmaFree {
   readonly time: number;
   readonly pid: number;
   readonly cpu: number;
-  /** Set once cma_release() of the same task says so, later than the free itself. */
+  /** Set once cma_release() of the same task says so, later than the free itself; else empty. */
   area: string;
+  /** -1 when not known. */
   pfn: number;
-  /** Pages. */
+  /** Pages in the area; 0 when it came from no area. */
   count: number;
   /** Time of that cma_release(); NaN without one. */
   released: number;
 }
 
-/** Memory that must have been live when the recording began, as later events prove. */
-export interface LiveBefore {
-  /** Empty when only the area is known. */
-  readonly device: string;
-  /** Empty when it came from no area. */
-  readonly area: string;
-  /** -1 when not known. */
-  readonly pfn: number;
-  /** Pages in the area; 0 when it came from no area. */
-  readonly count: number;
-  /** Bytes; -1 when only the area is known. */
-  readonly size: number;
-  readonly dmaAddr: number;
-  /** When it was freed. */
+/**
+ * Memory that must have been live when the recording began, as its free proves: the device is empty
+ * and the size -1 when only the area is known.
+ */
+export type LiveBefore = Pick<DmaFree, 'device' | 'area' | 'pfn' | 'count' | 'size' | 'dmaAddr'> & {
   readonly freed: number;
-}
+};
 
 /** A cma_release() without a DMA call around it: the kernel's own user gives pages back. */
 export interface CmaRelease {
@@ -111,7 +103,7 @@ export interface CmaRelease {
   readonly cpu: number;
 }
 
-/** Who is told about requests as they complete; everything is optional. */
+/** Receiver of requests as they complete; everything is optional. */
 export interface RequestSink {
   alloc?(request: DmaRequest): void;
   /** Called when the task has moved on from the free, so that area and pfn are known. */
@@ -127,7 +119,6 @@ export function poolRequest(
   const { pageSize, ...rest } = known;
   const last = attempts[attempts.length - 1];
   // Given back or not, it was served: without a DMA call nobody's mask refused the pages.
-  const holds = last.pfn >= 0;
   return {
     ...rest,
     api: 'cma_alloc',
@@ -141,22 +132,15 @@ export function poolRequest(
     start: attempts[0].start,
     end: last.end,
     attempts,
-    source: holds ? last.area : 'refused',
-    pfn: holds ? last.pfn : -1,
+    source: last.pfn >= 0 ? last.area : 'refused',
+    pfn: last.pfn,
     dmaAddr: -1,
     line: 0,
   };
 }
 
-/** What a free without a request proves. */
-export function liveBefore(free: DmaFree): LiveBefore {
-  return {
-    device: free.device,
-    area: free.area,
-    pfn: free.pfn,
-    count: free.count,
-    size: free.size,
-    dmaAddr: free.dmaAddr,
-    freed: free.time,
-  };
+/** Proof of memory that was live before, by a free without a request. */
+export function liveBefore(free: Omit<LiveBefore, 'freed'> & { time: number }): LiveBefore {
+  const { device, area, pfn, count, size, dmaAddr, time } = free;
+  return { device, area, pfn, count, size, dmaAddr, freed: time };
 }

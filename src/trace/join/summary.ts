@@ -10,68 +10,11 @@
 import { Names } from '../read/event.js';
 import { readTrace } from '../read/read.js';
 import type { Tally } from '../read/tally.js';
-import type { AreaCounts, DeviceCounts, Phase } from './phase.js';
+import type { DeviceCounts, Phase } from './phase.js';
 import { Reconstruction, type ReconstructionOptions } from './reconstruct.js';
-import type { LiveBefore } from './request.js';
 
-export interface DeviceRow extends Omit<DeviceCounts, 'alloc_sizes' | 'from_area'> {
-  readonly alloc_sizes: Readonly<Record<string, number>>;
-  readonly from_area: Readonly<Record<string, number>>;
-  /** dev_to_node(); null when no list of devices names it. */
-  readonly node: number | null;
-}
-
-export interface InputSummary {
-  readonly file: string;
-  /** How it was printed, in words. */
-  readonly printed: string;
-  readonly clock: Tally['clock'];
-  readonly lines: number;
-  readonly bytes: number;
-  /** With the markers people wrote into the trace. */
-  readonly events: number;
-  /** Seconds, or what the clock counts; null without events. */
-  readonly first: number | null;
-  readonly last: number | null;
-  /** Kernel events by name, markers left out. */
-  readonly by_event: Readonly<Record<string, number>>;
-  readonly lost_markers: number;
-  readonly lost_events: number;
-  readonly overwritten_events: number;
-  readonly devices: Readonly<Record<string, DeviceRow>>;
-  readonly areas: Readonly<Record<string, AreaCounts>>;
-  /** Kprobes: maps and unmaps per place of the probe; what a reader without `dev=` counts. */
-  readonly probe_places: Readonly<Record<string, DeviceRow>>;
-  /** What was not read, and what a reader of the numbers must know. Every sentence is true. */
-  readonly notes: readonly string[];
-}
-
-export interface TraceSummary {
-  readonly format: 'cmasim-trace/1';
-  readonly page_size: number;
-  readonly inputs: readonly InputSummary[];
-  readonly requests: number;
-  /** Inputs that begin before the one before them ended: what was live is forgotten there. */
-  readonly restarts: number;
-  readonly live_before: { readonly count: number; readonly listed: readonly LiveBefore[] };
-  /**
-   * Per area: pages in use before its first recorded request, -1 when the release does not print
-   * it.
-   */
-  readonly areas_before: Readonly<Record<string, { total: number; used: number }>>;
-  readonly live_at_end: {
-    readonly requests: number;
-    readonly bytes: number;
-    readonly area_pages: Readonly<Record<string, number>>;
-    readonly maps: number;
-  };
-  readonly maps: {
-    readonly matched: number;
-    readonly unmatched_unmaps: number;
-    readonly remapped: number;
-    readonly forgotten: number;
-  };
-}
+export type InputSummary = ReturnType<typeof summarizeInput>;
+export type TraceSummary = ReturnType<typeof summarizeTrace>;
 
 /** Reads the inputs, in the order of time, as one recording. Throws InputError. */
 export async function summarizeTraces(
@@ -84,37 +27,30 @@ export async function summarizeTraces(
   for (const file of files) {
     const tally = await readTrace(file, names, reconstruction);
     const phase = reconstruction.nextPhase();
-    inputs.push(summarizeInput(file, tally, phase, names, options));
+    inputs.push(summarizeInput(file, tally, phase, { ...options, names }));
   }
-  return summarize(reconstruction, inputs);
+  return summarizeTrace(reconstruction, inputs);
 }
 
-export function summarize(
-  reconstruction: Reconstruction,
-  inputs: readonly InputSummary[],
-): TraceSummary {
-  const { memory, maps } = reconstruction;
+export function summarizeTrace(reconstruction: Reconstruction, inputs: readonly InputSummary[]) {
+  const { memory, maps, requests, restarts } = reconstruction;
   let bytes = 0;
-  for (const request of memory.requests()) bytes += Math.max(request.size, 0);
+  for (const { size } of memory.requests()) bytes += Math.max(size, 0);
   const areaPages: Record<string, number> = {};
   for (const { area, count } of memory.claims()) areaPages[area] = (areaPages[area] ?? 0) + count;
-  const areasBefore = [...memory.areasAtStart].map(
-    ([area, { total, used }]) => [area, { total, used }] as const,
-  );
+  const areasBefore: Record<string, { total: number; used: number }> = {};
+  for (const [area, { total, used }] of memory.areasAtStart) areasBefore[area] = { total, used };
   return {
     format: 'cmasim-trace/1',
     page_size: 2 ** reconstruction.pageShift,
     inputs,
-    requests: reconstruction.requests,
-    restarts: reconstruction.restarts,
+    requests,
+    /** Inputs that begin before the one before them ended: what was live is forgotten there. */
+    restarts,
     live_before: { count: memory.beforeCount, listed: memory.before },
-    areas_before: Object.fromEntries(areasBefore),
-    live_at_end: {
-      requests: memory.requestsLive,
-      bytes,
-      area_pages: areaPages,
-      maps: maps.live,
-    },
+    /** Pages in use before an area's first request, -1 when the release does not print it. */
+    areas_before: areasBefore,
+    live_at_end: { requests: memory.requestsLive, bytes, area_pages: areaPages, maps: maps.live },
     maps: {
       matched: maps.matched,
       unmatched_unmaps: maps.unmatched,
@@ -128,45 +64,51 @@ export function summarizeInput(
   file: string,
   tally: Tally,
   phase: Phase,
-  names: Names,
-  options: ReconstructionOptions = {},
-): InputSummary {
+  { names, nodeOf }: Pick<ReconstructionOptions, 'nodeOf'> & { names: Names },
+) {
   const byEvent = tally.byEvent(names);
   for (const marker of ['tracing_mark_write', 'print']) delete byEvent[marker];
   const scale = tally.clock === 'ticks' ? 1 : 1e9;
   const rows = (counts: ReadonlyMap<number, DeviceCounts>) =>
     Object.fromEntries(
-      [...counts].map(([id, row]) => {
+      Array.from(counts, ([id, row]) => {
         const device = names.devices.text(id);
-        return [device, deviceRow(row, options.nodeOf?.(device))] as const;
+        return [device, deviceRow(row, nodeOf?.(device))];
       }),
     );
   return {
     file,
+    /** Form of the text, in words. */
     printed: tally.format,
     clock: tally.clock,
     lines: tally.lines,
     bytes: tally.bytes,
+    /** With the markers people wrote into the trace. */
     events: tally.events,
+    /** Seconds, or what the clock counts; null without events. */
     first: tally.events === 0 ? null : tally.first / scale,
     last: tally.events === 0 ? null : tally.last / scale,
+    /** Kernel events by name, markers left out. */
     by_event: byEvent,
     lost_markers: tally.lostMarkers,
     lost_events: tally.lostEvents,
     overwritten_events: tally.overwritten,
     devices: rows(phase.devices),
-    areas: Object.fromEntries([...phase.areas].map(([id, row]) => [names.areas.text(id), row])),
+    areas: Object.fromEntries(Array.from(phase.areas, ([id, row]) => [names.areas.text(id), row])),
+    /** Kprobes: maps and unmaps per place of the probe; what a reader without `dev=` counts. */
     probe_places: rows(phase.places),
+    /** Lines that were not read, and what a reader of the numbers must know: true sentences. */
     notes: notesOf(tally, phase, names),
   };
 }
 
-function deviceRow(counts: DeviceCounts, node: number | undefined): DeviceRow {
+/** `node` is dev_to_node(); null when no list of devices names it. */
+function deviceRow(counts: DeviceCounts, node: number | null = null) {
   return {
     ...counts,
     alloc_sizes: Object.fromEntries(counts.alloc_sizes),
     from_area: Object.fromEntries(counts.from_area),
-    node: node ?? null,
+    node,
   };
 }
 
@@ -191,9 +133,8 @@ function notesOf(tally: Tally, phase: Phase, names: Names): string[] {
   if (tally.clock === 'ticks') notes.push('the clock has no unit: times are its ticks');
   if (tally.clock === 'relative') notes.push('times are relative to the first event');
   if (tally.guessedNames) notes.push('the format names no events: told from their fields');
-  const unknown = tally.byName.filter(
-    (_count, id) => names.kind(id) === 0 && names.probeKind(id) === 0,
-  ).length;
+  const isUnknown = (id: number) => names.kind(id) === 'other' && names.probeKind(id) === 'other';
+  const unknown = tally.byName.filter((_count, id) => isUnknown(id)).length;
   if (unknown > 0) notes.push(`${plural(unknown, 'event name')} counted but not used`);
   if (phase.areas.size === 0 && tally.events > 0) notes.push('no request to a CMA area in it');
   return notes;

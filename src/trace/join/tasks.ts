@@ -1,5 +1,5 @@
 /**
- * What each task is in the middle of: the CMA events that its next DMA event will explain.
+ * Calls that each task is in the middle of: the CMA events that its next DMA event will explain.
  *
  * A task cannot nest two DMA calls, so the events of one call follow each other in its own order
  * whatever other tasks do in between. A task without anything open is forgotten.
@@ -19,14 +19,8 @@ export interface OpenProbe {
 }
 
 export function openProbe(event: TraceEvent): OpenProbe {
-  return {
-    device: event.device,
-    size: event.size,
-    gfp: event.gfp,
-    attrs: event.attrs,
-    time: event.time,
-    dmaAddr: ABSENT,
-  };
+  const { device, size, gfp, attrs, time } = event;
+  return { device, size, gfp, attrs, time, dmaAddr: ABSENT };
 }
 
 /** Node's areas and the default one, each again with every zone a mask leaves: none has more. */
@@ -59,13 +53,17 @@ export class TaskState {
 
   /** The attempt cma_alloc() has not returned from. */
   get open(): CmaAttempt | undefined {
-    const last = this.attempts[this.attempts.length - 1];
+    const last = this.attempts.at(-1);
     return last !== undefined && Number.isNaN(last.end) ? last : undefined;
+  }
+
+  busyRetry(): void {
+    if (this.open !== undefined) this.open.busyRetries++;
   }
 
   /** The attempt that holds pages. */
   get granted(): CmaAttempt | undefined {
-    const last = this.attempts[this.attempts.length - 1];
+    const last = this.attempts.at(-1);
     return last !== undefined && last.pfn >= 0 && !last.givenBack ? last : undefined;
   }
 }

@@ -7,99 +7,54 @@
  */
 import { Interner, ownText } from './intern.js';
 
-/** Meanings of an event, once names and releases are out of the way. */
-export const kinds = {
-  other: 0,
-  /** tracing_mark_write: text somebody wrote into the trace. */
-  marker: 1,
-  dmaAlloc: 2,
-  dmaFree: 3,
-  dmaMap: 4,
-  dmaUnmap: 5,
-  dmaMapSg: 6,
-  dmaUnmapSg: 7,
-  dmaSync: 8,
-  dmaError: 9,
-  cmaAllocStart: 10,
-  cmaAllocFinish: 11,
-  cmaBusyRetry: 12,
-  /** The single event of 4.1 to 5.12, at the end of cma_alloc(). */
-  cmaAlloc: 13,
-  cmaRelease: 14,
-  iommuMap: 15,
-  iommuUnmap: 16,
-  iommuGroup: 17,
-  iommuFault: 18,
-  pageAlloc: 19,
-  pageFree: 20,
-  pageOther: 21,
-  migrate: 22,
-  isolate: 23,
-  compact: 24,
-  /** Return probe of an allocation: the address is known only here. */
-  probeAllocReturn: 25,
-} as const;
-
 /** Event names of every release, and the functions probes are put on, by what they mean. */
-const eventNames: Readonly<Record<number, readonly string[]>> = {
-  [kinds.marker]: ['tracing_mark_write', 'print'],
-  [kinds.dmaAlloc]: ['dma_alloc', 'dma_alloc_pages', 'dma_alloc_sgt'],
-  [kinds.dmaFree]: ['dma_free', 'dma_free_pages', 'dma_free_sgt'],
-  [kinds.dmaMap]: ['dma_map_page', 'dma_map_phys', 'dma_map_resource'],
-  [kinds.dmaUnmap]: ['dma_unmap_page', 'dma_unmap_phys', 'dma_unmap_resource'],
-  [kinds.dmaMapSg]: ['dma_map_sg'],
-  [kinds.dmaUnmapSg]: ['dma_unmap_sg'],
-  [kinds.dmaSync]: [
-    'dma_sync_single_for_cpu',
-    'dma_sync_single_for_device',
-    'dma_sync_sg_for_cpu',
-    'dma_sync_sg_for_device',
-  ],
-  [kinds.dmaError]: ['dma_map_sg_err', 'dma_alloc_sgt_err'],
-  [kinds.cmaAllocStart]: ['cma_alloc_start'],
-  [kinds.cmaAllocFinish]: ['cma_alloc_finish'],
-  [kinds.cmaBusyRetry]: ['cma_alloc_busy_retry'],
-  [kinds.cmaAlloc]: ['cma_alloc'],
-  [kinds.cmaRelease]: ['cma_release'],
-  [kinds.iommuMap]: ['map'],
-  [kinds.iommuUnmap]: ['unmap'],
-  [kinds.iommuGroup]: [
-    'add_device_to_group',
-    'remove_device_from_group',
-    'attach_device_to_domain',
-    'detach_device_from_domain',
-  ],
-  [kinds.iommuFault]: ['io_page_fault'],
-  [kinds.pageAlloc]: ['mm_page_alloc'],
-  [kinds.pageFree]: ['mm_page_free', 'mm_page_free_batched'],
-  [kinds.pageOther]: [
-    'mm_page_alloc_zone_locked',
-    'mm_page_pcpu_drain',
-    'mm_page_alloc_extfrag',
-    'mm_alloc_contig_migrate_range_info',
-  ],
-  [kinds.migrate]: ['mm_migrate_pages', 'mm_migrate_pages_start'],
-  [kinds.isolate]: ['test_pages_isolated'],
-  [kinds.compact]: [
-    'mm_compaction_begin',
-    'mm_compaction_end',
-    'mm_compaction_migratepages',
-    'mm_compaction_isolate_migratepages',
-    'mm_compaction_isolate_freepages',
-    'mm_compaction_finished',
-  ],
-};
+const eventNames = [
+  // Text somebody wrote into the trace.
+  ['marker', ['tracing_mark_write', 'print']],
+  ['dmaAlloc', ['dma_alloc', 'dma_alloc_pages', 'dma_alloc_sgt']],
+  ['dmaFree', ['dma_free', 'dma_free_pages', 'dma_free_sgt']],
+  ['dmaMap', ['dma_map_page', 'dma_map_phys', 'dma_map_resource']],
+  ['dmaUnmap', ['dma_unmap_page', 'dma_unmap_phys', 'dma_unmap_resource']],
+  ['dmaMapSg', ['dma_map_sg']],
+  ['dmaUnmapSg', ['dma_unmap_sg']],
+  ['dmaSync', ['dma_sync_single_for_cpu', 'dma_sync_single_for_device']],
+  ['dmaSync', ['dma_sync_sg_for_cpu', 'dma_sync_sg_for_device']],
+  ['dmaError', ['dma_map_sg_err', 'dma_alloc_sgt_err']],
+  ['cmaAllocStart', ['cma_alloc_start']],
+  ['cmaAllocFinish', ['cma_alloc_finish']],
+  ['cmaBusyRetry', ['cma_alloc_busy_retry']],
+  // The single event of 4.1 to 5.12, at the end of cma_alloc().
+  ['cmaAlloc', ['cma_alloc']],
+  ['cmaRelease', ['cma_release']],
+  ['iommuMap', ['map']],
+  // Read, and of no use for a request.
+  ['unused', ['unmap', 'io_page_fault']],
+  ['unused', ['add_device_to_group', 'remove_device_from_group']],
+  ['unused', ['attach_device_to_domain', 'detach_device_from_domain']],
+  ['unused', ['mm_page_alloc', 'mm_page_free', 'mm_page_free_batched']],
+  ['unused', ['mm_page_alloc_zone_locked', 'mm_page_pcpu_drain', 'mm_page_alloc_extfrag']],
+  ['unused', ['mm_migrate_pages', 'mm_migrate_pages_start', 'mm_alloc_contig_migrate_range_info']],
+  ['unused', ['test_pages_isolated', 'mm_compaction_begin', 'mm_compaction_end']],
+  ['unused', ['mm_compaction_migratepages', 'mm_compaction_isolate_migratepages']],
+  ['unused', ['mm_compaction_isolate_freepages', 'mm_compaction_finished']],
+] as const;
+
+/**
+ * Meaning of an event, once names and releases are out of the way. The return probe of an
+ * allocation is one of its own: the address is known only there.
+ */
+export type Kind = (typeof eventNames)[number][0] | 'probeAllocReturn' | 'other';
+
+export const isDma = (kind: Kind): boolean => kind.startsWith('dma');
+export const isCma = (kind: Kind): boolean => kind.startsWith('cma');
 
 /** Functions of kernel/dma/mapping.c a kprobe stands on, where a kernel has no dma:* events. */
-export const probedFunctions: ReadonlyMap<string, number> = new Map([
-  ['dma_alloc_attrs', kinds.dmaAlloc],
-  ['dma_free_attrs', kinds.dmaFree],
-  ['dma_map_page_attrs', kinds.dmaMap],
-  ['dma_unmap_page_attrs', kinds.dmaUnmap],
+export const probedFunctions: ReadonlyMap<string, Kind> = new Map([
+  ['dma_alloc_attrs', 'dmaAlloc'],
+  ['dma_free_attrs', 'dmaFree'],
+  ['dma_map_page_attrs', 'dmaMap'],
+  ['dma_unmap_page_attrs', 'dmaUnmap'],
 ]);
-
-/** Directions as enum dma_data_direction numbers them. */
-export const directions: readonly string[] = ['BIDIRECTIONAL', 'TO_DEVICE', 'FROM_DEVICE', 'NONE'];
 
 /** Names, devices, areas and flags of one recording, each stored once. */
 export class Names {
@@ -109,29 +64,29 @@ export class Names {
   readonly areas = new Interner(4_096);
   readonly words = new Interner(16_384);
   /** Kind per id of `events`. */
-  readonly #kindOf: number[] = [];
-  readonly #probeKinds: number[] = [];
+  readonly #kindOf: Kind[] = [];
+  readonly #probeKinds: Kind[] = [];
 
   constructor() {
-    for (const [kind, names] of Object.entries(eventNames)) {
-      for (const name of names) this.#kindOf[this.events.id(name)] = Number(kind);
+    for (const [kind, names] of eventNames) {
+      for (const name of names) this.#kindOf[this.events.id(name)] = kind;
     }
   }
 
-  kind(event: number): number {
-    return this.#kindOf[event] ?? kinds.other;
+  kind(event: number): Kind {
+    return this.#kindOf[event] ?? 'other';
   }
 
   /** Kind of a probe by its own name, which perf-tools and people derive from the function's. */
-  probeKind(event: number): number {
-    const known = this.#probeKinds[event];
-    if (known !== undefined) return known;
-    const name = this.events.text(event);
-    const returns = /(?:_ret|__return)$/.test(name);
-    const kind = probedFunctions.get(name.replace(/(?:_ret|__return)$/, '')) ?? kinds.other;
-    const meant = returns && kind === kinds.dmaAlloc ? kinds.probeAllocReturn : kind;
-    this.#probeKinds[event] = meant;
-    return meant;
+  probeKind(event: number): Kind {
+    this.#probeKinds[event] ??= this.#kindOfProbe(this.events.text(event));
+    return this.#probeKinds[event];
+  }
+
+  #kindOfProbe(name: string): Kind {
+    const probed = name.replace(/(?:_ret|__return)$/, '');
+    const kind = probedFunctions.get(probed) ?? 'other';
+    return kind === 'dmaAlloc' && probed !== name ? 'probeAllocReturn' : kind;
   }
 }
 
@@ -141,7 +96,7 @@ export const ABSENT = -1;
 /** One event. Addresses above 2^53 lose low bits, except `virt`, which is kept in two halves. */
 export class TraceEvent {
   readonly names: Names;
-  kind: number = kinds.other;
+  kind: Kind = 'other';
   /** Id in `names.events`. */
   name = 0;
   /** Nanoseconds, or what the trace clock counts (`Clock`). */
@@ -168,17 +123,9 @@ export class TraceEvent {
   align = ABSENT;
   /** As the kernel prints it: 0 or negative; 1 where the event has no such field. */
   errno = 1;
-  order = ABSENT;
-  migratetype = ABSENT;
-  /** Index in `directions`. */
-  direction = ABSENT;
   /** Ids in `names.words`: text as printed, names or a number. */
   gfp = ABSENT;
   attrs = ABSENT;
-  unmappedSize = ABSENT;
-  /** Entries of the lists of dma_map_sg and dma_unmap_sg that were printed. */
-  entries = 0;
-  truncated = false;
   /** Kprobes: the line is a probe's, and what stands in its brackets up to the first space. */
   probe = ABSENT;
   /** The task's name; `task()` gives one to keep. */
@@ -190,8 +137,10 @@ export class TraceEvent {
     this.names = names;
   }
 
-  /** Forgets the fields of the line before; the head is overwritten by every reader. */
-  clear(): void {
+  /** Takes the event's name and forgets the fields of the line before; readers write the head. */
+  begin(name: string): void {
+    this.name = this.names.events.id(name);
+    this.kind = this.names.kind(this.name);
     this.device = ABSENT;
     this.area = ABSENT;
     this.size = ABSENT;
@@ -205,14 +154,8 @@ export class TraceEvent {
     this.total = ABSENT;
     this.align = ABSENT;
     this.errno = 1;
-    this.order = ABSENT;
-    this.migratetype = ABSENT;
-    this.direction = ABSENT;
     this.gfp = ABSENT;
     this.attrs = ABSENT;
-    this.unmappedSize = ABSENT;
-    this.entries = 0;
-    this.truncated = false;
     this.probe = ABSENT;
   }
 
@@ -221,11 +164,11 @@ export class TraceEvent {
   }
 
   deviceName(): string {
-    return this.device === ABSENT ? '' : this.names.devices.text(this.device);
+    return this.names.devices.text(this.device);
   }
 
   areaName(): string {
-    return this.area === ABSENT ? '' : this.names.areas.text(this.area);
+    return this.names.areas.text(this.area);
   }
 
   eventName(): string {
@@ -237,6 +180,6 @@ export class TraceEvent {
 export interface TraceSink {
   /** `event` is valid during the call only. */
   event(event: TraceEvent): void;
-  /** A gap: `events` were lost on `cpu` (0 when the tracer does not say how many). */
-  lost(cpu: number, events: number): void;
+  /** A gap: events were lost here. */
+  lost(): void;
 }

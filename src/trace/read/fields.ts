@@ -4,7 +4,7 @@
  * Values come as hex without 0x, as decimal, as `0x1000 (4096)` (option fields), quoted (kprobes)
  * or as lists.
  */
-import { ABSENT, directions, kinds, probedFunctions, type TraceEvent } from './event.js';
+import { ABSENT, isDma, probedFunctions, type TraceEvent } from './event.js';
 
 /** Puts one value into the event; what cannot be read leaves it as it was. */
 type Setter = (event: TraceEvent, text: string) => void;
@@ -14,32 +14,29 @@ function numberAt(text: string, radix: number): number {
   return Number.parseInt(text, text[1] === 'x' ? 16 : radix);
 }
 
-/** Hex, as the kernel prints addresses. */
-function address(name: 'dmaAddr' | 'physAddr'): Setter {
-  return (event, text) => {
-    const value = numberAt(text, 16);
-    if (value >= 0) event[name] = value;
-  };
-}
+type NumberField = 'pfn' | 'count' | 'available' | 'total' | 'align' | 'errno';
 
-type Count = 'count' | 'available' | 'total' | 'align' | 'errno' | 'order' | 'migratetype';
-
-function number(name: Count | 'pfn' | 'unmappedSize', radix = 10): Setter {
+function number(name: NumberField, radix = 10): Setter {
   return (event, text) => {
     const value = numberAt(text, radix);
     if (!Number.isNaN(value)) event[name] = value;
   };
 }
 
+/** Bytes, or an address: in hex, as the kernel prints it. */
+function positive(name: 'size' | 'dmaAddr' | 'physAddr', radix = 16): Setter {
+  return (event, text) => {
+    const value = numberAt(text, radix);
+    if (value >= 0) event[name] = value;
+  };
+}
+
 const word =
   (name: 'gfp' | 'attrs'): Setter =>
-  (event, text) => {
-    event[name] = event.names.words.id(text);
-  };
+  (event, text) =>
+    (event[name] = event.names.words.id(text));
 
-const device: Setter = (event, text) => {
-  event.device = event.names.devices.id(text);
-};
+const device: Setter = (event, text) => (event.device = event.names.devices.id(text));
 
 /** A 64-bit pointer in two halves: kernel addresses do not fit a double. */
 const virt: Setter = (event, text) => {
@@ -59,19 +56,13 @@ function listOf(text: string): number[] {
 }
 
 const setters = new Map<string, Setter>([
-  ['dma_addr', address('dmaAddr')],
-  ['addr', address('dmaAddr')],
-  ['dma', address('dmaAddr')],
-  ['iova', address('dmaAddr')],
-  ['phys_addr', address('physAddr')],
-  ['paddr', address('physAddr')],
-  [
-    'size',
-    (event, text) => {
-      const value = numberAt(text, 10);
-      if (value >= 0) event.size = value;
-    },
-  ],
+  ['dma_addr', positive('dmaAddr')],
+  ['addr', positive('dmaAddr')],
+  ['dma', positive('dmaAddr')],
+  ['iova', positive('dmaAddr')],
+  ['phys_addr', positive('physAddr')],
+  ['paddr', positive('physAddr')],
+  ['size', positive('size', 10)],
   ['virt_addr', virt],
   ['virt', virt],
   ['pfn', number('pfn', 16)],
@@ -81,49 +72,16 @@ const setters = new Map<string, Setter>([
   ['total_count', number('total')],
   ['align', number('align')],
   ['errorno', number('errno')],
-  ['order', number('order')],
-  ['migratetype', number('migratetype')],
-  ['unmapped_size', number('unmappedSize')],
-  [
-    'dir',
-    (event, text) => {
-      const value = numberAt(text, 10);
-      const index = Number.isNaN(value) ? directions.indexOf(text) : value;
-      event.direction = index <= 3 ? index : ABSENT;
-    },
-  ],
   ['attrs', word('attrs')],
   ['flags', word('gfp')],
   ['gfp_flags', word('gfp')],
   ['gfp', word('gfp')],
-  [
-    'name',
-    (event, text) => {
-      event.area = event.names.areas.id(text);
-    },
-  ],
+  ['name', (event, text) => (event.area = event.names.areas.id(text))],
   ['device', device],
   ['dev', device],
-  [
-    'dma_addrs',
-    (event, text) => {
-      event.dmaAddr = listOf(text)[0] ?? ABSENT;
-    },
-  ],
-  [
-    'sizes',
-    (event, text) => {
-      event.size = listOf(text).reduce((sum, size) => sum + size, 0);
-    },
-  ],
-  [
-    'phys_addrs',
-    (event, text) => {
-      const list = listOf(text);
-      event.physAddr = list[0] ?? ABSENT;
-      event.entries = list.length;
-    },
-  ],
+  ['dma_addrs', (event, text) => (event.dmaAddr = listOf(text)[0] ?? ABSENT)],
+  ['phys_addrs', (event, text) => (event.physAddr = listOf(text)[0] ?? ABSENT)],
+  ['sizes', (event, text) => (event.size = listOf(text).reduce((sum, size) => sum + size, 0))],
 ]);
 
 /** Stores one field; a key nobody asks for is passed over. */
@@ -144,13 +102,17 @@ export function readFields(event: TraceEvent, line: string, start: number): void
       const from = quoted ? equals + 2 : equals + 1;
       if (quoted) end = indexOr(line, '"', from);
       storeField(event, line.slice(at, equals), line.slice(from, end));
-    } else if (line[at] === '[') event.truncated = true;
-    else if (isFirst && end > at && event.kind <= kinds.dmaError) {
+    } else if (isFirst && end > at && line[at] !== '[' && mayNameDevice(event)) {
       device(event, line.slice(at, end));
     }
     isFirst &&= end === at;
     at = end + 1;
   }
+}
+
+/** Events whose first word is the device; a probe that people named may be one. */
+function mayNameDevice({ kind }: TraceEvent): boolean {
+  return isDma(kind) || kind === 'other' || kind === 'marker';
 }
 
 function indexOr(line: string, sign: string, from: number): number {
@@ -163,16 +125,15 @@ function indexOr(line: string, sign: string, from: number): number {
  * Returns where it ends.
  */
 function readProbe(event: TraceEvent, line: string, start: number): number {
-  const close = line.indexOf(')', start);
-  const place = line.slice(start, close < 0 ? line.length : close);
-  const space = line.indexOf(' ', start);
-  event.probe = event.names.devices.id(line.slice(start, space < 0 ? line.length : space));
+  const close = indexOr(line, ')', start);
+  const place = line.slice(start, close);
+  event.probe = event.names.devices.id(line.slice(start, indexOr(line, ' ', start)));
   const arrow = place.lastIndexOf('<-');
   const name = /^[^+) ]*/.exec(place.slice(arrow < 0 ? 1 : arrow + 3))?.[0] ?? '';
   // trace-cmd prints the function's address: the event's name must do then.
   const kind = probedFunctions.get(name) ?? event.names.probeKind(event.name);
-  if (kind !== kinds.other) {
-    event.kind = arrow >= 0 && kind === kinds.dmaAlloc ? kinds.probeAllocReturn : kind;
+  if (kind !== 'other') {
+    event.kind = arrow >= 0 && kind === 'dmaAlloc' ? 'probeAllocReturn' : kind;
   }
-  return close < 0 ? line.length : close + 1;
+  return close + 1;
 }

@@ -8,32 +8,25 @@
  */
 import { ABSENT, type TraceEvent } from './event.js';
 
-export const layouts = {
-  none: 0,
-  /** `TASK-PID [CPU] FLAGS TIME: event:` of ftrace and trace-cmd. */
-  ftrace: 1,
-  /** `COMMAND PID [CPU] TIME: system:event:` of perf script. */
-  perf: 2,
-  /** `COMMAND-PID CPUFLAGS TIME: event:` of option latency-format. */
-  latency: 3,
-} as const;
+/**
+ * Forms of a head: `TASK-PID [CPU] FLAGS TIME: event:` of ftrace and trace-cmd, `COMMAND PID [CPU]
+ * TIME: system:event:` of perf script, `COMMAND-PID CPUFLAGS TIME: event:` of option
+ * latency-format.
+ */
+export type Layout = 'ftrace' | 'perf' | 'latency';
 
-/** What the time stamps count. */
-export const clocks = {
-  /** Seconds with a fraction; kept in nanoseconds. */
-  seconds: 0,
-  /** Integers without a unit: events (clock counter) or cycles (clock x86-tsc). */
-  ticks: 1,
-  /** Microseconds since the first event (latency format); kept in nanoseconds. */
-  relative: 2,
-} as const;
+/**
+ * Unit of the time stamps: seconds with a fraction and microseconds since the first event are kept
+ * in ns; integers without a unit are events (clock counter) or cycles (clock x86-tsc).
+ */
+export type Clock = 'ns' | 'ticks' | 'relative';
 
+/** Forms of the head that was read last, and where the payload behind it starts. */
 export const head = {
-  layout: layouts.none as number,
-  clock: clocks.seconds as number,
+  layout: 'ftrace' as Layout,
+  clock: 'ns' as Clock,
   flags: false,
   tgid: false,
-  /** Where the payload starts. */
   payload: 0,
 };
 
@@ -42,7 +35,9 @@ const task =
   String.raw`[ \t]*(?![ \t])(.{0,64}?) {0,20}(?:(-)| (?:(\d{1,10})\/)?)(\d{1,10}) {0,40}` +
   String.raw`(?:\( {0,10}(\d{1,10}|-{1,10})\) {0,40})?(?<= )`;
 /** `[CPU]` with flags behind it or not, latency format's `CPUFLAGS`, or nothing. */
-const cpu = String.raw`(?:\[(\d{1,6})\] *(?:([^ \d][^ ]{0,7}) +)?|(?:(\d{1,6})[^ \d][^ ]{0,9} {1,40})?)`;
+const cpu =
+  String.raw`(?:\[(\d{1,6})\] *(?:([^ \d][^ ]{0,7}) +)?|` +
+  String.raw`(?:(\d{1,6})[^ \d][^ ]{0,9} {1,40})?)`;
 /** `12.000345: `, `578845153325: `, `541005us+: ` with a mark for long delays behind the unit. */
 const time = String.raw`(\d{1,20})(?:\.(\d{1,20})|(us)[^:]?)?:(?= |$)`;
 const form = new RegExp(task + cpu + time, 'y');
@@ -64,8 +59,8 @@ export function readHead(event: TraceEvent, line: string): 'event' | 'nameless' 
   event.tgid = numberOr(pid ?? tgid);
   event.cpu = numberOr(bracket ?? latencyCpu);
   readTime(event, match);
-  if (dash === undefined) head.layout = layouts.perf;
-  else head.layout = bracket === undefined ? layouts.latency : layouts.ftrace;
+  if (dash === undefined) head.layout = 'perf';
+  else head.layout = bracket === undefined ? 'latency' : 'ftrace';
   head.flags = flags !== undefined || latencyCpu !== undefined;
   head.tgid = tgid !== undefined;
   return readName(event, line, form.lastIndex);
@@ -82,13 +77,13 @@ function readTime(event: TraceEvent, match: RegExpExecArray): void {
   if (fraction !== undefined) {
     const digits = Math.min(fraction.length, 9);
     event.time = whole * 1e9 + Number(fraction.slice(0, 9)) * 10 ** (9 - digits);
-    head.clock = clocks.seconds;
+    head.clock = 'ns';
   } else if (unit !== undefined) {
     event.time = whole * 1e3;
-    head.clock = clocks.relative;
+    head.clock = 'relative';
   } else {
     event.time = whole;
-    head.clock = clocks.ticks;
+    head.clock = 'ticks';
   }
 }
 
@@ -98,7 +93,7 @@ function readName(event: TraceEvent, line: string, from: number): 'event' | 'nam
   const full = name.exec(line)?.[1] ?? '';
   const own = full.slice(full.lastIndexOf(':') + 1);
   if (own !== '') {
-    event.name = event.names.events.id(own);
+    event.begin(own);
     head.payload = name.lastIndex;
     return 'event';
   }

@@ -67,25 +67,15 @@ export class PerfJsonReader {
 
   #sample(sample: JsonObject): void {
     const name = nameOf(sample);
-    if (name !== '' && Object.hasOwn(sample, 'timestamp')) {
-      this.#emit(name, sample);
+    const { line } = this.#scanner;
+    if (name === '' || !Object.hasOwn(sample, 'timestamp')) {
+      const fields = Object.keys(sample).filter((key) => typeof sample[key] !== 'object');
+      const text = `a sample with the fields ${fields.join(' ').slice(0, 80)}`;
+      this.tally.unknown({ line, column: 1, text });
       return;
     }
-    const fields = Object.keys(sample).filter((key) => typeof sample[key] !== 'object');
-    this.tally.unrecognised++;
-    this.tally.firstUnrecognised ??= {
-      line: this.#scanner.line,
-      column: 1,
-      text: `a sample with the fields ${fields.join(' ').slice(0, 80)}`,
-    };
-  }
-
-  #emit(name: string, sample: JsonObject): void {
     const event = this.#event;
-    event.clear();
-    event.line = this.#scanner.line;
-    event.name = event.names.events.id(name);
-    event.kind = event.names.kind(event.name);
+    event.begin(name);
     event.time = numberOf(sample.timestamp);
     event.pid = numberOf(sample.tid);
     event.tgid = numberOf(sample.pid);
@@ -94,8 +84,7 @@ export class PerfJsonReader {
     for (const [key, value] of Object.entries(sample)) {
       if (typeof value !== 'object') storeField(event, key, String(value));
     }
-    this.tally.count(event.name, event.time);
-    this.#sink.event(event);
+    this.tally.take(event, this.#sink, line);
   }
 }
 

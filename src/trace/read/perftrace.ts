@@ -41,9 +41,7 @@ export class PerfTraceLines {
     if (!this.opens(line) && match.index > 1) return false;
     const event = this.#event;
     const name = match[1];
-    event.clear();
-    event.name = event.names.events.id(name);
-    event.kind = event.names.kind(event.name);
+    event.begin(name);
     event.time = this.#time;
     event.pid = this.#pid;
     event.tgid = ABSENT;

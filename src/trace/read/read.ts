@@ -5,6 +5,7 @@
  * recording ends in an InputError of one line; what is one in part is read in part, and the tally
  * says what was not.
  */
+import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { chunksOf, emptyFile, inputName } from '../../files/read.js';
 import { UserError } from '../../text/userError.js';
@@ -42,23 +43,20 @@ export async function* plain(
   broken: (why: string) => void,
 ): AsyncGenerator<Uint8Array> {
   const source = chunks[Symbol.asyncIterator]();
-  let held = await atLeast(source, 16);
-  if (!(held[0] === 0x1f && held[1] === 0x8b)) {
-    while (held.length > 0) {
-      yield held;
-      const next = await source.next();
-      if (next.done === true) return;
-      held = next.value;
-    }
-    return;
+  const held = await atLeast(source, 16);
+  const all = joined(held, source);
+  if (held[0] === 0x1f && held[1] === 0x8b) yield* gunzip(all, broken);
+  else yield* all;
+}
+
+async function* joined(
+  held: Uint8Array,
+  rest: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  if (held.length > 0) yield held;
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
+    yield next.value;
   }
-  const rest = async function* (): AsyncGenerator<Uint8Array> {
-    yield held;
-    for (let next = await source.next(); next.done !== true; next = await source.next()) {
-      yield next.value;
-    }
-  };
-  yield* gunzip(rest(), broken);
 }
 
 /** The first chunks joined until `bytes` are there or the input ends. */
@@ -78,25 +76,10 @@ async function* gunzip(
   chunks: AsyncIterable<Uint8Array>,
   broken: (why: string) => void,
 ): AsyncGenerator<Uint8Array> {
-  const stream = createGunzip({ chunkSize: 1 << 18 });
-  const feed = (async () => {
-    for await (const chunk of chunks) {
-      if (stream.destroyed) return;
-      if (!stream.write(chunk)) {
-        await new Promise<void>((resolve) => {
-          stream.once('drain', resolve);
-          stream.once('close', resolve);
-        });
-      }
-    }
-    stream.end();
-  })();
-  // The error of the file is reported by whoever awaits it below; until then it must not be
-  // unhandled.
-  feed.catch((error: Error) => stream.destroy(error));
+  // An error of the file or of its packing comes out of the stream, where it is awaited.
+  const stream = pipeline(chunks, createGunzip({ chunkSize: 1 << 18 }), () => {});
   try {
     for await (const chunk of stream) yield chunk as Uint8Array;
-    await feed;
   } catch (error) {
     if (error instanceof UserError) throw error;
     broken((error as Error).message);

@@ -1,8 +1,9 @@
 /**
- * What a reader saw in one input, event or not: enough to say truthfully what was read and what was
- * not.
+ * Counts of what a reader saw in one input, event or not: enough to say truthfully what was read
+ * and what was not.
  */
-import type { Names } from './event.js';
+import type { Names, TraceEvent, TraceSink } from './event.js';
+import type { Clock } from './head.js';
 
 /** A line no reader understood. */
 export interface Unrecognised {
@@ -12,13 +13,9 @@ export interface Unrecognised {
 }
 
 export class Tally {
-  /** How the input was printed, in words: `ftrace text`, `perf script`. */
+  /** Form of the input, in words: `ftrace text`, `perf script`. */
   format = '';
-  /**
-   * `ns`, or what the clock counts when it has no unit: `ticks`. `relative`: ns since the first
-   * event.
-   */
-  clock: 'ns' | 'ticks' | 'relative' = 'ns';
+  clock: Clock = 'ns';
   bytes = 0;
   lines = 0;
   events = 0;
@@ -51,20 +48,27 @@ export class Tally {
   /** Pairs of lines whose time stamps go backwards. */
   backwards = 0;
 
-  count(event: number, time: number): void {
+  /** Counts an event of line `line` and hands it on. */
+  take(event: TraceEvent, sink: TraceSink, line: number): void {
+    const { name, time } = event;
+    event.line = line;
     this.events++;
-    this.byName[event] = (this.byName[event] ?? 0) + 1;
+    this.byName[name] = (this.byName[name] ?? 0) + 1;
     if (this.events === 1) this.first = time;
     else if (time < this.last) this.backwards++;
     this.last = time;
+    sink.event(event);
+  }
+
+  /** Notes a line, or a sample, that nobody understood. */
+  unknown(found: Unrecognised): void {
+    this.unrecognised++;
+    this.firstUnrecognised ??= found;
   }
 
   /** Events per name, most frequent first, markers left out as they are no kernel event. */
   byEvent(names: Names): Record<string, number> {
-    const rows: [string, number][] = [];
-    this.byName.forEach((count, id) => {
-      rows.push([names.events.text(id), count]);
-    });
+    const rows = this.byName.flatMap((count, id) => [[names.events.text(id), count] as const]);
     rows.sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
     return Object.fromEntries(rows);
   }
