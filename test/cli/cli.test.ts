@@ -214,7 +214,7 @@ test('Ctrl-C ends a run with what it has, marked, and exit code 130', async () =
   writeFileSync(file, endless);
   // Its progress, which only a terminal is shown, says that the run is under way.
   const terminal = 'data:text/javascript,process.stderr.isTTY = true';
-  const args = ['--import', terminal, main, 'run', file, '--json'];
+  const args = ['--import', terminal, main, 'run', file, '--json', '--shards', '1'];
   const run = start(process.execPath, args, { TERM: 'xterm' });
   let out = '';
   run.process.stdout!.on('data', (chunk) => {

@@ -26,7 +26,7 @@ test('a random chart, lowered, does what XState does after every event', () => {
     fc.property(charts, steps, (machine, list) => {
       expect(firstDifference({ machine, vocabulary, fields, events }, list)).toBeUndefined();
     }),
-    cases(100),
+    cases(50),
   );
 });
 

@@ -132,7 +132,7 @@ test('a document with values replaced, removed, added and renamed', () => {
         digest(stringify(changes.reduce<unknown>(changed, document)));
       },
     ),
-    cases(1500),
+    cases(500),
   );
 });
 
@@ -178,7 +178,7 @@ test('a text with characters changed, cut out and put in', () => {
         );
       },
     ),
-    cases(700),
+    cases(250),
   );
 });
 

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { runAuto } from '#cmasim/run/auto.js';
 import { cutFor, type ShardsOutcome } from '#cmasim/run/launch.js';
 import { ShardPool } from '#cmasim/run/shards.js';
-import { cells, checksum, phold } from '../bench/phold.mjs';
+import { cells, phold } from '../bench/phold.mjs';
 import { cases } from '../cases.js';
 import { walkers } from './walkers.mjs';
 
@@ -58,7 +58,7 @@ test('any partition of any model into 1, 2, 4 or 8 shards computes the same', as
         }
       },
     ),
-    cases(60),
+    cases(20),
   );
 });
 
@@ -91,24 +91,12 @@ test('stop() ends at the same event on any partition', async () => {
         expect(computed(await pool.run({ ...run, shards: 8 }))).toEqual(one);
       },
     ),
-    cases(40),
+    cases(15),
   );
 });
 
-test('PHOLD arrives at its check value on 1 and 2 shards and with auto', async () => {
-  const { plan, events, checksum: expected } = cells.C!;
-  const prints = new Set<string>();
-  for (const shards of [1, 2, 'auto'] as const) {
-    const outcome = await pool.run({ ...phold(plan), shards });
-    expect(outcome.events).toBe(events);
-    expect(checksum(outcome.results)).toBe(expected);
-    prints.add(outcome.fingerprint);
-  }
-  expect(prints.size).toBe(1);
-});
-
 describe('auto', () => {
-  const plan = { ...cells.C!.plan, t: 400 };
+  const plan = { ...cells.C!.plan, t: 100 };
   const launch: ShardPool['launch'] = (...how) => pool.launch(...how);
   const rules = { remainingMs: 0, eventsPerWindow: 0, idle: -1, measureMs: 5 };
 

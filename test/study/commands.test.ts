@@ -1,15 +1,10 @@
 /** The commands, with the simulator itself: what they print, where, and how they end. */
 
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { expect, test, vi } from 'vitest';
-import { bytesOf, start, temporary } from './harness.js';
+import { expect, test } from 'vitest';
+import { bytesOf, cmasim, temporary } from './harness.js';
 
-// Each starts a dozen processes: seconds, or minutes where everything else runs at the same time.
-vi.setConfig({ testTimeout: 300_000 });
-
-const cli = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
 const directory = temporary();
 const file = join(directory, 'nics.yaml');
 writeFileSync(
@@ -26,18 +21,6 @@ axes: { cmdline: [cma=0, "cma=16M", "cma=16M cma_pernuma=16M"] }
 replications: 8
 `,
 );
-
-async function cmasim(...args: readonly string[]) {
-  const running = start(process.execPath, [cli, ...args]);
-  let [out, err] = ['', ''];
-  running.process.stdout!.on('data', (data) => {
-    out += data;
-  });
-  running.process.stderr!.on('data', (data) => {
-    err += data;
-  });
-  return { code: await running.exit, out, err };
-}
 
 test('sweep leaves a results directory and prints a row per variant', async () => {
   const results = join(directory, 'whole');
@@ -134,22 +117,6 @@ test('query lists every request of the runs one asks about', async () => {
   expect(row.n).toBeGreaterThan(0);
   const wrong = await cmasim('query', sql, results, '--requests', '9/0');
   expect(wrong.err).toBe('cmasim: variant 9 is not in the study, expected 0 to 2\n');
-});
-
-test('size prints a boot string that the simulator then finds to be enough', async () => {
-  const scenario = join(directory, 'one.yaml');
-  const text = readFileSync(file, 'utf8').split('scenario:\n')[1].split('axes:')[0];
-  writeFileSync(scenario, text.replaceAll(/^ {2}/gm, ''));
-  const asked = ['--risk', '20%', '--avoid', 'refused,remote,buddy', '--curve', '2', '--json'];
-  const { out, err, code } = await cmasim('size', scenario, ...asked);
-  expect(code, err).toBe(0);
-  const answer = JSON.parse(out);
-  expect(answer).toMatchObject({ format: 'cmasim-size/1', found: true });
-  expect(answer.boot).toMatch(/^cma=0 numa_cma=1:\d+M$/);
-  expect(answer.bad.high).toBeLessThanOrEqual(0.2);
-  const run = await cmasim('run', scenario, '--cmdline', answer.cmdline, '--json');
-  const [nic] = JSON.parse(run.out).devices;
-  expect(nic).toMatchObject({ local_share: 1, refused: 0 });
 });
 
 test.each([
