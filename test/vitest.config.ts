@@ -19,7 +19,7 @@ const all = readdirSync(new URL('.', import.meta.url), { recursive: true, encodi
 
 const isCampaign = (path: string): boolean => path.endsWith('.long.test.ts');
 /** Rooms whose tests take seconds. */
-const quickRooms = /^test\/(mm|text|machine|wire|scenario|nodes|devices|explain|trace)\//;
+const quickRooms = /^test\/(mm|text|machine|wire|scenario|nodes|devices|trace)\//;
 const startsSomething = /child_process|spawn|startScript|shards: [2-9]|ShardPool|runShards/;
 
 const chosen: Readonly<Record<string, (file: (typeof all)[number]) => boolean>> = {

@@ -11,28 +11,6 @@ function contention(cpus: number, cmdq = 'cmpxchg') {
   return loadScenario(file('smmu-unmap-contention'), { overrides })[0];
 }
 
-/** Map+unmap per second and CPU. */
-async function rate(cpus: number, cmdq?: string): Promise<number> {
-  const run = await simulate(contention(cpus, cmdq), { inline: true, shards: 1 });
-  expect(run.checks.filter(({ ok }) => !ok)).toEqual([]);
-  return 1e9 / run.stats.find(({ name, actor }) => name === 'map_unmap_ns' && actor === '')!.mean!;
-}
-
-test('8, 16, 32 and 64 CPUs unmap as fast as was published for cmpxchg', async () => {
-  const published = { 8: 282_000, 16: 115_000, 32: 36_000, 64: 11_000 };
-  for (const [cpus, expected] of Object.entries(published)) {
-    expect(Math.abs((await rate(Number(cpus))) / expected - 1)).toBeLessThan(0.15);
-  }
-});
-
-test('an atomic add is faster the more CPUs there are, and within a third of what was published', async () => {
-  const published = { 8: 302_000, 16: 193_000, 32: 80_000, 64: 30_000 };
-  for (const [cpus, expected] of Object.entries(published)) {
-    expect(Math.abs((await rate(Number(cpus), 'atomic-add')) / expected - 1)).toBeLessThan(0.33);
-  }
-  expect(await rate(64, 'atomic-add')).toBeGreaterThan(2 * (await rate(64)));
-});
-
 test('contention across nodes is the same on any number of shards', async () => {
   const prints = [];
   for (const shards of [1, 2, 4]) {
