@@ -6,7 +6,7 @@
  * row of numbers, so that lowered.ts can run it over tables and interpreted.ts through XState, with
  * equal results.
  */
-import type { AnyStateMachine } from 'xstate';
+import { type AnyStateMachine, createMachine, StateMachine } from 'xstate';
 import type { z } from 'zod';
 import type { Statistic } from '../sim/statistics.js';
 import type { DeviceKeys } from './deviceKeys.js';
@@ -25,23 +25,12 @@ export type DeviceRow<Field extends string = string> = { [K in Field]: number };
  */
 export type Numbers = Float64Array;
 
-export type Action<F extends string = string> = (
-  dma: DmaApi,
-  row: DeviceRow<F>,
-  n: Numbers,
-) => void;
+type Word<F extends string, Result> = (dma: DmaApi, row: DeviceRow<F>, n: Numbers) => Result;
+export type Action<F extends string = string> = Word<F, void>;
 /** A guard asks and changes nothing. */
-export type Guard<F extends string = string> = (
-  dma: DmaApi,
-  row: DeviceRow<F>,
-  n: Numbers,
-) => boolean;
+export type Guard<F extends string = string> = Word<F, boolean>;
 /** Delay of an `after` that bears its name, in ns. */
-export type Delay<F extends string = string> = (
-  dma: DmaApi,
-  row: DeviceRow<F>,
-  n: Numbers,
-) => number;
+export type Delay<F extends string = string> = Word<F, number>;
 
 /** The functions a machine's names stand for. */
 export interface Vocabulary<F extends string = string> {
@@ -113,7 +102,8 @@ export interface DeviceDefinition<
    * has, and how many of them are the probe's.
    */
   readonly state: readonly State[];
-  readonly machine: AnyStateMachine;
+  /** Its chart, or the machine that setup() made of one. */
+  readonly machine: AnyStateMachine | object;
   readonly actions: Readonly<Record<string, Action<Field<Keys, State>>>>;
   readonly guards?: Readonly<Record<string, Guard<Field<Keys, State>>>>;
   readonly delays?: Readonly<Record<string, Delay<Field<Keys, State>>>>;
@@ -152,8 +142,12 @@ export type Field<Keys extends z.ZodObject, State extends string> =
 
 /** A definition whose own types are forgotten, so that models of all kinds fit in one list. */
 export interface DeviceModel
-  extends Omit<DeviceDefinition<z.ZodObject, string, unknown>, 'state' | keyof Vocabulary>,
+  extends Omit<
+      DeviceDefinition<z.ZodObject, string, unknown>,
+      'state' | 'machine' | keyof Vocabulary
+    >,
     Vocabulary {
+  readonly machine: AnyStateMachine;
   /** Names of the row's numbers. */
   readonly fields: readonly string[];
   readonly timeline: Readonly<Record<string, TimelineEvent>>;
@@ -212,12 +206,16 @@ export interface PlannedDevice
 export function defineDevice<Keys extends z.ZodObject, State extends string>(
   definition: DeviceDefinition<Keys, State>,
 ): DeviceModel {
-  const { state, config, unread = [] } = definition;
+  const { state, config, machine, unread = [] } = definition;
   const keys = Object.keys(config.shape).filter((key) => !unread.includes(key));
   const fields = new Set([...state, ...keys]);
   const rest = { guards: {}, delays: {}, timeline: {}, ...definition };
   // The host hands a model only rows and configurations that the model itself made.
-  return { ...rest, fields: [...fields] } as unknown as DeviceModel;
+  return {
+    ...rest,
+    fields: [...fields],
+    machine: machine instanceof StateMachine ? machine : createMachine(machine),
+  } as unknown as DeviceModel;
 }
 
 /**

@@ -7,12 +7,12 @@
  * again; otherwise requests come at random and a thread takes each. Left out: what the memory is
  * used for.
  */
-import { setup } from 'xstate';
 import { z } from 'zod';
 import { counter } from '../../sim/statistics.js';
 import type { DmaApi } from '../dmaApi.js';
-import { type DeviceRow, defineDevice, type Field, type Numbers, number, words } from '../model.js';
+import { type DeviceRow, defineDevice, type Field, number } from '../model.js';
 import { bytes, flag, oneOf, time, whole } from '../parts/keys.js';
+import { sets } from '../parts/words.js';
 
 const config = z.strictObject({
   mode: oneOf(['coherent', 'cma', 'pages'], 'coherent').describe(
@@ -88,75 +88,67 @@ function goOn(dma: DmaApi, row: LoadRow, handle: number): void {
   else dma.after(span(dma, row, row.interval), 'TURN', handle);
 }
 
-const actions = {
-  begin: (dma: DmaApi, row: LoadRow) => {
-    const chains = row.arrivals === POISSON ? 1 : row.threads;
-    row.active = chains;
-    for (let chain = 0; chain < chains; chain++) {
-      dma.after(row.arrivals === POISSON ? dma.exponential(row.interval) : 0, 'TURN', chain);
-    }
-  },
-  turn: (dma: DmaApi, row: LoadRow, n: Numbers) => {
-    const thread = n[0];
-    if (row.left === 0) {
-      row.active--;
-      return;
-    }
-    if (row.arrivals === POISSON) {
-      arrive(dma, row);
-      dma.after(dma.exponential(row.interval), 'TURN');
-      return;
-    }
-    ask(dma, row, row.release === 1 ? thread : row.cursor++);
-  },
-  keep: (dma: DmaApi, row: LoadRow, n: Numbers) => {
-    const handle = n[number.granted.handle];
-    if (row.release === 1) dma.after(span(dma, row, row.hold), 'EXPIRED', handle);
-    else goOn(dma, row, handle);
-  },
-  giveUp: (dma: DmaApi, row: LoadRow, n: Numbers) => goOn(dma, row, n[number.refused.handle]),
-  expire: (dma: DmaApi, _row: LoadRow, n: Numbers) => {
-    dma.free(n[0]);
-  },
-  rest: (dma: DmaApi, row: LoadRow, n: Numbers) => goOn(dma, row, n[number.freed.handle]),
-  stop: (_dma: DmaApi, row: LoadRow) => {
-    row.left = 0;
-  },
-};
-
-const guards = {
-  finished: (_dma: DmaApi, row: LoadRow) => row.active === 0,
-};
-
-const machine = setup(words(actions, guards)).createMachine({
-  id: 'allocator',
-  initial: 'idle',
-  states: {
-    idle: { on: { START: 'running' } },
-    running: {
-      entry: 'begin',
-      on: {
-        TURN: { actions: 'turn' },
-        GRANTED: { actions: 'keep' },
-        REFUSED: { actions: 'giveUp' },
-        EXPIRED: { actions: 'expire' },
-        FREED: { actions: 'rest' },
-        STOP: { actions: 'stop' },
-      },
-      always: { guard: 'finished', target: 'done' },
-    },
-    done: { type: 'final' },
-  },
-});
-
 export const allocator = defineDevice({
   kind: 'allocator',
   summary: 'threads that allocate and free: dma_alloc_coherent(), cma_alloc() or alloc_pages()',
   config,
   state,
-  machine,
-  actions,
-  guards,
+  machine: {
+    id: 'allocator',
+    initial: 'idle',
+    states: {
+      idle: { on: { START: 'running' } },
+      running: {
+        entry: 'begin',
+        on: {
+          TURN: { actions: 'turn' },
+          GRANTED: { actions: 'keep' },
+          REFUSED: { actions: 'giveUp' },
+          EXPIRED: { actions: 'expire' },
+          FREED: { actions: 'rest' },
+          STOP: { actions: 'stop' },
+        },
+        always: { guard: 'finished', target: 'done' },
+      },
+      done: { type: 'final' },
+    },
+  },
+  actions: {
+    begin(dma, row) {
+      const chains = row.arrivals === POISSON ? 1 : row.threads;
+      row.active = chains;
+      for (let chain = 0; chain < chains; chain++) {
+        dma.after(row.arrivals === POISSON ? dma.exponential(row.interval) : 0, 'TURN', chain);
+      }
+    },
+    turn(dma, row, n) {
+      const thread = n[0];
+      if (row.left === 0) {
+        row.active--;
+        return;
+      }
+      if (row.arrivals === POISSON) {
+        arrive(dma, row);
+        dma.after(dma.exponential(row.interval), 'TURN');
+        return;
+      }
+      ask(dma, row, row.release === 1 ? thread : row.cursor++);
+    },
+    keep(dma, row, n) {
+      const handle = n[number.granted.handle];
+      if (row.release === 1) dma.after(span(dma, row, row.hold), 'EXPIRED', handle);
+      else goOn(dma, row, handle);
+    },
+    giveUp: (dma, row, n) => goOn(dma, row, n[number.refused.handle]),
+    expire(dma, _row, n) {
+      dma.free(n[0]);
+    },
+    rest: (dma, row, n) => goOn(dma, row, n[number.freed.handle]),
+    stop: sets('left', 0),
+  },
+  guards: {
+    finished: (_dma, row) => row.active === 0,
+  },
   statistics: [turnedAway],
   timeline: { STOP: { help: 'No thread asks again.', numbers: [] } },
   own: ['TURN', 'EXPIRED'],

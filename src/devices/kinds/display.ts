@@ -25,7 +25,7 @@ const scanOut = histogram('scan_out_ns', {
   help: 'Time in which the controller reads one frame.',
 });
 
-const chart = {
+const machine = {
   id: 'display',
   initial: 'unprobed',
   on: {
@@ -67,7 +67,7 @@ export const display = defineTrafficDevice({
   },
   interval: 16_666_667,
   state: ['bytes', 'wantBytes', 'bank', 'wants', 'shown'],
-  chart,
+  machine,
   actions: {
     /** New buffers lie in the bank that is not shown. */
     beginMode(_dma, row) {

@@ -106,7 +106,7 @@ const buffering = {
   },
 };
 
-const chart = {
+const machine = {
   id: 'nvme',
   initial: 'off',
   on: { REMOVE: { actions: 'noteRemoval' } },
@@ -154,7 +154,7 @@ export const nvme = defineTrafficDevice({
   summary: 'NVMe drive: queues per CPU, host memory buffer in chunks, PRP lists',
   keys,
   state,
-  chart,
+  machine,
   actions: {
     ...lifeWords,
     beginProbe: (_dma, row) => askFrom(row, 0, row.dbbuf === 1 ? IO : DBBUF),

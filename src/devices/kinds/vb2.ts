@@ -49,7 +49,7 @@ function close(row: DeviceRow<'wantBuffers' | 'stream'>): void {
   row.stream = 0;
 }
 
-const chart = {
+const machine = {
   id: 'vb2',
   initial: 'off',
   on: {
@@ -102,7 +102,7 @@ export const vb2 = defineTrafficDevice({
   interval: 33_333_333,
   // wantBuffers: buffers the program asked for (0: closed); held: how many it has.
   state: ['planes', 'plane0', 'plane1', 'wantBuffers', 'held', 'removing', 'buffer'],
-  chart,
+  machine,
   actions: {
     beginBuffers: (_dma, row) => askFrom(row, 0, row.wantBuffers * row.planes),
     allocate: (dma, row) =>

@@ -165,7 +165,7 @@ type OwnField = (typeof ownState)[number];
 
 /** A device that lives like this: its memory, its batches, and what of it is different. */
 export interface LifeDevice<Keys extends z.ZodRawShape, State extends string>
-  extends Omit<TrafficDevice<Keys, State | OwnField>, 'chart' | 'state' | 'timeline'> {
+  extends Omit<TrafficDevice<Keys, State | OwnField>, 'machine' | 'state' | 'timeline'> {
   readonly state?: readonly State[];
   /** True for one with an interface to open, whose key `up` says whether it is. */
   readonly opens?: boolean;
@@ -184,7 +184,7 @@ export function defineLifeDevice(
   return defineTrafficDevice({
     ...own,
     state: [...state, ...ownState],
-    chart: (opens ? lifeWithOpen : life)(own.kind, refused),
+    machine: (opens ? lifeWithOpen : life)(own.kind, refused),
     actions: { ...lifeActions, ...(opens && openActions), ...own.actions },
     guards: { ...lifeGuards, ...(opens && openGuards), ...own.guards },
     timeline: opens ? openTimeline : lifeTimeline,

@@ -153,7 +153,7 @@ export function defineNetdev<Keys extends z.ZodRawShape>(driver: Netdev<Keys>): 
     keys,
     unread: Object.keys(net.keys),
     state,
-    chart: chart(net),
+    machine: chart(net),
     ...vocabulary(net),
     took: descriptorFetch,
     timeline: net.channels ? { ...others, CHANNELS } : others,

@@ -4,7 +4,6 @@
  * What all of them have stands here once: handles asked for one after another, the keys and words
  * of traffic, batches that are dropped. A word of the device's own goes before a common one.
  */
-import { type AnyStateMachine, createMachine } from 'xstate';
 import { z } from 'zod';
 import type { Statistic } from '../../sim/statistics.js';
 import { type DeviceDefinition, type DeviceModel, defineDevice } from '../model.js';
@@ -29,15 +28,13 @@ export type CommonField = (typeof commonState)[number] | keyof TrafficConfig;
 export interface TrafficDevice<Keys extends z.ZodRawShape, State extends string>
   extends Omit<
     DeviceDefinition<z.ZodObject<Keys>, State | CommonField>,
-    'config' | 'state' | 'machine' | 'own' | 'statistics'
+    'config' | 'state' | 'own' | 'statistics'
   > {
   /** Its keys without those of traffic. */
   readonly keys: Keys;
   /** Time between two batches unless a scenario says, in ns. */
   readonly interval?: number;
   readonly state?: readonly State[];
-  /** A chart over its words and the common ones. */
-  readonly chart: object;
   /** What records how long a batch took. */
   readonly took: Statistic;
   /** What its actions record besides. */
@@ -51,12 +48,11 @@ export function defineTrafficDevice<Keys extends z.ZodRawShape, State extends st
 export function defineTrafficDevice(
   device: TrafficDevice<ReturnType<typeof trafficKeys>, CommonField>,
 ): DeviceModel {
-  const { keys, interval, chart, took, state = [], statistics = [], ...own } = device;
+  const { keys, interval, took, state = [], statistics = [], ...own } = device;
   return defineDevice({
     ...own,
     config: checkTraffic(z.strictObject({ ...keys, ...trafficKeys(interval) })),
     state: [...state, ...commonState],
-    machine: createMachine(chart) as unknown as AnyStateMachine,
     actions: { ...sequenceActions, ...trafficActions, finishBatch: finishes(took), ...own.actions },
     guards: { ...sequenceGuards, ...trafficGuards, ...own.guards },
     statistics: [took, ...statistics, droppedBatches],

@@ -6,11 +6,10 @@
  * it where the queue lies. Left out: the depot of IOVA magazines, page tables that two CPUs write,
  * interrupts; the timer of the flush queue is one per CPU here, one per domain there.
  */
-import { setup } from 'xstate';
 import { counter, histogram } from '../../../sim/statistics.js';
-import type { DmaApi } from '../../dmaApi.js';
-import { type DeviceRow, defineDevice, type Field, type Numbers, words } from '../../model.js';
+import { type DeviceRow, defineDevice, type Field } from '../../model.js';
 import { whole } from '../../parts/keys.js';
+import { isOn, sets } from '../../parts/words.js';
 import * as cmdlist from './issueCmdlist.js';
 import * as memory from './smmuMemory.js';
 
@@ -88,83 +87,7 @@ function issue(row: CpuRow, purpose: number, commands: number): void {
   cmdlist.beginLists(row, commands);
 }
 
-const actions = {
-  ...cmdlist.actions,
-  join: (dma: DmaApi, row: CpuRow, n: Numbers) => {
-    row.queueNid = n[0];
-    row.entries = n[1];
-    row.listMax = cmdlist.listMax(row, n[2]);
-    dma.record(cpus, 1);
-  },
-  noteStop: (_dma: DmaApi, row: CpuRow) => {
-    row.stopping = 1;
-  },
-  tellStopped: (dma: DmaApi) => dma.send(0, 'STOPPED', 0),
-  takeJob: (dma: DmaApi, row: CpuRow) => {
-    row.jobs--;
-    row.pages = row.unmap_pages;
-    row.jobNs = dma.now();
-  },
-  takeSync: (_dma: DmaApi, row: CpuRow) => {
-    row.pages = 0;
-  },
-  takeUnmap: (_dma: DmaApi, row: CpuRow, n: Numbers) => {
-    row.pages = n[0];
-    row.jobNs = -1;
-  },
-  beginUnmap: (dma: DmaApi, row: CpuRow) => {
-    row.unmapNs = dma.now();
-  },
-  sync: (_dma: DmaApi, row: CpuRow) => issue(row, FOR_SYNC, 0),
-  invalidate: (_dma: DmaApi, row: CpuRow) => {
-    issue(row, FOR_UNMAP, memory.tlbiCount(row.pages, row.range_inv === 1));
-  },
-  /** queue_iova(): the entry waits for a flush, at most for the timer. */
-  queueIova: (dma: DmaApi, row: CpuRow) => {
-    row.queued++;
-    if (row.queued === 1) dma.after(row.fq_timeout, 'FQ_TIMEOUT', row.fills);
-  },
-  /** fq_flush_iotlb(): one command for the whole domain. */
-  flush: (_dma: DmaApi, row: CpuRow) => {
-    row.queued = 0;
-    row.fills++;
-    issue(row, row.timedOut === 1 ? FOR_TIMER : FOR_ROOM, 1);
-    row.timedOut = 0;
-  },
-  noteTimeout: (_dma: DmaApi, row: CpuRow, n: Numbers) => {
-    if (n[0] === row.fills) row.timedOut = 1;
-  },
-  recordUnmap: (dma: DmaApi, row: CpuRow) => {
-    dma.record(dmaUnmap, dma.now() - row.unmapNs);
-    if (row.jobNs >= 0) dma.record(mapUnmap, dma.now() - row.jobNs);
-  },
-  recordSync: (dma: DmaApi, row: CpuRow) => dma.record(cmdSync, dma.now() - row.storeNs),
-};
-
-const guards = {
-  ...cmdlist.guards,
-  stopping: (_dma: DmaApi, row: CpuRow) => row.stopping === 1,
-  timedOut: (_dma: DmaApi, row: CpuRow) => row.timedOut === 1,
-  jobAtOnce: (_dma: DmaApi, row: CpuRow) => row.jobs > 0 && row.sync_interval === 0,
-  hasJobs: (_dma: DmaApi, row: CpuRow) => row.jobs > 0,
-  syncOnly: (_dma: DmaApi, row: CpuRow) => row.pages === 0,
-  isStrict: (_dma: DmaApi, row: CpuRow) => row.invalidation === STRICT,
-  queueIsFull: (_dma: DmaApi, row: CpuRow) => row.queued >= row.fq_size,
-  wasSync: (_dma: DmaApi, row: CpuRow) => row.purpose === FOR_SYNC,
-  wasUnmap: (_dma: DmaApi, row: CpuRow) => row.purpose === FOR_UNMAP,
-  wasForRoom: (_dma: DmaApi, row: CpuRow) => row.purpose === FOR_ROOM,
-};
-
-const delays = {
-  ...cmdlist.delays,
-  interval: (_dma: DmaApi, row: CpuRow) => row.sync_interval,
-  mapTime: (_dma: DmaApi, row: CpuRow) => row.map_time,
-  unmapTime: (_dma: DmaApi, row: CpuRow) => row.unmap_time,
-};
-
-const cpu = setup(words(actions, guards, delays));
-
-const machine = cpu.createMachine({
+const machine = {
   id: 'smmu-cpu',
   initial: 'off',
   on: { STOP: { actions: 'noteStop' }, FQ_TIMEOUT: { actions: 'noteTimeout' } },
@@ -216,7 +139,7 @@ const machine = cpu.createMachine({
     },
     stopped: { entry: 'tellStopped' },
   },
-});
+};
 
 export const smmuCpu = defineDevice({
   kind: 'smmu-cpu',
@@ -224,9 +147,73 @@ export const smmuCpu = defineDevice({
   config,
   state,
   machine,
-  actions,
-  guards,
-  delays,
+  actions: {
+    ...cmdlist.actions,
+    join(dma, row, n) {
+      row.queueNid = n[0];
+      row.entries = n[1];
+      row.listMax = cmdlist.listMax(row, n[2]);
+      dma.record(cpus, 1);
+    },
+    noteStop: sets('stopping', 1),
+    tellStopped: (dma) => dma.send(0, 'STOPPED', 0),
+    takeJob(dma, row) {
+      row.jobs--;
+      row.pages = row.unmap_pages;
+      row.jobNs = dma.now();
+    },
+    takeSync: sets('pages', 0),
+    takeUnmap(_dma, row, n) {
+      row.pages = n[0];
+      row.jobNs = -1;
+    },
+    beginUnmap(dma, row) {
+      row.unmapNs = dma.now();
+    },
+    sync: (_dma, row) => issue(row, FOR_SYNC, 0),
+    invalidate(_dma, row) {
+      issue(row, FOR_UNMAP, memory.tlbiCount(row.pages, row.range_inv === 1));
+    },
+    /** queue_iova(): the entry waits for a flush, at most for the timer. */
+    queueIova(dma, row) {
+      row.queued++;
+      if (row.queued === 1) dma.after(row.fq_timeout, 'FQ_TIMEOUT', row.fills);
+    },
+    /** fq_flush_iotlb(): one command for the whole domain. */
+    flush(_dma, row) {
+      row.queued = 0;
+      row.fills++;
+      issue(row, row.timedOut === 1 ? FOR_TIMER : FOR_ROOM, 1);
+      row.timedOut = 0;
+    },
+    noteTimeout(_dma, row, n) {
+      if (n[0] === row.fills) row.timedOut = 1;
+    },
+    recordUnmap(dma, row) {
+      dma.record(dmaUnmap, dma.now() - row.unmapNs);
+      if (row.jobNs >= 0) dma.record(mapUnmap, dma.now() - row.jobNs);
+    },
+    recordSync: (dma, row) => dma.record(cmdSync, dma.now() - row.storeNs),
+  },
+  guards: {
+    ...cmdlist.guards,
+    stopping: isOn('stopping'),
+    timedOut: isOn('timedOut'),
+    jobAtOnce: (_dma, row) => row.jobs > 0 && row.sync_interval === 0,
+    hasJobs: (_dma, row) => row.jobs > 0,
+    syncOnly: (_dma, row) => row.pages === 0,
+    isStrict: (_dma, row) => row.invalidation === STRICT,
+    queueIsFull: (_dma, row) => row.queued >= row.fq_size,
+    wasSync: (_dma, row) => row.purpose === FOR_SYNC,
+    wasUnmap: (_dma, row) => row.purpose === FOR_UNMAP,
+    wasForRoom: (_dma, row) => row.purpose === FOR_ROOM,
+  },
+  delays: {
+    ...cmdlist.delays,
+    interval: (_dma, row) => row.sync_interval,
+    mapTime: (_dma, row) => row.map_time,
+    unmapTime: (_dma, row) => row.unmap_time,
+  },
   own: ['READY', 'SYNC', 'UNMAP', 'STOP', 'SYNCED', 'CONS', 'FQ_TIMEOUT'],
   statistics: [
     cmdSync,

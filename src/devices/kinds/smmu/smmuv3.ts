@@ -7,7 +7,6 @@
  * CMD_SYNC by MSI or by event. The CPUs that issue are devices of their own (smmuCpu.ts). Left out:
  * commands that overlap with the fetch of those behind them, page tables, event and PRI traffic.
  */
-import { setup } from 'xstate';
 import type { DmaApi } from '../../dmaApi.js';
 import {
   CompanionError,
@@ -15,9 +14,9 @@ import {
   type DeviceRow,
   defineDevice,
   type Field,
-  type Numbers,
-  words,
 } from '../../model.js';
+import { freeDown, sequenceActions, sequenceGuards, sequenceState } from '../../parts/sequence.js';
+import { isOn, sets } from '../../parts/words.js';
 import { cpuConfig, smmuCpu } from './smmuCpu.js';
 import * as memory from './smmuMemory.js';
 import { CMD_BYTES, type Config } from './smmuMemory.js';
@@ -39,8 +38,8 @@ const SEV = 1;
 const state = [
   'handles',
   'pageSize',
-  // The handle that is asked for, and its bytes: of a queue, as it was asked for last.
-  'handle',
+  ...sequenceState,
+  // Bytes of the handle that is asked for: of a queue, as it was asked for last.
   'bytes',
   // Positions in the command queue count commands and do not wrap.
   'entries',
@@ -58,9 +57,9 @@ const STRTAB = 3;
 
 /** The next handle that this SMMU uses, from `handle` on. */
 function settleOn(dma: DmaApi, row: SmmuRow, handle: number): void {
-  row.handle = handle;
-  while (row.handle < row.handles && dma.bytes(row.handle) === 0) row.handle++;
-  if (row.handle < row.handles) row.bytes = dma.bytes(row.handle);
+  row.cursor = handle;
+  while (row.cursor < row.handles && dma.bytes(row.cursor) === 0) row.cursor++;
+  if (row.cursor < row.handles) row.bytes = dma.bytes(row.cursor);
 }
 
 /** Position behind the next CMD_SYNC of what has been fetched, or behind all of it. */
@@ -77,112 +76,18 @@ function complete(dma: DmaApi, row: SmmuRow, cpu: number): void {
   else dma.accessFor(cpu, CMDQ, MSI_BYTES, MSI);
 }
 
-const actions = {
-  beginProbe: (dma: DmaApi, row: SmmuRow) => settleOn(dma, row, CMDQ),
-  allocate: (dma: DmaApi, row: SmmuRow) => dma.alloc(row.handle, row.bytes),
-  halveQueue: (_dma: DmaApi, row: SmmuRow) => {
-    row.bytes /= 2;
-  },
-  next: (dma: DmaApi, row: SmmuRow) => {
-    if (row.handle === CMDQ) row.entries = row.bytes / CMD_BYTES;
-    settleOn(dma, row, row.handle + 1);
-  },
-  beginFree: (_dma: DmaApi, row: SmmuRow) => {
-    row.handle = row.handles - 1;
-  },
-  /** devres lets go in reverse order. */
-  freeNext: (dma: DmaApi, row: SmmuRow) => {
-    while (row.handle >= 0 && !dma.free(row.handle)) row.handle--;
-  },
-  noteRemoval: (_dma: DmaApi, row: SmmuRow) => {
-    row.removing = 1;
-  },
-  /** Tells its CPUs where the queue lies and how long it is. */
-  sendReady: (dma: DmaApi, row: SmmuRow) => {
-    for (let cpu = 0; cpu < row.cpus; cpu++) {
-      dma.send(cpu, 'READY', 0, dma.nodeOf(CMDQ), row.entries, row.cpus);
-    }
-  },
-  passSync: (dma: DmaApi) => dma.send(0, 'SYNC', 0),
-  passUnmap: (dma: DmaApi, _row: SmmuRow, n: Numbers) => dma.send(0, 'UNMAP', 0, n[0]),
-  /** The first CPU's stores have changed the queue; nothing may lie there that is not executed. */
-  noteWritten: (dma: DmaApi, row: SmmuRow, n: Numbers) => {
-    const [prod, commands, syncOf] = [n[0], n[1], n[2]];
-    const slots = dma.slab();
-    for (let i = 0; i < commands; i++) {
-      const slot = (prod + i) % row.entries;
-      if (slots[slot] !== EMPTY)
-        throw new Error(`smmuv3: command ${prod + i} over one in the queue`);
-      slots[slot] = syncOf > 0 && i === commands - 1 ? SYNC + syncOf - 1 : TLBI;
-    }
-  },
-  noteProd: (_dma: DmaApi, row: SmmuRow, n: Numbers) => {
-    if (n[0] <= row.prod) throw new Error(`smmuv3: PROD goes from ${row.prod} to ${n[0]}`);
-    row.prod = n[0];
-  },
-  /** Any CPU may ask; its number is not needed, as the answer is for who waits for it. */
-  answerCons: (dma: DmaApi, row: SmmuRow, n: Numbers) => dma.send(n[0], 'CONS', 0, row.cons),
-  fetchLine: (dma: DmaApi, row: SmmuRow) => {
-    const lineEnd = (Math.floor(row.cons / LINE_CMDS) + 1) * LINE_CMDS;
-    row.fetched = Math.min(row.prod, lineEnd);
-    dma.access(CMDQ, LINE_BYTES, 1);
-  },
-  /** Executes up to the next CMD_SYNC, in the time that has passed. */
-  execute: (dma: DmaApi, row: SmmuRow) => {
-    const slots = dma.slab();
-    const end = nextSync(slots, row);
-    while (row.cons < end) {
-      const slot = row.cons % row.entries;
-      const command = slots[slot];
-      if (command === EMPTY) throw new Error(`smmuv3: nobody wrote command ${row.cons}`);
-      slots[slot] = EMPTY;
-      row.cons++;
-      if (command >= SYNC) complete(dma, row, command - SYNC);
-    }
-  },
-  sendStop: (dma: DmaApi, row: SmmuRow) => {
-    for (let cpu = 0; cpu < row.cpus; cpu++) dma.send(cpu, 'STOP', 0);
-  },
-  noteStopped: (_dma: DmaApi, row: SmmuRow) => {
-    row.stopped++;
-  },
-};
-
-const guards = {
-  /** arm_smmu_init_one_queue() gives up once it has asked for less than a page. */
-  canHalve: (_dma: DmaApi, row: SmmuRow) => row.handle < STRTAB && row.bytes >= row.pageSize,
-  hasMore: (_dma: DmaApi, row: SmmuRow) => row.handle < row.handles,
-  nothingHeld: (_dma: DmaApi, row: SmmuRow) => row.handle < 0,
-  removing: (_dma: DmaApi, row: SmmuRow) => row.removing === 1,
-  hasCommands: (_dma: DmaApi, row: SmmuRow) => row.cons < row.prod,
-  moreFetched: (_dma: DmaApi, row: SmmuRow) => row.cons < row.fetched,
-  allStopped: (_dma: DmaApi, row: SmmuRow) => row.removing === 1 && row.stopped === row.cpus,
-};
-
-const delays = {
-  execution: (dma: DmaApi, row: SmmuRow) => {
-    const slots = dma.slab();
-    const end = nextSync(slots, row);
-    const last = slots[(end - 1) % row.entries] >= SYNC ? row.sync_time : row.tlbi_time;
-    return (end - row.cons - 1) * row.tlbi_time + last;
-  },
-};
-
-const smmu = setup(words(actions, guards, delays));
-
-const freeing = (done: string) =>
-  smmu.createStateConfig({
-    initial: 'freeing',
-    states: {
-      freeing: {
-        entry: 'freeNext',
-        always: { guard: 'nothingHeld', target: done },
-        on: { FREED: { target: 'freeing', reenter: true } },
-      },
+const freeing = (done: string) => ({
+  initial: 'freeing',
+  states: {
+    freeing: {
+      entry: 'freeNext',
+      always: { guard: 'nothingHeld', target: done },
+      on: { FREED: { target: 'freeing', reenter: true } },
     },
-  });
+  },
+});
 
-const machine = smmu.createMachine({
+const machine = {
   id: 'smmuv3',
   initial: 'off',
   states: {
@@ -249,7 +154,7 @@ const machine = smmu.createMachine({
     removing: { entry: 'beginFree', ...freeing('#smmuv3.removed') },
     removed: { type: 'final' },
   },
-});
+};
 
 export const smmuv3 = defineDevice({
   kind: 'smmuv3',
@@ -257,9 +162,91 @@ export const smmuv3 = defineDevice({
   config: memory.config,
   state,
   machine,
-  actions,
-  guards,
-  delays,
+  actions: {
+    beginProbe(dma, row) {
+      row.stop = row.handles;
+      settleOn(dma, row, CMDQ);
+    },
+    allocate: (dma, row) => dma.alloc(row.cursor, row.bytes),
+    halveQueue(_dma, row) {
+      row.bytes /= 2;
+    },
+    next(dma, row) {
+      if (row.cursor === CMDQ) row.entries = row.bytes / CMD_BYTES;
+      settleOn(dma, row, row.cursor + 1);
+    },
+    /** devres lets go in reverse order. */
+    beginFree: (_dma, row) => freeDown(row, 0, row.handles),
+    freeNext: sequenceActions.freeNext,
+    noteRemoval: sets('removing', 1),
+    /** Tells its CPUs where the queue lies and how long it is. */
+    sendReady(dma, row) {
+      for (let cpu = 0; cpu < row.cpus; cpu++) {
+        dma.send(cpu, 'READY', 0, dma.nodeOf(CMDQ), row.entries, row.cpus);
+      }
+    },
+    passSync: (dma) => dma.send(0, 'SYNC', 0),
+    passUnmap: (dma, _row, n) => dma.send(0, 'UNMAP', 0, n[0]),
+    /** The first CPU's stores have changed the queue; nothing may lie there that is not executed. */
+    noteWritten(dma, row, n) {
+      const [prod, commands, syncOf] = [n[0], n[1], n[2]];
+      const slots = dma.slab();
+      for (let i = 0; i < commands; i++) {
+        const slot = (prod + i) % row.entries;
+        if (slots[slot] !== EMPTY)
+          throw new Error(`smmuv3: command ${prod + i} over one in the queue`);
+        slots[slot] = syncOf > 0 && i === commands - 1 ? SYNC + syncOf - 1 : TLBI;
+      }
+    },
+    noteProd(_dma, row, n) {
+      if (n[0] <= row.prod) throw new Error(`smmuv3: PROD goes from ${row.prod} to ${n[0]}`);
+      row.prod = n[0];
+    },
+    /** Any CPU may ask; its number is not needed, as the answer is for who waits for it. */
+    answerCons: (dma, row, n) => dma.send(n[0], 'CONS', 0, row.cons),
+    fetchLine(dma, row) {
+      const lineEnd = (Math.floor(row.cons / LINE_CMDS) + 1) * LINE_CMDS;
+      row.fetched = Math.min(row.prod, lineEnd);
+      dma.access(CMDQ, LINE_BYTES, 1);
+    },
+    /** Executes up to the next CMD_SYNC, in the time that has passed. */
+    execute(dma, row) {
+      const slots = dma.slab();
+      const end = nextSync(slots, row);
+      while (row.cons < end) {
+        const slot = row.cons % row.entries;
+        const command = slots[slot];
+        if (command === EMPTY) throw new Error(`smmuv3: nobody wrote command ${row.cons}`);
+        slots[slot] = EMPTY;
+        row.cons++;
+        if (command >= SYNC) complete(dma, row, command - SYNC);
+      }
+    },
+    sendStop(dma, row) {
+      for (let cpu = 0; cpu < row.cpus; cpu++) dma.send(cpu, 'STOP', 0);
+    },
+    noteStopped(_dma, row) {
+      row.stopped++;
+    },
+  },
+  guards: {
+    /** arm_smmu_init_one_queue() gives up once it has asked for less than a page. */
+    canHalve: (_dma, row) => row.cursor < STRTAB && row.bytes >= row.pageSize,
+    hasMore: sequenceGuards.hasMore,
+    nothingHeld: sequenceGuards.allFreed,
+    removing: isOn('removing'),
+    hasCommands: (_dma, row) => row.cons < row.prod,
+    moreFetched: (_dma, row) => row.cons < row.fetched,
+    allStopped: (_dma, row) => row.removing === 1 && row.stopped === row.cpus,
+  },
+  delays: {
+    execution(dma, row) {
+      const slots = dma.slab();
+      const end = nextSync(slots, row);
+      const last = slots[(end - 1) % row.entries] >= SYNC ? row.sync_time : row.tlbi_time;
+      return (end - row.cons - 1) * row.tlbi_time + last;
+    },
+  },
   own: ['WROTE', 'PROD', 'READ_CONS', 'STOPPED'],
   statistics: smmuCpu.statistics,
   timeline: {
