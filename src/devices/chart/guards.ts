@@ -6,7 +6,7 @@
  * XState does, because a guard may draw a random number.
  */
 import { type AnyStateMachine, and, not, or, stateIn } from 'xstate';
-import { LoweringError, nameOf } from './loweringError.js';
+import { nameOf } from './loweringError.js';
 
 export const NOT = 0;
 export const AND = 1;
@@ -36,31 +36,42 @@ export class Guards {
     this.#names = names;
   }
 
-  /** @throws LoweringError naming `stateId`. */
-  lower(stateId: string, guard: unknown): number {
-    if (guard === undefined) return 0;
-    if (typeof guard === 'function') return this.#builtin(stateId, guard as Builtin);
-    if ((guard as { params?: unknown }).params !== undefined) {
-      throw new LoweringError(stateId, `params of guard '${nameOf(guard)}'`);
+  /** What of a guard is refused, if anything. */
+  refused(guard: unknown): string | undefined {
+    if (guard === undefined) return undefined;
+    if (typeof guard === 'object' && (guard as { params?: unknown }).params !== undefined) {
+      return `params of guard '${nameOf(guard)}'`;
     }
+    const builtin = this.#builtin(guard);
+    if (builtin?.check === checks.stateIn) return 'stateIn';
+    if (builtin) {
+      return builtin.guards?.map((one) => this.refused(one)).find((one) => one !== undefined);
+    }
+    if (typeof guard === 'function') return 'an inline guard';
     const name = nameOf(guard);
-    const implementation = this.#machine.implementations.guards[name] as unknown;
-    if (typeof implementation === 'function' && 'check' in implementation) {
-      return this.#builtin(stateId, implementation as Builtin);
-    }
-    const index = this.#names.indexOf(name);
-    if (index < 0) throw new LoweringError(stateId, `unknown guard '${name}'`);
-    return index + 1;
+    return this.#names.includes(name) ? undefined : `unknown guard '${name}'`;
   }
 
-  #builtin(stateId: string, { check, guards = [] }: Builtin): number {
-    if (check === undefined) throw new LoweringError(stateId, 'an inline guard');
-    if (check === checks.stateIn) throw new LoweringError(stateId, 'stateIn');
-    const words = guards.map((guard) => this.lower(stateId, guard));
+  /** The word of a guard of which nothing is refused. */
+  lower(guard: unknown): number {
+    if (guard === undefined) return 0;
+    const builtin = this.#builtin(guard);
+    if (!builtin) return this.#names.indexOf(nameOf(guard)) + 1;
+    const { check, guards = [] } = builtin;
+    const words = guards.map((one) => this.lower(one));
     const kind = check === checks.not ? NOT : check === checks.and ? AND : OR;
     const program = kind === NOT ? [NOT, words[0]] : [kind, words.length, ...words];
     const offset = this.code.length;
     this.code.push(...program);
     return -offset;
+  }
+
+  /** and, or, not or stateIn: written in place, or given to setup() under a name. */
+  #builtin(guard: unknown): Builtin | undefined {
+    const implementation: unknown =
+      typeof guard === 'function' ? guard : this.#machine.implementations.guards[nameOf(guard)];
+    return typeof implementation === 'function' && 'check' in implementation
+      ? (implementation as Builtin)
+      : undefined;
   }
 }

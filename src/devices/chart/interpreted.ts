@@ -21,7 +21,6 @@ export class InterpretedMachine implements RunningChart {
   readonly #machine: AnyStateMachine;
   readonly #around: Surroundings;
   readonly #running = new Map<number, Running>();
-  readonly #leafOf = new Map<string, number>();
 
   constructor(
     machine: AnyStateMachine,
@@ -33,7 +32,6 @@ export class InterpretedMachine implements RunningChart {
     this.#machine = machine.provide(bind(machine, vocabulary, around));
     this.events = events;
     this.leaves = leavesOf(machine.root);
-    for (const [index, leaf] of this.leaves.entries()) this.#leafOf.set(leaf, index);
   }
 
   start(): void {
@@ -78,7 +76,7 @@ export class InterpretedMachine implements RunningChart {
   where(): string {
     const { value } = this.#running.get(this.#around.row.base)!.actor.getSnapshot();
     const leaf = leafId(this.#machine, value);
-    return this.#leafOf.has(leaf) ? leaf : JSON.stringify(value);
+    return this.leaves.includes(leaf) ? leaf : JSON.stringify(value);
   }
 
   /** Writes the leaf where the lowered form keeps it; parallel states have none and leave -1. */
@@ -86,7 +84,7 @@ export class InterpretedMachine implements RunningChart {
     const { rows, base } = this.#around.row;
     const snapshot = actor.getSnapshot();
     if (snapshot.status === 'error') throw snapshot.error;
-    rows[base + header.leaf] = this.#leafOf.get(leafId(this.#machine, snapshot.value)) ?? -1;
+    rows[base + header.leaf] = this.leaves.indexOf(leafId(this.#machine, snapshot.value));
   }
 }
 

@@ -26,16 +26,12 @@ import {
 export const opcode = { action: 0, raise: 1, arm: 2, disarm: 3 } as const;
 export const OP_BITS = 2;
 
-export interface Tables {
+export interface Tables extends ChartNames {
   readonly id: string;
   /** State ids of the leaves, in document order. */
   readonly leaves: readonly string[];
   /** 1: the machine has ended there. */
   readonly done: Uint8Array;
-  readonly events: readonly string[];
-  readonly actions: readonly string[];
-  readonly guards: readonly string[];
-  readonly delays: readonly string[];
   /** leaf * events.length + event -> list in `candidates`, 0 if nobody listens. */
   readonly select: Int32Array;
   /** leaf -> list in `candidates` tried without an event, 0 if none. */
@@ -121,29 +117,17 @@ class Lowering {
   tables(): Tables {
     const initial = this.#initialBlock();
     const select = this.#leaves.flatMap((leaf) =>
-      this.#events.map((event) =>
-        this.#list(
-          leaf,
-          activeStates(leaf).flatMap((node) => [...candidates(node, event)]),
-        ),
-      ),
+      this.#events.map((event) => this.#list(leaf, (node) => candidates(node, event))),
     );
-    const always = this.#leaves.map((leaf) =>
-      this.#list(
-        leaf,
-        activeStates(leaf).flatMap((node) => node.always ?? []),
-      ),
-    );
+    const always = this.#leaves.map((leaf) => this.#list(leaf, (node) => node.always ?? []));
     const named = (delay: number | string): number =>
       typeof delay === 'string' ? this.#names.delays.indexOf(delay) : -1;
     return {
       id: this.#machine.id,
       leaves: this.#leaves.map((leaf) => leaf.id),
       done: Uint8Array.from(this.#leaves, (leaf) => (endsMachine(leaf) ? 1 : 0)),
+      ...this.#names,
       events: this.#events,
-      actions: this.#names.actions,
-      guards: this.#names.guards,
-      delays: this.#names.delays,
       select: Int32Array.from(select),
       always: Int32Array.from(always),
       candidates: Int32Array.from(this.#candidates),
@@ -158,11 +142,15 @@ class Lowering {
     };
   }
 
-  #list(leaf: AnyStateNode, transitions: readonly AnyTransitionDefinition[]): number {
+  /** Transitions of the leaf and of the states around it, as a list of candidates. */
+  #list(
+    leaf: AnyStateNode,
+    of: (node: AnyStateNode) => readonly AnyTransitionDefinition[],
+  ): number {
     if (endsMachine(leaf)) return 0;
     const words: number[] = [];
-    for (const transition of transitions) {
-      const guard = this.#guards.lower(transition.source.id, transition.guard);
+    for (const transition of activeStates(leaf).flatMap(of)) {
+      const guard = this.#guards.lower(transition.guard);
       words.push(guard, this.#transitionBlock(leaf, transition));
       if (guard === 0) break;
     }

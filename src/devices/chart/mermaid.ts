@@ -6,6 +6,7 @@
  */
 
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
+import { transitionsOf } from './refuse.js';
 
 /** Lines of a `stateDiagram-v2`. */
 export function mermaid(machine: AnyStateMachine): string[] {
@@ -28,19 +29,13 @@ function states(node: AnyStateNode, edges: string[]): string[] {
       lines.push(`state "${child.key}" as ${name}`);
     }
     if (child.type === 'final') edges.push(`${name} --> [*]`);
-    for (const transition of leaving(child)) edges.push(...drawn(child, transition));
+    for (const transition of transitionsOf(child)) edges.push(...drawn(child, transition));
   }
   return lines;
 }
 
-function leaving(node: AnyStateNode): AnyTransitionDefinition[] {
-  return [...[...node.transitions.values()].flat(), ...(node.always ?? [])];
-}
-
 function drawn(from: AnyStateNode, transition: AnyTransitionDefinition): string[] {
-  const label = [trigger(transition), guardText(transition)]
-    .filter((text) => text !== '')
-    .join(' ');
+  const label = `${trigger(transition)} ${guardText(transition)}`.trim();
   return (transition.target ?? []).map((target) => {
     return `${id(from)} --> ${id(target)}${label === '' ? '' : `: ${label}`}`;
   });

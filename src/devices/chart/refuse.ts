@@ -18,35 +18,35 @@ export interface ChartNames {
 
 /** Everything in a chart that cannot be lowered, state by state. */
 export function refusals(machine: AnyStateMachine, names: ChartNames): LoweringError[] {
-  const found: LoweringError[] = [];
-  const attempt = (check: () => void): void => {
-    try {
-      check();
-    } catch (error) {
-      if (!(error instanceof LoweringError)) throw error;
-      found.push(error);
-    }
-  };
   const guards = new Guards(machine, names.guards);
-  const visit = (node: AnyStateNode): void => {
-    attempt(() => refuseShape(node));
-    attempt(() => refuseTimers(node, names));
-    for (const transition of transitionsOf(node)) {
-      attempt(() => refuseTransition(node, transition));
-      attempt(() => guards.lower(node.id, transition.guard));
-    }
-    for (const action of actionsOf(node)) attempt(() => refuseAction(node, action, names));
-    for (const child of Object.values(node.states)) visit(child);
-  };
-  visit(machine.root);
-  return found;
+  const visit = (node: AnyStateNode): LoweringError[] => [
+    ...[...refusedOf(node, names, guards)].map((feature) => new LoweringError(node.id, feature)),
+    ...Object.values(node.states).flatMap(visit),
+  ];
+  return visit(machine.root);
+}
+
+/** What of one state is refused; of its shape and of its timers only the first. */
+function* refusedOf(node: AnyStateNode, names: ChartNames, guards: Guards): Generator<string> {
+  const first = [refusedShape(node), refusedTimer(node, names)];
+  yield* first.filter((feature) => feature !== undefined);
+  for (const { target, guard } of transitionsOf(node)) {
+    if ((target?.length ?? 0) > 1) yield 'a transition with several targets';
+    const refused = guards.refused(guard);
+    if (refused !== undefined) yield refused;
+  }
+  for (const action of actionsOf(node)) {
+    const refused = refusedAction(node, action, names);
+    if (refused !== undefined) yield refused;
+  }
 }
 
 export function listOf(actions: unknown): readonly unknown[] {
   return actions === undefined ? [] : Array.isArray(actions) ? actions : [actions];
 }
 
-function transitionsOf(node: AnyStateNode): readonly AnyTransitionDefinition[] {
+/** Every way out of a state. */
+export function transitionsOf(node: AnyStateNode): readonly AnyTransitionDefinition[] {
   return [...node.transitions.values()].flat().concat(node.always ?? []);
 }
 
@@ -60,64 +60,47 @@ export function actionsOf(node: AnyStateNode): readonly unknown[] {
   ];
 }
 
-function refuseShape(node: AnyStateNode): void {
-  const refuse = (feature: string): never => {
-    throw new LoweringError(node.id, feature);
-  };
-  if (node.type === 'final' && !node.parent) refuse('a root that is final');
-  if (node.config.invoke !== undefined) refuse('invoke');
-  if ((node.config as { route?: unknown }).route !== undefined) refuse('route');
-  const context = node.parent ? undefined : (node.config as { context?: unknown }).context;
+function refusedShape(node: AnyStateNode): string | undefined {
+  const { type, parent, output } = node;
+  const config: { invoke?: unknown; route?: unknown; context?: unknown } = node.config;
+  if (type === 'final' && !parent) return 'a root that is final';
+  if (config.invoke !== undefined) return 'invoke';
+  if (config.route !== undefined) return 'route';
+  const context = parent ? undefined : config.context;
   if (typeof context === 'function' || Object.keys(context ?? {}).length > 0) {
-    refuse('context (a device keeps its numbers in its row)');
+    return 'context (a device keeps its numbers in its row)';
   }
-  if (node.type === 'parallel') refuse('a parallel state');
-  if (node.type === 'history') refuse('a history state');
-  if (node.output !== undefined) refuse('output of a final state');
+  if (type === 'parallel' || type === 'history') return `a ${type} state`;
+  return output === undefined ? undefined : 'output of a final state';
 }
 
-function refuseTimers(node: AnyStateNode, names: ChartNames): void {
+function refusedTimer(node: AnyStateNode, names: ChartNames): string | undefined {
   const keys = Object.keys(node.config.after ?? {});
-  const numbers = keys.filter((key) => !Number.isNaN(Number(key))).map(Number);
-  for (const key of keys) {
-    if (Number.isNaN(Number(key)) && !names.delays.includes(key)) {
-      throw new LoweringError(node.id, `after with an unknown delay '${key}'`);
-    }
-  }
-  if (new Set(numbers).size < numbers.length) {
-    throw new LoweringError(node.id, 'after with the same delay twice');
-  }
+  const isNumber = (key: string): boolean => !Number.isNaN(Number(key));
+  const unknown = keys.find((key) => !isNumber(key) && !names.delays.includes(key));
+  if (unknown !== undefined) return `after with an unknown delay '${unknown}'`;
+  const numbers = keys.filter(isNumber).map(Number);
+  if (new Set(numbers).size < numbers.length) return 'after with the same delay twice';
   // A transition to the root enters it without leaving it: XState then keeps its old timers too.
-  if (keys.length > 0 && !node.parent) throw new LoweringError(node.id, 'after on the root');
+  return keys.length > 0 && !node.parent ? 'after on the root' : undefined;
 }
 
-function refuseTransition(node: AnyStateNode, transition: AnyTransitionDefinition): void {
-  if ((transition.target?.length ?? 0) > 1) {
-    throw new LoweringError(node.id, 'a transition with several targets');
-  }
-}
-
-function refuseAction(node: AnyStateNode, action: unknown, names: ChartNames): void {
-  const refuse = (feature: string): never => {
-    throw new LoweringError(node.id, feature);
-  };
-  if ((action as { params?: unknown }).params !== undefined) {
-    refuse(`params of action '${nameOf(action)}'`);
-  }
+function refusedAction(node: AnyStateNode, action: unknown, names: ChartNames): string | undefined {
+  const name = nameOf(action);
+  if ((action as { params?: unknown }).params !== undefined) return `params of action '${name}'`;
   const inline = typeof action === 'function';
-  const resolved = inline ? action : node.machine.implementations.actions[nameOf(action)];
-  const builtin = (resolved ?? {}) as { type?: string; event?: unknown; delay?: unknown };
-  if (builtin.type === 'xstate.raise') {
-    if (builtin.delay !== undefined) refuse('raise with a delay (use after)');
-    const event = builtin.event as { type?: unknown } | undefined;
-    if (typeof event !== 'object' || Object.keys(event).join() !== 'type') {
-      refuse('raise of anything but a fixed event without numbers');
-    }
-  } else if (builtin.type?.startsWith('xstate.')) {
-    refuse(builtin.type.slice('xstate.'.length));
-  } else if (inline) {
-    refuse('an inline action');
-  } else if (!names.actions.includes(nameOf(action))) {
-    refuse(`unknown action '${nameOf(action)}'`);
+  const resolved = inline ? action : node.machine.implementations.actions[name];
+  const { type, event, delay } = (resolved ?? {}) as {
+    type?: string;
+    event?: object;
+    delay?: unknown;
+  };
+  if (type === 'xstate.raise') {
+    if (delay !== undefined) return 'raise with a delay (use after)';
+    const isFixed = typeof event === 'object' && Object.keys(event).join() === 'type';
+    return isFixed ? undefined : 'raise of anything but a fixed event without numbers';
   }
+  if (type?.startsWith('xstate.')) return type.slice('xstate.'.length);
+  if (inline) return 'an inline action';
+  return names.actions.includes(name) ? undefined : `unknown action '${name}'`;
 }

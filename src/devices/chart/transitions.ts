@@ -110,13 +110,8 @@ export function isWildcard(descriptor: string): boolean {
 function matchesDescriptor(eventType: string, descriptor: string): boolean {
   if (descriptor === eventType || descriptor === '*') return true;
   if (!descriptor.endsWith('.*')) return false;
-  const tokens = eventType.split('.');
-  const wanted = descriptor.split('.');
-  for (const [index, token] of wanted.entries()) {
-    if (token === '*') return index === wanted.length - 1;
-    if (token !== tokens[index]) return false;
-  }
-  return true;
+  const prefix = descriptor.slice(0, -'.*'.length);
+  return eventType === prefix || eventType.startsWith(`${prefix}.`);
 }
 
 /**
