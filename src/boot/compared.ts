@@ -3,6 +3,8 @@
  * thing that is not.
  */
 
+import type { Paint } from '../text/table.js';
+
 export interface Compared<Difference> {
   readonly compared: number;
   readonly equal: number;
@@ -32,6 +34,19 @@ export class Comparing<Difference> implements Compared<Difference> {
     this.different += other.different;
     this.first ??= other.first;
   }
+}
+
+/** A difference in three lines: where, what was recorded, what the model has. */
+export function differenceText(
+  where: string,
+  { expected, actual }: { readonly expected: unknown; readonly actual: unknown },
+  paint: Paint,
+): string[] {
+  return [
+    paint.bad(where),
+    `  kernel  ${JSON.stringify(expected)}`,
+    `  model   ${JSON.stringify(actual)}`,
+  ];
 }
 
 /** Whether two values, or lists of lists of them, are equal. */

@@ -6,8 +6,10 @@
 import type { BootReport } from '../mm/boot/boot.js';
 import { errnoNumbers, phys } from '../mm/boot/declare.js';
 import type { Kernel } from '../mm/release.js';
-import { type Paint, sizeText, table } from '../text/table.js';
+import { type Paint, right, sizeText, table } from '../text/table.js';
 import { printable } from '../text/userError.js';
+import type { BootsCheck, BootsDifference } from './check.js';
+import { differenceText } from './compared.js';
 import type { MachineBoot } from './input.js';
 
 /** A boot, and by which names what was booted is known. */
@@ -40,39 +42,20 @@ function areaTable({ report }: NamedBoot): string[] {
       area ? (isActive ? String(area.count) : 'inactive') : '-',
     ];
   });
-  const right = true;
-  return table(
-    [
-      { title: 'area' },
-      { title: 'for node', right },
-      { title: 'asked', right },
-      { title: 'taken', right },
-      { title: 'at, or errno', right },
-      { title: 'on node', right },
-      { title: 'zone' },
-      { title: 'pages', right },
-    ],
-    rows,
-  );
+  const asked = right('for node', 'asked', 'taken', 'at, or errno', 'on node');
+  return table(['area', ...asked, 'zone', ...right('pages')], rows);
 }
 
 function useTable({ report }: NamedBoot): string[] {
   if (report.use.length === 0) return [];
-  const right = true;
   const rows = report.use.map(({ nid, taken, rounding, lost }) => [
     String(nid),
     sizeText(taken),
     sizeText(rounding),
     sizeText(lost),
   ]);
-  const columns = ['node', 'taken by areas', 'of it rounding', 'lost for good'];
-  return [
-    '',
-    ...table(
-      columns.map((title) => ({ title, right })),
-      rows,
-    ),
-  ];
+  const columns = right('node', 'taken by areas', 'of it rounding', 'lost for good');
+  return ['', ...table(columns, rows)];
 }
 
 /** Sentences, each with what it is about. */
@@ -169,4 +152,29 @@ export function bootDocument(booted: NamedBoot): Record<string, unknown> {
     })),
     notes: sentences(booted),
   };
+}
+
+/** Boots of one file, held against the model. */
+export interface BootsFileCheck extends BootsCheck {
+  readonly file: string;
+}
+
+/** A row per file of recorded boots, and the first difference. */
+export function checkText(
+  files: readonly BootsFileCheck[],
+  first: BootsDifference | null,
+  paint: Paint,
+): string {
+  const lines = table(
+    ['recording', ...right('boots', 'equal', 'different', 'values compared')],
+    files.map((f) => [f.file, f.compared, f.equal, f.different, f.values]),
+  );
+  if (first !== null) {
+    const { file, line, name, what } = first;
+    const where = `${file}:${line}: ${name}: first difference, ${what}`;
+    lines.push('', ...differenceText(where, first, paint));
+  }
+  const notes = new Set(files.flatMap((f) => [...f.notes]));
+  if (notes.size > 0) lines.push('', 'not in the recordings:', ...[...notes].map((n) => `  ${n}`));
+  return lines.join('\n');
 }

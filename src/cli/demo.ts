@@ -5,9 +5,10 @@
 
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
+import { replayText } from '../replay/checkText.js';
 import { loadScenario } from '../scenario/load.js';
-import { packageRoot, print } from './output.js';
-import { replayAll, replayText } from './replay.js';
+import { packageRoot, print, stdoutPaint } from './output.js';
+import { replayAll } from './replay.js';
 import { exitCode, simulateAll } from './run.js';
 
 const scenario = 'scenarios/smmu-cmd-sync.yaml';
@@ -32,7 +33,7 @@ export function demoCommand(): Command {
       }
       print(`\n$ cmasim replay --check ${recording}`);
       const [replayed] = await replayAll([shipped(recording)]);
-      print(replayText([{ ...replayed!, file: recording }]));
+      print(replayText([{ ...replayed!, file: recording }], stdoutPaint()));
       if (replayed!.different > 0) process.exitCode = 1;
     });
 }

@@ -9,12 +9,12 @@ import type { DeviceModel } from '../devices/model.js';
 import { deviceModel, deviceModels } from '../devices/registry.js';
 import { deviceJsonSchema } from '../scenario/jsonSchema.js';
 import { didYouMean } from '../scenario/suggest.js';
-import { sizeText, table } from '../text/table.js';
+import { right, sizeText, table } from '../text/table.js';
 import { UserError } from '../text/userError.js';
 import { print, printJson } from './output.js';
 
 /**
- * What footprints are shown for: 4 KiB pages, 16 CPUs, CONFIG_CMA_ALIGNMENT and MAX_PAGE_ORDER by
+ * Machine that footprints are shown for: 4 KiB pages, 16 CPUs, CONFIG_CMA_ALIGNMENT and MAX_PAGE_ORDER by
  * default.
  */
 const environment: DeviceEnvironment = {
@@ -56,7 +56,7 @@ function footprint(model: DeviceModel) {
 
 function list(models: readonly DeviceModel[]): string[] {
   return table(
-    [{ title: 'kind' }, { title: 'memory', right: true }, { title: 'what it is' }],
+    ['kind', ...right('memory'), 'what it is'],
     models.map((model) => {
       const bytes = footprint(model).reduce((sum, row) => sum + row.bytes * row.count, 0);
       return [model.kind, sizeText(bytes), model.summary];
@@ -73,31 +73,25 @@ function one(model: DeviceModel): string[] {
     [`${model.kind}: ${model.summary}`],
     ['```mermaid', ...mermaid(model.machine), '```'],
     table(
-      [
-        { title: 'memory for' },
-        { title: 'bytes', right: true },
-        { title: 'count', right: true },
-        { title: 'total', right: true },
-        { title: 'may come from CMA' },
-      ],
+      ['memory for', ...right('bytes', 'count', 'total'), 'may come from CMA'],
       rows.map(({ purpose, bytes, count, cma }) => {
         return [purpose, sizeText(bytes), count, sizeText(bytes * count), cma ? 'yes' : 'no'];
       }),
     ),
     table(
-      [{ title: 'key' }, { title: 'unless given' }, { title: 'what it is' }],
+      ['key', 'unless given', 'what it is'],
       keys.map(([key, { description }]) => {
         return [key, String(unlessGiven[key] ?? '-'), description ?? ''];
       }),
     ),
     table(
-      [{ title: 'event' }, { title: 'numbers' }, { title: 'what it does' }],
+      ['event', 'numbers', 'what it does'],
       Object.entries(model.timeline).map(([event, { numbers, help }]) => {
         return [event, numbers.join(', ') || '-', help];
       }),
     ),
     table(
-      [{ title: 'statistic' }, { title: 'unit' }, { title: 'class' }, { title: 'what it is' }],
+      ['statistic', 'unit', 'class', 'what it is'],
       model.statistics.map(({ name, unit, class: of, help }) => [name, unit, of, help]),
     ),
   ];

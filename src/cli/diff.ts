@@ -11,7 +11,7 @@ import type { Recording, TraceReplay } from '../replay/traceReplay.js';
 import { type RunPlacements, runPlacements } from '../run/placements.js';
 import { UserError } from '../text/userError.js';
 import { print, printJson, stdoutPaint } from './output.js';
-import { machineInstead, recordingsOf } from './recording.js';
+import { machineInstead, recordingsOf, replayed } from './recording.js';
 import { isScenario, type KeyChange, repeatable, sameRun } from './workload.js';
 
 export function diffCommand(): Command {
@@ -86,17 +86,12 @@ async function compareTraces(paths: readonly string[], options: DiffOptions): Pr
   if (options.a === undefined && options.b === undefined) {
     throw new UserError(null, 'diff: nothing differs, expected --a or --b KEY=VALUE');
   }
-  const { ReplayThreads } = await import('../replay/threads.js');
-  const { replayTrace } = await import('../replay/traceReplay.js');
-  const threads = new ReplayThreads();
   const closedLoop = options.closedLoop ?? false;
-  try {
-    const first = await replayTrace(threads, recording, { ...a, closedLoop });
-    const second = await replayTrace(threads, recording, { ...b, closedLoop });
-    return diffRuns(sideOfReplay(first), sideOfReplay(second));
-  } finally {
-    await threads.close();
-  }
+  const [first, second] = await replayed([
+    [recording, { ...a, closedLoop }],
+    [recording, { ...b, closedLoop }],
+  ]);
+  return diffRuns(sideOfReplay(first), sideOfReplay(second));
 }
 
 function whatIf(list: readonly KeyChange[]): WhatIf {

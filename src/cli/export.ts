@@ -14,7 +14,7 @@ import { expectNew, makeDirectory, writeText } from '../files/write.js';
 import { runPlacements } from '../run/placements.js';
 import { UserError } from '../text/userError.js';
 import { complain, print } from './output.js';
-import { recordingsOf } from './recording.js';
+import { recordingsOf, replayed } from './recording.js';
 import { isScenario, repeatable, sameRun } from './workload.js';
 
 interface ExportOptions {
@@ -95,12 +95,6 @@ async function fromScenario(paths: readonly string[]): Promise<ExportRun> {
 async function fromTrace(paths: readonly string[], { machine }: ExportOptions): Promise<ExportRun> {
   const { recordings, instead } = await recordingsOf(paths, machine);
   if (recordings.length > 1) throw new UserError(null, 'export: expected one recording');
-  const { ReplayThreads } = await import('../replay/threads.js');
-  const { replayTrace } = await import('../replay/traceReplay.js');
-  const threads = new ReplayThreads();
-  try {
-    return exportOfReplay(await replayTrace(threads, recordings[0], instead));
-  } finally {
-    await threads.close();
-  }
+  const [replay] = await replayed(recordings.map((recording) => [recording, instead] as const));
+  return exportOfReplay(replay);
 }

@@ -29,12 +29,12 @@ export function kernelsCommand(): Command {
 function list(): string[] {
   return [
     ...table(
-      [{ title: 'release' }, { title: 'policy' }, { title: 'what it is' }],
+      ['release', 'policy', 'what it is'],
       releases.map(({ id, policy, title }) => [id, policy, title]),
     ),
     '',
     ...table(
-      [{ title: 'policy' }, { title: 'on release' }, { title: 'what it is' }],
+      ['policy', 'on release', 'what it is'],
       policies.map(({ id, on, title }) => [id, on, title]),
     ),
   ];
@@ -58,7 +58,7 @@ function one(id: string): string[] {
     'free asks, in this order:',
     ...policy.free.map((step, i) => `  ${i + 1}. ${step}`),
     '',
-    ...table([{ title: 'word' }, { title: 'meaning' }], wordsOf(policy)),
+    ...table(['word', 'meaning'], wordsOf(policy)),
   ];
 }
 

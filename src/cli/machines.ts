@@ -8,7 +8,7 @@ import type { Machine } from '../machine/machine.js';
 import { presetMachine } from '../machine/preset.js';
 import { presets } from '../machine/presets.js';
 import { didYouMean } from '../scenario/suggest.js';
-import { sizeText, table } from '../text/table.js';
+import { right, sizeText, table } from '../text/table.js';
 import { UserError } from '../text/userError.js';
 import { print, printJson } from './output.js';
 
@@ -39,9 +39,8 @@ function memoryOf(nodes: Machine['nodes']): number {
 }
 
 function list(machines: readonly Machine[]): string[] {
-  const columns = ['nodes', 'CPUs', 'memory', 'page'].map((title) => ({ title, right: true }));
   return table(
-    [{ title: 'machine' }, { title: 'arch' }, ...columns, { title: 'what it is' }],
+    ['machine', 'arch', ...right('nodes', 'CPUs', 'memory', 'page'), 'what it is'],
     machines.map((machine) => [
       machine.name,
       machine.arch,
@@ -60,11 +59,11 @@ function gib(bytes: number): string {
 }
 
 function one(machine: Machine): string[] {
-  const nids = machine.nodes.map(({ nid }) => ({ title: String(nid), right: true }));
+  const nids = right(...machine.nodes.map(({ nid }) => String(nid)));
   const matrix = (title: string, rows: readonly (readonly number[])[]) => [
     '',
     ...table(
-      [{ title }, ...nids],
+      [title, ...nids],
       machine.nodes.map(({ nid }, i) => [String(nid), ...rows[i].map((value) => String(value))]),
     ),
   ];
@@ -72,12 +71,7 @@ function one(machine: Machine): string[] {
     `${machine.name}: ${presets.find(({ name }) => name === machine.name)?.summary ?? ''}`,
     '',
     ...table(
-      [
-        { title: 'node' },
-        { title: 'CPUs', right: true },
-        { title: 'memory', right: true },
-        { title: 'ranges' },
-      ],
+      ['node', ...right('CPUs', 'memory'), 'ranges'],
       machine.nodes.map(({ nid, cpus, memory }, i) => [
         String(nid),
         String(cpus),
@@ -89,13 +83,7 @@ function one(machine: Machine): string[] {
     ...matrix('ns', machine.latency),
     '',
     ...table(
-      [
-        { title: 'number' },
-        { title: 'value', right: true },
-        { title: 'unit' },
-        { title: 'class' },
-        { title: 'source' },
-      ],
+      ['number', ...right('value'), 'unit', 'class', 'source'],
       machine.parameters.map(({ name, value, unit, class: of, source }) => {
         return [name, String(value), unit, of, source];
       }),

@@ -1,6 +1,7 @@
 /**
- * One line on a terminal's standard error that says how far a run is, how fast, and how long it
- * will take.
+ * One line on standard error about work under way: how far it is, how fast, how long it will take.
+ *
+ * A terminal has it drawn anew as the work goes on; elsewhere it is silent or a line now and then.
  */
 
 import type { Progress } from '../run/result.js';
@@ -10,30 +11,44 @@ import { timeText } from '../text/table.js';
 const redrawMs = 100;
 const clearLine = '\r\u001b[K';
 
-/** Silent unless standard error is a terminal. */
 export class ProgressLine {
-  private readonly name: string;
-  private readonly active = process.stderr.isTTY === true && process.env.TERM !== 'dumb';
-  private readonly startMs = performance.now();
-  private drawnMs = 0;
+  readonly #isTerminal = process.stderr.isTTY === true && process.env.TERM !== 'dumb';
+  readonly #startMs = performance.now();
+  readonly #pauseMs: number;
+  #shownMs: number;
 
-  constructor(name: string) {
-    this.name = name;
+  /** `elsewhereMs` from line to line where there is no terminal. */
+  constructor({ elsewhereMs = Number.POSITIVE_INFINITY } = {}) {
+    this.#pauseMs = this.#isTerminal ? redrawMs : elsewhereMs;
+    this.#shownMs = this.#isTerminal ? 0 : this.#startMs;
   }
 
-  show(progress: Progress): void {
+  get elapsedMs(): number {
+    return performance.now() - this.#startMs;
+  }
+
+  /** Whether it is time to say something again; then it is said. */
+  isDue(): boolean {
     const now = performance.now();
-    if (!this.active || now - this.drawnMs < redrawMs) return;
-    this.drawnMs = now;
+    if (now - this.#shownMs < this.#pauseMs) return false;
+    this.#shownMs = now;
+    return true;
+  }
+
+  draw(text: string): void {
     // A line that wraps could not be cleared.
     const width = (process.stderr.columns || 80) - 1;
-    const text = progressText(this.name, progress, now - this.startMs).slice(0, width);
-    process.stderr.write(`${clearLine}${text}`);
+    process.stderr.write(this.#isTerminal ? `${clearLine}${text.slice(0, width)}` : `${text}\n`);
+  }
+
+  /** Removes the line. */
+  clear(): void {
+    if (this.#isTerminal) process.stderr.write(clearLine);
   }
 
   /** Removes the line and, on a terminal, leaves `text` in its place. */
   end(text: string): void {
-    if (this.active) process.stderr.write(`${clearLine}${text}\n`);
+    if (this.#isTerminal) process.stderr.write(`${clearLine}${text}\n`);
   }
 }
 

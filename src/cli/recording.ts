@@ -9,7 +9,13 @@ import { exists, inputName, isDirectory } from '../files/read.js';
 import { MachineError } from '../machine/check.js';
 import type { Machine } from '../machine/machine.js';
 import { type RecordedServer, serverOf, type WhatIf } from '../replay/recordedServer.js';
-import { type Recording, readRecording } from '../replay/traceReplay.js';
+import type { ReplayThreads } from '../replay/threads.js';
+import {
+  type Recording,
+  readRecording,
+  type TraceReplay,
+  type TraceReplayOptions,
+} from '../replay/traceReplay.js';
 import { parseScenario } from '../scenario/load.js';
 import { UserError } from '../text/userError.js';
 import { phasesOf } from '../trace/read/phases.js';
@@ -36,6 +42,32 @@ export async function recordingsOf(
   }
   if (machine === undefined || isOwn) return { recordings, instead: {} };
   return { recordings, instead: { machine: machineInstead(machine) } };
+}
+
+/** Does the work on threads that stay warm from one recording to the next. */
+export async function onReplayThreads<Result>(
+  work: (threads: ReplayThreads) => Promise<Result>,
+): Promise<Result> {
+  // On demand: the event core and its threads are no business of a typing error.
+  const { ReplayThreads } = await import('../replay/threads.js');
+  const threads = new ReplayThreads();
+  try {
+    return await work(threads);
+  } finally {
+    await threads.close();
+  }
+}
+
+/** Replays recordings one after the other, each with what is to be otherwise. */
+export async function replayed(
+  recordings: readonly (readonly [Recording, TraceReplayOptions])[],
+): Promise<TraceReplay[]> {
+  const { replayTrace } = await import('../replay/traceReplay.js');
+  return onReplayThreads(async (threads) => {
+    const replays: TraceReplay[] = [];
+    for (const [one, change] of recordings) replays.push(await replayTrace(threads, one, change));
+    return replays;
+  });
 }
 
 async function recordingOf(group: readonly string[], place: string | null): Promise<Recording> {
@@ -95,7 +127,7 @@ function serverName(path: string): string {
     : machineName(path);
 }
 
-/** Another server's files, a preset, or a machine file. @throws UserError, UserError */
+/** Another server's files, a preset, or a machine file. @throws UserError */
 export function machineInstead(machine: string): Machine {
   const files = filesOfServer(machine);
   if (files !== null) return readServer(files).imported.machine;

@@ -2,16 +2,17 @@
  * `cmasim run SCENARIO…`: simulates and says where every device's memory came from.
  */
 
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { runDocument } from '../run/json.js';
 import type { RunResult } from '../run/result.js';
 import { runText, timingText } from '../run/text.js';
 import { ScenarioError } from '../scenario/error.js';
 import { loadScenario, scenariosYaml } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';
+import { interruptedCode, interruptible } from './interrupt.js';
+import { type ChangingOptions, countUpTo, overridesOf, shared } from './options.js';
 import { complain, print, printJson, stdoutPaint } from './output.js';
-import { type ChangingOptions, collectSettings, overridesOf } from './overrides.js';
-import { ProgressLine } from './progress.js';
+import { ProgressLine, progressText } from './progress.js';
 import { type FinishedRun, RunDirectory } from './runDirectory.js';
 
 export interface RunOptions extends ChangingOptions {
@@ -25,10 +26,6 @@ export interface RunOptions extends ChangingOptions {
   readonly printConfig?: boolean;
 }
 
-export { overridesOf } from './overrides.js';
-
-export const interruptedCode = 130;
-
 export function runCommand(): Command {
   return new Command('run')
     .summary('simulate scenarios: where memory came from, and what that cost')
@@ -37,15 +34,11 @@ export function runCommand(): Command {
         "where each device's memory came from, the areas, times, findings and checks.",
     )
     .argument('<scenario...>', 'scenario files')
-    .option('--kernel <id>', "release or policy of `cmasim kernels`, instead of the scenario's")
-    .option('--cmdline <text>', "kernel command line, instead of the scenario's")
-    .option('--machine <name>', "preset of `cmasim machines` or a file, instead of the scenario's")
-    .option('--seed <number>', "start of all random streams, instead of the scenario's")
-    .option(
-      '--set <key=value>',
-      'any key of the scenario, such as devices.nic0.node=2, or a Kconfig symbol',
-      collectSettings,
-    )
+    .addOption(shared.kernel)
+    .addOption(shared.cmdline)
+    .addOption(shared.machine)
+    .addOption(shared.seed)
+    .addOption(shared.set)
     .option(
       '--shards <count>',
       'parts the machine is cut into; never changes a result',
@@ -67,10 +60,7 @@ export function runCommand(): Command {
 }
 
 function shards(value: string): number | 'auto' {
-  if (value === 'auto') return value;
-  const count = Number(value);
-  if (Number.isInteger(count) && count >= 1 && count <= 1024) return count;
-  throw new InvalidArgumentError('expected auto or a number from 1 to 1024');
+  return value === 'auto' ? value : countUpTo(1024, 'auto or ')(value);
 }
 
 async function runScenarios(files: readonly string[], options: RunOptions): Promise<void> {
@@ -105,30 +95,25 @@ export async function simulateAll(
   scenarios: readonly Scenario[],
   options: Pick<RunOptions, 'shards' | 'devices' | 'check' | 'log' | 'json'>,
 ): Promise<FinishedRun[]> {
-  const interrupt = new AbortController();
-  const stop = () => {
-    if (interrupt.signal.aborted) process.exit(interruptedCode);
-    interrupt.abort();
-    complain('interrupted: finishing with what there is; again to stop at once');
-  };
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  for (const signal of signals) process.on(signal, stop);
   // On demand: the event core and its threads are no business of `--print-config` or a typing
   // error.
   const { simulate } = await import('../index.js');
   const runs: FinishedRun[] = [];
   const paint = stdoutPaint();
-  try {
+  const words = 'interrupted: finishing with what there is; again to stop at once';
+  await interruptible(words, async (signal) => {
     for (const scenario of scenarios) {
-      if (interrupt.signal.aborted) break;
-      const line = new ProgressLine(scenario.name);
+      if (signal.aborted) break;
+      const line = new ProgressLine();
       const result = await simulate(scenario, {
         shards: options.shards,
         devices: options.devices,
         check: options.check === true,
         ...(options.log === undefined ? {} : { log: options.log }),
-        onProgress: (progress) => line.show(progress),
-        signal: interrupt.signal,
+        onProgress: (progress) => {
+          if (line.isDue()) line.draw(progressText(scenario.name, progress, line.elapsedMs));
+        },
+        signal,
       }).catch((error: unknown) => {
         // The line that reports our bug says which seed shows it again.
         throw error instanceof Error ? Object.assign(error, { seed: scenario.seed }) : error;
@@ -141,9 +126,7 @@ export async function simulateAll(
       }
       runs.push({ scenario, result });
     }
-  } finally {
-    for (const signal of signals) process.off(signal, stop);
-  }
+  });
   return runs;
 }
 

@@ -11,12 +11,18 @@ import { sizeAnswerText, sizeDocument } from '../size/text.js';
 import { modelVersion } from '../study/identity.js';
 import { openEngine } from '../study/runStudy.js';
 import { UserError } from '../text/userError.js';
+import { interruptedCode, interruptible } from './interrupt.js';
+import {
+  type ChangingOptions,
+  countUpTo,
+  type EngineOptions,
+  overridesOf,
+  shared,
+} from './options.js';
 import { print, printJson, stdoutPaint } from './output.js';
-import { interruptedCode, overridesOf, type RunOptions } from './run.js';
-import { engineUrl, jobs, keyValue } from './sweep.js';
+import { ProgressLine } from './progress.js';
 
-interface SizeCliOptions
-  extends Pick<RunOptions, 'kernel' | 'cmdline' | 'machine' | 'seed' | 'set'> {
+interface SizeCliOptions extends ChangingOptions, EngineOptions {
   readonly risk: number;
   readonly confidence: number;
   readonly avoid: readonly Avoid[];
@@ -24,8 +30,6 @@ interface SizeCliOptions
   readonly uniform?: boolean;
   readonly runs?: number;
   readonly curve: number;
-  readonly jobs?: number;
-  readonly engine?: string;
   readonly json?: boolean;
 }
 
@@ -52,33 +56,25 @@ export function sizeCommand(): Command {
         .default('all'),
     )
     .option('--uniform', 'one size for all nodes')
-    .option('--runs <count>', 'seeds; as many as the confidence takes unless given', jobsOrMore)
-    .option('--curve <count>', 'seeds of every point of the curve', jobsOrMore, 40)
-    .option('--kernel <id>', "release or policy, instead of the scenario's")
-    .option('--cmdline <text>', "kernel command line, instead of the scenario's")
-    .option('--machine <name>', "preset or file, instead of the scenario's")
-    .option('--seed <number>', "first seed, instead of the scenario's")
-    .option('--set <key=value>', 'any key of the scenario', keyValue, [])
-    .option('--jobs <count>', 'threads; as many as there are cores unless given', jobs)
-    .option(
-      '--engine <url>',
-      'hand runs to `cmasim worker`s through this Redis or Valkey',
-      engineUrl,
-    )
+    .option('--runs <count>', 'seeds; as many as the confidence takes unless given', seeds)
+    .option('--curve <count>', 'seeds of every point of the curve', seeds, 40)
+    .addOption(shared.kernel)
+    .addOption(shared.cmdline)
+    .addOption(shared.machine)
+    .addOption(shared.seed)
+    .addOption(shared.set)
+    .addOption(shared.jobs)
+    .addOption(shared.engine)
     .option('--json', 'print one document')
     .action(sizeFile);
 }
+
+const seeds = countUpTo(1_000_000);
 
 function share(value: string): number {
   const number = value.endsWith('%') ? Number(value.slice(0, -1)) / 100 : Number(value);
   if (number > 0 && number < 1) return number;
   throw new InvalidArgumentError('expected 0.01 or 1%');
-}
-
-function jobsOrMore(value: string): number {
-  const count = Number(value);
-  if (Number.isInteger(count) && count >= 1 && count <= 1_000_000) return count;
-  throw new InvalidArgumentError('expected a number from 1 to 1000000');
 }
 
 function avoid(value: string): Avoid[] {
@@ -97,27 +93,27 @@ async function sizeFile(file: string, options: SizeCliOptions): Promise<void> {
 }
 
 async function sizeScenario(scenario: Scenario, options: SizeCliOptions): Promise<void> {
-  const interrupt = new AbortController();
-  const stop = () => interrupt.abort();
-  process.once('SIGINT', stop);
   const engine = await openEngine(modelVersion(), options);
-  const progress = new SizeProgress(scenario.name);
+  const line = new ProgressLine();
+  const { risk, confidence, avoid, areas: what, uniform = false, runs } = options;
+  const asked = { risk, confidence, avoid };
   try {
-    const asked = { risk: options.risk, confidence: options.confidence, avoid: options.avoid };
-    const answer = await Promise.race([
-      size(scenario, {
-        engine,
-        ...asked,
-        what: options.areas,
-        uniform: options.uniform === true,
-        ...(options.runs === undefined ? {} : { runs: options.runs }),
-        curveRuns: options.curve,
-        signal: interrupt.signal,
-        onRun: (made) => progress.show(made),
-      }),
-      aborted(interrupt.signal),
-    ]);
-    progress.end();
+    const answer = await interruptible(null, (signal) =>
+      Promise.race([
+        size(scenario, {
+          engine,
+          ...asked,
+          ...{ what, uniform, curveRuns: options.curve },
+          ...(runs === undefined ? {} : { runs }),
+          signal,
+          onRun: (made) => {
+            if (line.isDue()) line.draw(madeText(scenario.name, made, line.elapsedMs));
+          },
+        }),
+        aborted(signal),
+      ]),
+    );
+    line.clear();
     if (answer === null) {
       process.exitCode = interruptedCode;
       return;
@@ -127,7 +123,6 @@ async function sizeScenario(scenario: Scenario, options: SizeCliOptions): Promis
     if (!answer.found) process.exitCode = 1;
   } finally {
     await engine.close();
-    process.off('SIGINT', stop);
   }
 }
 
@@ -138,25 +133,6 @@ function aborted(signal: AbortSignal): Promise<null> {
 }
 
 /** How many runs were made is all that is known: how many it takes depends on what they say. */
-class SizeProgress {
-  private readonly active = process.stderr.isTTY === true && process.env.TERM !== 'dumb';
-  private readonly startMs = performance.now();
-  private readonly name: string;
-  private drawnMs = 0;
-
-  constructor(name: string) {
-    this.name = name;
-  }
-
-  show(made: number): void {
-    const now = performance.now();
-    if (!this.active || now - this.drawnMs < 100) return;
-    this.drawnMs = now;
-    const rate = (made / (now - this.startMs)) * 1000;
-    process.stderr.write(`\r\u001b[K${this.name}: ${made} runs, ${rate.toFixed(0)} runs/s`);
-  }
-
-  end(): void {
-    if (this.active) process.stderr.write('\r\u001b[K');
-  }
+function madeText(name: string, made: number, elapsedMs: number): string {
+  return `${name}: ${made} runs, ${((made / elapsedMs) * 1000).toFixed(0)} runs/s`;
 }

@@ -10,16 +10,16 @@ import { runStudy, type StudyRun } from '../study/runStudy.js';
 import { type Study, variantText } from '../study/study.js';
 import type { VariantSummary } from '../study/summary.js';
 import { studyDocument, studyText } from '../study/text.js';
+import { interruptedCode, interruptible } from './interrupt.js';
+import { type EngineOptions, overridesOf, shared } from './options.js';
 import { complain, print, printJson, stdoutPaint } from './output.js';
-import { interruptedCode, overridesOf } from './run.js';
+
 import { SweepProgress } from './sweepProgress.js';
 
-interface SweepCliOptions {
+interface SweepCliOptions extends EngineOptions {
   readonly output?: string;
-  readonly jobs?: number;
-  readonly engine?: string;
   readonly shard?: Shard;
-  readonly set: readonly string[];
+  readonly set?: readonly string[];
   readonly list?: boolean;
   readonly json?: boolean;
 }
@@ -38,33 +38,13 @@ export function sweepCommand(): Command {
       '-o, --output <dir>',
       'results directory; the name of the study and .sweep unless given',
     )
-    .option('--jobs <count>', 'threads; as many as there are cores unless given', jobs)
-    .option(
-      '--engine <url>',
-      'hand runs to `cmasim worker`s through this Redis or Valkey',
-      engineUrl,
-    )
+    .addOption(shared.jobs)
+    .addOption(shared.engine)
     .option('--shard <i/n>', 'make part i of n only; `cmasim merge` puts the parts together', shard)
-    .option('--set <key=value>', 'any key of the scenario, in every variant', keyValue, [])
+    .addOption(shared.set)
     .option('--list', 'print the variants and the number of runs, and run nothing')
     .option('--json', 'print one document; progress as JSON events on standard error')
     .action(sweepFile);
-}
-
-export function keyValue(value: string, before: readonly string[] = []): readonly string[] {
-  if (/^[^=]+=/.test(value)) return [...before, value];
-  throw new InvalidArgumentError('expected key=value');
-}
-
-export function jobs(value: string): number {
-  const count = Number(value);
-  if (Number.isInteger(count) && count >= 1 && count <= 1024) return count;
-  throw new InvalidArgumentError('expected a number from 1 to 1024');
-}
-
-export function engineUrl(value: string): string {
-  if (/^(redis|valkey)s?:\/\/./.test(value)) return value;
-  throw new InvalidArgumentError('expected redis://host:port or valkey://host:port');
 }
 
 function shard(value: string): Shard {
@@ -76,7 +56,7 @@ function shard(value: string): Shard {
 }
 
 async function sweepFile(file: string, options: SweepCliOptions): Promise<void> {
-  const study = loadStudy(file, { overrides: overridesOf({ set: options.set }) });
+  const study = loadStudy(file, { overrides: overridesOf({ set: options.set ?? [] }) });
   if (options.list) return list(study, options);
   const directory = options.output ?? `${study.name}.sweep`;
   await sweepInto(directory, study, options);
@@ -84,23 +64,21 @@ async function sweepFile(file: string, options: SweepCliOptions): Promise<void> 
 
 async function sweepInto(directory: string, study: Study, options: SweepCliOptions): Promise<void> {
   const { jobs, engine, shard } = options;
-  const interrupt = new AbortController();
-  const stop = () => interrupt.abort();
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
   const progress = new SweepProgress(study.name, { events: options.json === true });
   try {
-    const run = await runStudy(study, directory, {
-      ...(jobs === undefined ? {} : { jobs }),
-      ...(engine === undefined ? {} : { engine }),
-      ...(shard === undefined ? {} : { shard }),
-      signal: interrupt.signal,
-      onOpen: (torn) => {
-        if (torn > 0) progress.line(`${directory}: ${torn} torn records, made again`);
-      },
-      onRun: (planned, made) => progress.run(planned, made),
-      onState: (state) => progress.state(state),
-    });
+    const run = await interruptible(null, (signal) =>
+      runStudy(study, directory, {
+        ...(jobs === undefined ? {} : { jobs }),
+        ...(engine === undefined ? {} : { engine }),
+        ...(shard === undefined ? {} : { shard }),
+        signal,
+        onOpen: (torn) => {
+          if (torn > 0) progress.line(`${directory}: ${torn} torn records, made again`);
+        },
+        onRun: (planned, made) => progress.run(planned, made),
+        onState: (state) => progress.state(state),
+      }),
+    );
     progress.end();
     report(directory, study, { run, options });
   } catch (error) {
@@ -108,9 +86,6 @@ async function sweepInto(directory: string, study: Study, options: SweepCliOptio
     if (error instanceof StorageError)
       progress.line('what is kept stays: the same command goes on');
     throw error;
-  } finally {
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * How far a sweep is, on standard error: one line that changes on a terminal, a line now and then
+ * Progress of a sweep on standard error: one line that changes on a terminal, a line now and then
  * where there is none, or one JSON document per event for scripts.
  */
 
@@ -7,10 +7,10 @@ import type { Made } from '../study/engine.js';
 import { type NeededRun, variantText } from '../study/study.js';
 import type { SweepState } from '../study/sweep.js';
 import { timeText } from '../text/table.js';
+import { ProgressLine } from './progress.js';
 
-const redrawMs = 100;
-const lineMs = 10_000;
-const clearLine = '\r\u001b[K';
+/** From line to line where there is no terminal. */
+const elsewhereMs = 10_000;
 
 /** `sizes: 431 of 1000 runs, 212 runs/s, 2.7 s left, 1 failed, 2 threads` */
 export function sweepText(name: string, state: SweepState, elapsedMs: number): string {
@@ -30,67 +30,60 @@ export function sweepText(name: string, state: SweepState, elapsedMs: number): s
 }
 
 export class SweepProgress {
-  private readonly name: string;
-  private readonly events: boolean;
-  private readonly active = process.stderr.isTTY === true && process.env.TERM !== 'dumb';
-  private readonly startMs = performance.now();
-  private shownMs: number;
-  private last: SweepState | null = null;
-  private readonly timer: NodeJS.Timeout;
+  readonly #name: string;
+  readonly #events: boolean;
+  readonly #line = new ProgressLine({ elsewhereMs });
+  readonly #timer: NodeJS.Timeout;
+  #last: SweepState | null = null;
 
   constructor(name: string, { events }: { events: boolean }) {
-    this.name = name;
-    this.events = events;
-    this.shownMs = this.active ? 0 : this.startMs;
+    this.#name = name;
+    this.#events = events;
     // A queue without workers tells so, though nothing happens.
-    this.timer = setInterval(() => this.show(), 1000);
-    this.timer.unref();
+    this.#timer = setInterval(() => this.#show(), 1000);
+    this.#timer.unref();
   }
 
   state(state: SweepState): void {
-    this.last = state;
-    this.show();
+    this.#last = state;
+    this.#show();
   }
 
   run({ run, variant, replication, seed }: NeededRun, made: Made): void {
     const known = { run, variant: variant.index, replication, seed };
-    if ('record' in made) this.event('run', { ...known, wall_ms: Number(made.wallMs.toFixed(3)) });
+    if ('record' in made) this.#event('run', { ...known, wall_ms: Number(made.wallMs.toFixed(3)) });
     else {
-      this.event('failure', { ...known, kind: made.kind, error: made.error });
-      if (!this.events) this.line(`${variantText(variant)} seed ${seed}: ${made.error}`);
+      this.#event('failure', { ...known, kind: made.kind, error: made.error });
+      this.line(`${variantText(variant)} seed ${seed}: ${made.error}`);
     }
-  }
-
-  event(event: string, fields: Record<string, unknown>): void {
-    if (this.events) process.stderr.write(`${JSON.stringify({ event, ...fields })}\n`);
   }
 
   /** A line that stays. */
   line(text: string): void {
-    if (this.events) return;
-    process.stderr.write(`${this.active ? clearLine : ''}${text}\n`);
+    if (this.#events) return;
+    this.#line.clear();
+    process.stderr.write(`${text}\n`);
   }
 
   end(): void {
-    clearInterval(this.timer);
-    const { last } = this;
-    if (last === null) return;
-    this.event('end', this.figures(last));
-    this.line(sweepText(this.name, last, performance.now() - this.startMs));
+    clearInterval(this.#timer);
+    if (this.#last === null) return;
+    this.#event('end', this.#figures(this.#last));
+    this.line(sweepText(this.#name, this.#last, this.#line.elapsedMs));
   }
 
-  private show(): void {
-    const now = performance.now();
-    const pause = this.active ? redrawMs : lineMs;
-    if (this.last === null || now - this.shownMs < pause) return;
-    this.shownMs = now;
-    const text = sweepText(this.name, this.last, now - this.startMs);
-    if (this.events) this.event('progress', this.figures(this.last));
-    else process.stderr.write(this.active ? `${clearLine}${text}` : `${text}\n`);
+  #show(): void {
+    if (this.#last === null || !this.#line.isDue()) return;
+    if (this.#events) this.#event('progress', this.#figures(this.#last));
+    else this.#line.draw(sweepText(this.#name, this.#last, this.#line.elapsedMs));
   }
 
-  private figures({ there, planned, isFinal, made, failed, redone, engine }: SweepState) {
-    const elapsed = Math.round(performance.now() - this.startMs);
+  #event(event: string, fields: Record<string, unknown>): void {
+    if (this.#events) process.stderr.write(`${JSON.stringify({ event, ...fields })}\n`);
+  }
+
+  #figures({ there, planned, isFinal, made, failed, redone, engine }: SweepState) {
+    const elapsed = Math.round(this.#line.elapsedMs);
     return { there, planned, final: isFinal, made, failed, redone, engine, elapsed_ms: elapsed };
   }
 }

@@ -2,12 +2,13 @@
  * `cmasim why RUN [ID]`: one request of a run, explained; without ID, the requests there are.
  */
 
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { requestDocument, whyDocument } from '../explain/explained.js';
 import { requestsText, whyText } from '../explain/text.js';
 import { NoSuchRequest, requestsOf, why } from '../explain/why.js';
 import { isLocal, type Placement, took } from '../run/placement.js';
 import { UserError } from '../text/userError.js';
+import { countUpTo } from './options.js';
 import { print, printJson } from './output.js';
 import { type Repeatable, repeatable, sameRun } from './workload.js';
 
@@ -38,14 +39,9 @@ export function whyCommand(): Command {
         .choices(['time', 'took', 'size'])
         .default('took'),
     )
-    .option('--limit <count>', 'length of the list', limit, 20)
+    .option('--limit <count>', 'length of the list', countUpTo(1_000_000), 20)
     .option('--json', 'print one document instead of text')
     .action(explainRequest);
-}
-
-function limit(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError(`${text}, expected a number from 1`);
 }
 
 async function explainRequest(

@@ -4,12 +4,12 @@
 
 import { Command } from 'commander';
 import { modelVersion } from '../study/identity.js';
+import { interruptible } from './interrupt.js';
+import { countUpTo, type EngineOptions, engineUrl, shared } from './options.js';
 import { complain } from './output.js';
-import { engineUrl, jobs } from './sweep.js';
 
-interface WorkerCliOptions {
+interface WorkerCliOptions extends EngineOptions {
   readonly engine: string;
-  readonly jobs?: number;
   readonly lostAfter: number;
 }
 
@@ -24,36 +24,32 @@ export function workerCommand(): Command {
         'end.',
     )
     .requiredOption('--engine <url>', 'the Redis or Valkey of the sweep', engineUrl)
-    .option('--jobs <count>', 'threads; as many as there are cores unless given', jobs)
-    .option('--lost-after <seconds>', 'silence after which its runs go to others', seconds, 30)
+    .addOption(shared.jobs)
+    .option(
+      '--lost-after <seconds>',
+      'silence after which its runs go to others',
+      countUpTo(1024),
+      30,
+    )
     .action(serve);
-}
-
-function seconds(value: string): number {
-  return jobs(value);
 }
 
 async function serve({ engine, jobs, lostAfter }: WorkerCliOptions): Promise<void> {
   const { serveQueue } = await import('../study/queueWorker.js');
   const model = modelVersion();
-  const interrupt = new AbortController();
-  const stop = () => {
-    if (interrupt.signal.aborted) process.exit(130);
-    interrupt.abort();
-    complain('stopping: runs under way come to their end; again to stop at once');
-  };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
+  const words = 'stopping: runs under way come to their end; again to stop at once';
   let made = 0;
-  await serveQueue(engine, {
-    model,
-    ...(jobs === undefined ? {} : { jobs }),
-    lostAfterMs: lostAfter * 1000,
-    signal: interrupt.signal,
-    onReady: () => complain(`ready for runs of model ${model}`),
-    onRun: () => {
-      made++;
-    },
-  });
+  await interruptible(words, (signal) =>
+    serveQueue(engine, {
+      model,
+      ...(jobs === undefined ? {} : { jobs }),
+      lostAfterMs: lostAfter * 1000,
+      signal,
+      onReady: () => complain(`ready for runs of model ${model}`),
+      onRun: () => {
+        made++;
+      },
+    }),
+  );
   complain(`${made} runs made`);
 }

@@ -3,11 +3,12 @@
  * known, every difference by name, and the first of them as a picture.
  */
 
-import { type Paint, sizeText, table } from '../text/table.js';
+import { type Paint, right, sizeText, table } from '../text/table.js';
 import type { AreaStart } from './areaStart.js';
 import type { RequestComparison, RequestDifference } from './compareRequests.js';
 import { excused } from './compareRequests.js';
 import type { Drawing } from './drawing.js';
+import type { TraceReplay } from './traceReplay.js';
 
 export interface ReplayReport {
   readonly name: string;
@@ -25,6 +26,24 @@ export interface ReplayReport {
   readonly assumed: readonly string[];
   readonly notes: readonly string[];
   readonly fingerprint: string;
+}
+
+/** A replay as it is told. */
+export function reportOf(replay: TraceReplay): ReplayReport {
+  const { site, devices, findings } = replay;
+  const found = findings.length === 0 ? [] : [`${findings.length} findings: ${findings[0].text}`];
+  return {
+    ...replay,
+    kernel: site.kernel.release.id,
+    policy: site.kernel.policy.id,
+    machine: site.machine.name,
+    cmdline: site.cmdline,
+    changed: site.changed,
+    assumed: [...devices.values()]
+      .filter(({ assumed }) => assumed !== '')
+      .map(({ name, assumed }) => `${name} is not described: assumed ${assumed}`),
+    notes: [...replay.notes, ...found],
+  };
 }
 
 /** Differences that speak against the model, or come from what was asked to be otherwise. */
@@ -97,10 +116,9 @@ const LISTED = 20;
 const hex = (pfn: number): string => (pfn < 0 ? '' : ` 0x${pfn.toString(16)}`);
 
 export function replayTraceText(reports: readonly ReplayReport[], paint: Paint): string {
-  const right = true;
-  const titles = ['requests', 'area equal', 'pfn comparable', 'equal', 'different'];
+  const titles = right('requests', 'area equal', 'pfn comparable', 'equal', 'different');
   const lines = table(
-    [{ title: 'recording' }, { title: 'kernel' }, ...titles.map((title) => ({ title, right }))],
+    ['recording', 'kernel', ...titles],
     reports.map(({ name, kernel, comparison }) => [
       name,
       kernel,

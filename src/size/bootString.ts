@@ -75,20 +75,17 @@ export function sizable(
   const every = !byNode && built && (everyParameter !== null || byConfig);
   const withDevices = new Set(scenario.devices.map(({ nid }) => nid));
   const memory = new Map(
-    machine.nodes
-      .map(({ nid, memory }) => [nid, memory.reduce((sum, [s, e]) => sum + e - s, 0)] as const)
-      .filter(([nid, size]) => size > 0 && withDevices.has(nid)),
+    machine.nodes.map(({ nid, memory }) => [nid, memory.reduce((sum, [s, e]) => sum + e - s, 0)]),
   );
+  const own = [...memory].filter(([nid, size]) => size > 0 && withDevices.has(nid));
   const step = Math.max(geometry.minAlignment, byConfig ? MiB : 0);
-  const nodes: AreaKey[] = byNode ? [...memory.keys()] : every ? ['every'] : [];
+  const nodes: AreaKey[] = byNode ? own.map(([nid]) => nid) : every ? ['every'] : [];
   const keys: AreaKey[] = [
     ...(what === 'nodes' ? [] : (['default'] as const)),
     ...(what === 'default' ? [] : nodes),
   ];
-  const largest = Math.max(
-    ...machine.nodes.map((n) => n.memory.reduce((a, [s, e]) => a + e - s, 0)),
-  );
-  const smallest = Math.min(...memory.values());
+  const largest = Math.max(...memory.values());
+  const smallest = Math.min(...own.map(([, size]) => size));
   const most = new Map(
     keys.map((key) => {
       const room = key === 'default' ? largest : key === 'every' ? smallest : memory.get(key)!;

@@ -14,7 +14,7 @@ import { proportionHigh, proportionLow } from '../study/intervals.js';
 /** Sizes in steps, by position of the area. */
 export type Steps = readonly number[];
 
-/** What one seed says of one choice of sizes. */
+/** The answer of one seed to one choice of sizes. */
 export interface Verdict {
   /** Areas that are too small; empty: nothing went wrong. */
   readonly short: readonly number[];
@@ -40,7 +40,7 @@ export interface SizingOptions {
   readonly together: number;
 }
 
-/** What the search found. */
+/** Sizes the search found, or what stands in their way. */
 export type Sizing =
   | {
       readonly found: true;
@@ -112,14 +112,9 @@ export async function neededAtLeast(
   while (proportionLow(enough, seeds.length, confidence) <= options.risk) {
     if (enough++ === seeds.length) return 0;
   }
-  let low = -1;
-  let high = steps[area];
-  while (high - low > 1) {
-    const middle = Math.floor((low + high) / 2);
-    if (await fails(options, { steps: replaced(steps, area, middle), seeds, enough })) low = middle;
-    else high = middle;
-  }
-  return high;
+  return least(-1, steps[area], async (step) => {
+    return !(await fails(options, { steps: replaced(steps, area, step), seeds, enough }));
+  });
 }
 
 /** Whether at least `enough` seeds fail; asks no more of them than it takes to know. */
@@ -128,13 +123,48 @@ async function fails(
   { steps, seeds, enough }: { steps: Steps; seeds: readonly number[]; enough: number },
 ): Promise<boolean> {
   let hits = 0;
-  for (let at = 0; at < seeds.length; at += options.together) {
-    if (hits >= enough || hits + seeds.length - at < enough) break;
-    const batch = seeds.slice(at, at + options.together);
-    const verdicts = await Promise.all(batch.map((seed) => options.try(steps, seed)));
-    hits += verdicts.filter(({ short }) => short.length > 0).length;
+  let left = seeds.length;
+  for await (const { verdict } of tried(options, seeds, () => steps)) {
+    left--;
+    if (verdict.short.length > 0) hits++;
+    if (hits >= enough || hits + left < enough) break;
   }
   return hits >= enough;
+}
+
+interface Tried {
+  readonly seed: number;
+  readonly steps: Steps;
+  readonly verdict: Verdict;
+}
+
+/** What seeds say, as many at a time as may be tried together, at the sizes of that time. */
+async function* tried(
+  options: Pick<SizingOptions, 'try' | 'together'>,
+  seeds: readonly number[],
+  sizes: () => Steps,
+): AsyncGenerator<Tried> {
+  for (let at = 0; at < seeds.length; at += options.together) {
+    const steps = sizes();
+    const batch = seeds.slice(at, at + options.together);
+    const verdicts = await Promise.all(batch.map((seed) => options.try(steps, seed)));
+    for (const [i, seed] of batch.entries()) yield { seed, steps, verdict: verdicts[i] };
+  }
+}
+
+/** The least step above `low` that is enough; `high` is. */
+async function least(
+  low: number,
+  high: number,
+  isEnough: (step: number) => Promise<boolean>,
+): Promise<number> {
+  let [below, enough] = [low, high];
+  while (enough - below > 1) {
+    const middle = Math.floor((below + enough) / 2);
+    if (await isEnough(middle)) enough = middle;
+    else below = middle;
+  }
+  return enough;
 }
 
 /**
@@ -203,17 +233,11 @@ class Search {
 
   /** Tries seeds at what is known to be enough, and finds out what those need that want more. */
   private async learn(seeds: readonly number[], enough: () => number[]): Promise<void> {
-    const { together } = this.options;
-    for (let at = 0; at < seeds.length; at += together) {
-      const batch = seeds.slice(at, at + together);
-      const begin = enough();
-      const verdicts = await Promise.all(batch.map((seed) => this.options.try(begin, seed)));
-      for (const [i, seed] of batch.entries()) {
-        if (verdicts[i].short.length === 0) continue;
-        const from = enough();
-        const again = same(from, begin) ? verdicts[i] : await this.options.try(from, seed);
-        if (again.short.length > 0) this.note(await this.need(seed, from));
-      }
+    for await (const { seed, steps, verdict } of tried(this.options, seeds, enough)) {
+      if (verdict.short.length === 0) continue;
+      const from = enough();
+      const again = same(from, steps) ? verdict : await this.options.try(from, seed);
+      if (again.short.length > 0) this.note(await this.need(seed, from));
     }
   }
 
@@ -227,12 +251,9 @@ class Search {
   }
 
   private async failing(steps: Steps): Promise<number[]> {
-    const { seeds, together } = this.options;
     const bad: number[] = [];
-    for (let at = 0; at < seeds.length; at += together) {
-      const batch = seeds.slice(at, at + together);
-      const verdicts = await Promise.all(batch.map((seed) => this.options.try(steps, seed)));
-      bad.push(...batch.filter((_, i) => verdicts[i].short.length > 0));
+    for await (const { seed, verdict } of tried(this.options, this.options.seeds, () => steps)) {
+      if (verdict.short.length > 0) bad.push(seed);
     }
     return bad;
   }
@@ -244,16 +265,10 @@ class Search {
     const areas = high.map((_, i) => i);
     areas.sort((a, b) => Number(b === this.options.fallback) - Number(a === this.options.fallback));
     for (const area of areas) {
-      let low = from[area];
-      let enough = high[area];
+      const isEnough = (step: number) => this.content(seed, replaced(high, area, step));
       // Often nothing more is wanted of it at all.
-      if (enough > low && (await this.content(seed, replaced(high, area, low)))) enough = low;
-      while (enough - low > 1) {
-        const middle = Math.floor((low + enough) / 2);
-        if (await this.content(seed, replaced(high, area, middle))) enough = middle;
-        else low = middle;
-      }
-      high[area] = enough;
+      if (high[area] > from[area] && (await isEnough(from[area]))) high[area] = from[area];
+      else high[area] = await least(from[area], high[area], isEnough);
     }
     return high;
   }

@@ -17,6 +17,7 @@ import {
   modelVersion,
   Naming,
   placedDocument,
+  type ScenarioDocument,
 } from '../study/identity.js';
 import {
   type MeanEstimate,
@@ -25,6 +26,7 @@ import {
   proportionHigh,
   proportionInterval,
 } from '../study/intervals.js';
+import { known } from '../study/known.js';
 import { parseRecord, type RunRecord } from '../study/record.js';
 import { UserError } from '../text/userError.js';
 import {
@@ -47,7 +49,7 @@ import {
 } from './search.js';
 
 /**
- * What makes a run bad. `buddy` and `default`: a request that was served from there and would not
+ * Placements that make a run bad. `buddy` and `default`: a request that was served from there and would not
  * have been with the largest areas; a page or less never comes from an area, whatever its size.
  */
 export const avoidable = ['refused', 'remote', 'buddy', 'default'] as const;
@@ -130,11 +132,11 @@ class Sizer {
   private readonly of: Sizable;
   private readonly modules: Digests;
   private readonly naming: Naming;
-  private readonly jobs = new Map<string, { document: object; text: string }>();
+  private readonly jobs = new Map<string, { document: ScenarioDocument; text: string }>();
   private readonly records = new Map<string, Promise<RunRecord>>();
   private readonly seeds: number[];
   private largest: Promise<Steps> | null = null;
-  private readonly verdicts = new Map<string, Verdict>();
+  private readonly verdicts = new Map<string, Promise<Verdict>>();
 
   constructor(scenario: Scenario, options: SizeOptions) {
     this.options = options;
@@ -242,12 +244,13 @@ class Sizer {
     const records = await Promise.all(seeds.map((seed) => this.record(steps, seed)));
     const verdicts = await Promise.all(seeds.map((seed) => this.verdict(steps, seed)));
     const hits = verdicts.filter(({ short }) => short.length > 0).length;
-    const requests = (of: 'refused' | 'remote') =>
-      meanInterval(
-        records.map(({ nodes }) => nodes.reduce((sum, node) => sum + node[of], 0)),
-        confidence,
-      );
-    const times = records.map((record) => lookupIn(record)('dma_alloc_ns', 'mean') ?? Number.NaN);
+    const requests = (of: 'refused' | 'remote') => {
+      const sums = records.map(({ nodes }) => nodes.reduce((sum, node) => sum + node[of], 0));
+      return meanInterval(sums, confidence);
+    };
+    const times = records
+      .map((record) => lookupIn(record)('dma_alloc_ns', 'mean') ?? Number.NaN)
+      .filter((time) => !Number.isNaN(time));
     const sizes = this.sizes(steps);
     return {
       sizes,
@@ -255,21 +258,15 @@ class Sizer {
       bad: proportionInterval(hits, seeds.length, confidence),
       refused: requests('refused'),
       remote: requests('remote'),
-      allocNs: meanInterval(
-        times.filter((time) => !Number.isNaN(time)),
-        confidence,
-      ),
+      allocNs: meanInterval(times, confidence),
     };
   }
 
-  private async verdict(steps: Steps, seed: number): Promise<Verdict> {
-    const key = `${steps.join()} ${seed}`;
-    const known = this.verdicts.get(key);
-    if (known !== undefined) return known;
-    const record = await this.record(steps, seed);
-    const verdict = this.judge(steps, record, await this.unavoidable(seed));
-    this.verdicts.set(key, verdict);
-    return verdict;
+  private verdict(steps: Steps, seed: number): Promise<Verdict> {
+    return known(this.verdicts, `${steps.join()} ${seed}`, async () => {
+      const record = await this.record(steps, seed);
+      return this.judge(steps, record, await this.unavoidable(seed));
+    });
   }
 
   /** The run with the largest areas, if what it cannot avoid is to be forgiven. */
@@ -293,12 +290,7 @@ class Sizer {
 
   private record(steps: Steps, seed: number): Promise<RunRecord> {
     const job = this.job(steps, seed);
-    let record = this.records.get(job.run);
-    if (record === undefined) {
-      record = this.make(job);
-      this.records.set(job.run, record);
-    }
-    return record;
+    return known(this.records, job.run, () => this.make(job));
   }
 
   private async make(job: RunJob): Promise<RunRecord> {
@@ -316,23 +308,20 @@ class Sizer {
   }
 
   private job(steps: Steps, seed: number): RunJob {
-    const key = steps.join();
-    let known = this.jobs.get(key);
-    if (known === undefined) {
+    const { document, text } = known(this.jobs, steps.join(), () => {
       const { cmdline, config } = bootString(this.of, this.sizes(steps));
       // Expectations may ask for areas that are not there at other sizes.
       const { expect: _, ...rest } = placedDocument(this.of.scenario);
       const document = { ...rest, cmdline, config };
-      known = { document, text: JSON.stringify(document) };
-      this.jobs.set(key, known);
-    }
-    const run = this.naming.nameOf(known.document as Record<string, unknown>, seed);
+      return { document, text: JSON.stringify(document) };
+    });
+    const run = this.naming.nameOf(document, seed);
     const scenario = this.of.scenario.name;
     const { modules } = this;
-    return { run, scenario, document: known.text, seed, warmupNs: 0, modules };
+    return { run, scenario, document: text, seed, warmupNs: 0, modules };
   }
 
-  /** Which areas a run found too small: those of the nodes whose requests went wrong. */
+  /** Areas that a run found too small: those of the nodes whose requests went wrong. */
   private judge(steps: Steps, record: RunRecord, unavoidable: RunRecord | null): Verdict {
     const { keys, step } = this.of;
     const all = keys.map((_, i) => i);
@@ -373,7 +362,7 @@ function has({ areas }: RunRecord, key: AreaKey, size: number): boolean {
   return key === 'every' ? nodes.length > 0 : nodes.some(({ nid }) => nid === key);
 }
 
-/** What is looked at of a record: thousands are held at once. */
+/** Parts of a record that are looked at: thousands are held at once. */
 function light(record: RunRecord): RunRecord {
   const stats = record.stats.filter(({ name, actor }) => actor === '' && name === 'dma_alloc_ns');
   return { ...record, stats, devices: [], checks: [] };

@@ -4,7 +4,7 @@
 
 import type { Scenario } from '../scenario/scenario.js';
 import type { MeanEstimate, ProportionEstimate } from '../study/intervals.js';
-import { type Paint, percentText, sizeText, table, timeText } from '../text/table.js';
+import { type Paint, percentText, right, sizeText, table, timeText } from '../text/table.js';
 import type { AreaKey } from './bootString.js';
 import type { CurvePoint, SizeAnswer, SizeOptions } from './size.js';
 
@@ -65,9 +65,9 @@ function hint({ bad }: Found): string {
 }
 
 function areaTable({ areas }: Found): string[] {
-  const columns = ['size', 'needed at least', 'next size down', 'bad runs there'];
+  const columns = right('size', 'needed at least', 'next size down', 'bad runs there');
   return table(
-    [{ title: 'area' }, ...columns.map((title) => ({ title, right: true }))],
+    ['area', ...columns],
     areas.map(({ key, size, low, nextDown }) => [
       areaName(key),
       sizeText(size),
@@ -79,9 +79,9 @@ function areaTable({ areas }: Found): string[] {
 }
 
 function curveTable({ curve }: Found): string[] {
-  const columns = ['reserved', 'bad runs', 'refused/run', 'remote/run', 'dma_alloc mean'];
+  const columns = right('reserved', 'bad runs', 'refused/run', 'remote/run', 'dma_alloc mean');
   return table(
-    [...columns.map((title) => ({ title, right: true })), { title: 'sizes' }],
+    [...columns, 'sizes'],
     curve.map(({ sizes, reserved, bad, refused, remote, allocNs }) => [
       sizeText(reserved),
       proportionText(bad),

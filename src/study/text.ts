@@ -3,7 +3,7 @@
  * statistic shown, and the paired difference to the variant it is compared with.
  */
 
-import { type Paint, table, timeText } from '../text/table.js';
+import { type Paint, right, table, timeText } from '../text/table.js';
 import type { MeanEstimate } from './intervals.js';
 import type { Study } from './study.js';
 import { type Measured, type SummaryRow, summaryRows, type VariantSummary } from './summary.js';
@@ -41,12 +41,9 @@ export function studyText({ study, summaries, paint, partial }: StudyText): stri
   }
   const shown = shownNames(study, rows);
   const columns = [
-    ...study.axes.map((title) => ({ title })),
-    { title: 'runs', right: true },
-    ...shown.flatMap((title) => [
-      { title, right: true },
-      ...(study.baseline ? [{ title: 'against baseline', right: true }] : []),
-    ]),
+    ...study.axes,
+    ...right('runs'),
+    ...shown.flatMap((name) => right(name, ...(study.baseline ? ['against baseline'] : []))),
   ];
   const cells = summaries.map(({ variant, count }) => {
     const own = rows.get(variant.index);

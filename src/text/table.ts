@@ -6,29 +6,33 @@
 
 export type Cell = string | number | null;
 
-export interface Column {
-  readonly title: string;
-  /** Numbers and what reads like them. */
-  readonly right?: boolean;
+/** A title; with `right`, of numbers and what reads like them. */
+export type Column = string | { readonly title: string; readonly right?: boolean };
+
+/** Columns of numbers. */
+export function right(...titles: readonly string[]): Column[] {
+  return titles.map((title) => ({ title, right: true }));
 }
 
 const gap = '  ';
 
 /** Lines without trailing space; the header first. */
 export function table(columns: readonly Column[], rows: readonly (readonly Cell[])[]): string[] {
-  const texts = rows.map((row) => row.map((cell) => cellText(cell)));
-  const widths = columns.map(({ title }, i) =>
-    texts.reduce((width, row) => Math.max(width, (row[i] ?? '').length), title.length),
+  const titles = columns.map((column) => (typeof column === 'string' ? column : column.title));
+  const lines = [titles, ...rows.map((row) => row.map(cellText))];
+  const widths = titles.map((_, i) =>
+    lines.reduce((width, cells) => Math.max(width, cells[i]?.length ?? 0), 0),
   );
-  const line = (cells: readonly string[]): string =>
+  return lines.map((cells) =>
     columns
-      .map(({ right }, i) => {
+      .map((column, i) => {
         const text = cells[i] ?? '';
-        return right ? text.padStart(widths[i]) : text.padEnd(widths[i]);
+        const isRight = typeof column !== 'string' && column.right;
+        return isRight ? text.padStart(widths[i]) : text.padEnd(widths[i]);
       })
       .join(gap)
-      .trimEnd();
-  return [line(columns.map(({ title }) => title)), ...texts.map(line)];
+      .trimEnd(),
+  );
 }
 
 function cellText(cell: Cell): string {
