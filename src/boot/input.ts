@@ -8,12 +8,12 @@
  */
 
 import type { Machine } from '../machine/machine.js';
-import type { BootInput } from '../mm/boot/boot.js';
 import { type Kconfig, kconfigOf } from '../mm/boot/kconfig.js';
-import { Memblock, type MemRegion, type Range } from '../mm/boot/memblock.js';
-import type { Region } from '../mm/boot/regions.js';
+import { Memblock, type MemRegion } from '../mm/boot/memblock.js';
 import type { Arch } from '../mm/boot/reservation.js';
+import type { BootInput, Region } from '../mm/boot/state.js';
 import { memparse } from '../mm/memparse.js';
+import type { Range } from '../mm/ranges.js';
 import type { Kernel } from '../mm/release.js';
 import { NUMA_NO_NODE } from '../mm/units.js';
 import { type CommandLine, parseCmdline } from '../scenario/cmdline.js';

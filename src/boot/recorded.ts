@@ -9,9 +9,10 @@
 import { emptyFile } from '../files/read.js';
 import type { KernelLog } from '../machine/import/dmesg.js';
 import type { ZoneFacts } from '../machine/import/facts.js';
-import type { MemRegion, Range } from '../mm/boot/memblock.js';
+import type { MemRegion } from '../mm/boot/memblock.js';
 import type { Arch } from '../mm/boot/reservation.js';
 import type { AreaLayout, ZoneLayout } from '../mm/layout.js';
+import type { Range } from '../mm/ranges.js';
 import { releases } from '../mm/release.js';
 import { InputError } from '../trace/read/input.js';
 import {

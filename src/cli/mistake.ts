@@ -3,7 +3,7 @@
  */
 
 import { fileError } from '../files/fileError.js';
-import { ConfigError } from '../mm/boot/kconfig.js';
+import { ConfigError } from '../mm/configError.js';
 import { UserError } from '../text/userError.js';
 
 /** The error as the user's mistake, whoever noticed it; null: it is our bug. */

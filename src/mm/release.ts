@@ -9,8 +9,8 @@
  * include/trace/events/cma.h and arch/{arm64,x86} of each release. Left out: 32-bit kernels.
  */
 
-import { ConfigError } from './boot/kconfig.js';
 import { type BootStep, type Reservation, reservationOf } from './boot/reservation.js';
+import { ConfigError } from './configError.js';
 import { type PolicyRow, policies } from './policy.js';
 
 /** Releases in the order of their dates, each with one line for `cmasim kernels`. */

@@ -164,9 +164,8 @@ function namedPolicy({ policy }: Scenario): string | undefined {
 
 function limitsOf(machine: Machine, release: Release, config: Kconfig): DmaLimits {
   const ends = machine.nodes.flatMap((node) => node.memory.flat());
-  const zones = { zoneDma: config.ZONE_DMA, zoneDma32: config.ZONE_DMA32 };
   const dram = [Math.min(...ends), Math.max(...ends)] as const;
-  const limits = zoneLimits(machine.arch, release, zones, dram);
+  const limits = zoneLimits(machine.arch, release, config, dram);
   return {
     dma: limits.dma > 0 ? limits.dma - 1 : 0,
     // dma-direct asks for the zone by its name, whether or not memory lies in it.

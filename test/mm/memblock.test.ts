@@ -2,7 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Memblock, type Range, type Search } from '#cmasim/mm/boot/memblock.js';
+import { Memblock, type Search } from '#cmasim/mm/boot/memblock.js';
+import type { Range } from '#cmasim/mm/ranges.js';
 import { NUMA_NO_NODE } from '#cmasim/mm/units.js';
 import { cases } from '../cases.js';
 

@@ -1,8 +1,9 @@
 /** Rows of releases, reservations and configurations: they refer to each other, and to nothing else. */
 
 import { describe, expect, test } from 'vitest';
-import { ConfigError, kconfigOf } from '#cmasim/mm/boot/kconfig.js';
+import { kconfigOf } from '#cmasim/mm/boot/kconfig.js';
 import { reservations, stepsWithNodes } from '#cmasim/mm/boot/reservation.js';
+import { ConfigError } from '#cmasim/mm/configError.js';
 import { policies } from '#cmasim/mm/policy.js';
 import { kernelOf, releases } from '#cmasim/mm/release.js';
 

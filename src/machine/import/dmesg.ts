@@ -7,7 +7,8 @@
  * does not have. Left out: logs without NUMA, memblock=debug.
  */
 
-import type { MemRegion, Range } from '../../mm/boot/memblock.js';
+import type { MemRegion } from '../../mm/boot/memblock.js';
+import type { Range } from '../../mm/ranges.js';
 
 export class KernelLog {
   /** `7.2.13+deb14-arm64`; empty when the first line is missing. */

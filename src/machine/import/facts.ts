@@ -6,7 +6,7 @@
  * into a crash.
  */
 
-import type { Range } from '../../mm/boot/memblock.js';
+import type { Range } from '../../mm/ranges.js';
 
 /** One node; what no source has said is null. */
 export class NodeFacts {

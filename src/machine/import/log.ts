@@ -4,7 +4,7 @@
  * The memory map itself is read by dmesg.ts; here are the page size a hash table gives away, and
  * where CMA areas were reserved. A syslog's host and date before the lines do no harm.
  */
-import type { Range } from '../../mm/boot/memblock.js';
+import type { Range } from '../../mm/ranges.js';
 import { readKernelLog } from './dmesg.js';
 import type { Facts } from './facts.js';
 

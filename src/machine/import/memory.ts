@@ -1,7 +1,7 @@
 /**
  * Which addresses belong to which node: from the boot log, from zones and iomem, or only sizes.
  */
-import type { Range } from '../../mm/boot/memblock.js';
+import type { Range } from '../../mm/ranges.js';
 import type { Facts } from './facts.js';
 
 /** What is installed comes in sections; MemTotal is less, by what the kernel keeps for itself. */

@@ -11,6 +11,8 @@
  * it), per-CPU lists, HIGHATOMIC reserves.
  */
 
+import { joinRanges, type Range } from '../ranges.js';
+
 export interface Buddy {
   /** Multiple of the largest block; everything below counts from here. */
   readonly basePfn: number;
@@ -55,13 +57,12 @@ export class BuddyError extends Error {}
  * Free lists over half-open pfn ranges, ascending and apart or touching: the largest blocks that
  * fit, in ascending order, as memblock_free_all() leaves them.
  */
-export function buddyFromRanges(
-  ranges: readonly (readonly [start: number, end: number])[],
-  maxOrder: number,
-): Buddy {
+export function buddyFromRanges(ranges: readonly Range[], maxOrder: number): Buddy {
   const top = 2 ** maxOrder;
   const basePfn = ranges.length === 0 ? 0 : Math.floor(ranges[0][0] / top) * top;
-  const joined = joinRanges(ranges, basePfn);
+  const joined = joinRanges(ranges.filter(([start, end]) => start < end)).map(
+    ([start, end]) => [start - basePfn, end - basePfn] as const,
+  );
   const fresh = joined
     .map(([start, end]) => [Math.ceil(start / top) * top, Math.floor(end / top) * top] as const)
     .filter(([start, end]) => start < end);
@@ -89,20 +90,6 @@ export function buddyFromRanges(
   }
   buddy.edges = Int32Array.from(joined.flatMap(([start, end]) => edgesOf(buddy, start, end)));
   return buddy;
-}
-
-/** Ranges relative to `basePfn`, touching ones made one. */
-function joinRanges(
-  ranges: readonly (readonly [start: number, end: number])[],
-  basePfn: number,
-): [start: number, end: number][] {
-  const joined: [number, number][] = [];
-  for (const [start, end] of ranges) {
-    const last = joined.at(-1);
-    if (last !== undefined && last[1] === start - basePfn) last[1] = end - basePfn;
-    else if (start < end) joined.push([start - basePfn, end - basePfn]);
-  }
-  return joined;
 }
 
 /**

@@ -11,7 +11,8 @@
  */
 
 import { GFP_DIRECT_RECLAIM, GFP_DMA, GFP_DMA32, GFP_HIGH, GFP_MOVABLE } from '../gfp.js';
-import type { AreaLayout, MemoryLayout, NodeLayout, ZoneLayout } from '../layout.js';
+import type { MemoryLayout, NodeLayout, ZoneLayout } from '../layout.js';
+import { joinRanges, rangesSize, without } from '../ranges.js';
 import { type Buddy, buddyAlloc, buddyFree, buddyFromRanges } from './buddy.js';
 
 /** Zones from the lowest up; a zone's index is its place here. */
@@ -165,8 +166,9 @@ function zoneFromLayout(
 ): Zone {
   const { nid } = node;
   const areas = layout.areas.filter((area) => area.nid === nid && area.zone === zone.name);
-  const cmaPages = areas.reduce((sum, area) => sum + area.count, 0);
-  const buddy = buddyFromRanges(withoutAreas(zone.ranges, areas), layout.maxPageOrder);
+  const held = joinRanges(areas.map(({ basePfn, count }) => [basePfn, basePfn + count]));
+  const cmaPages = rangesSize(held);
+  const buddy = buddyFromRanges(without(zone.ranges, held), layout.maxPageOrder);
   const free = zone.free - zone.freeCma;
   if (free > buddy.free || zone.freeCma > cmaPages) {
     throw new RangeError(`node ${nid}, zone ${zone.name}: more pages are free than it has`);
@@ -185,26 +187,6 @@ function zoneFromLayout(
     watermark,
     lowmemReserve: lowmemReserve(node, zone),
   };
-}
-
-type Range = readonly [start: number, end: number];
-
-/** Ranges minus the pages of the areas. */
-function withoutAreas(ranges: readonly Range[], areas: readonly AreaLayout[]): Range[] {
-  const holes = areas
-    .map(({ basePfn, count }): Range => [basePfn, basePfn + count])
-    .sort(([a], [b]) => a - b);
-  const rest: Range[] = [];
-  for (const [start, end] of ranges) {
-    let from = start;
-    for (const [holeStart, holeEnd] of holes) {
-      if (holeEnd <= from || holeStart >= end) continue;
-      if (from < holeStart) rest.push([from, holeStart]);
-      from = holeEnd;
-    }
-    if (from < end) rest.push([from, end]);
-  }
-  return rest;
 }
 
 /** NR_FREE_PAGES: CMA pages included. */

@@ -1,40 +1,13 @@
 /**
- * One area that was asked for: what was asked, what came of it, and a sentence where the two
- * differ.
+ * What came of each area that was asked for, with a sentence where it differs from what was asked.
  *
  * The kernel says less: it prints an errno, or nothing at all. Every sentence names the rule that
  * applied.
  */
 
 import { NUMA_NO_NODE } from '../units.js';
-import type { Boot } from './boot.js';
-import {
-  anywhereOn,
-  type CmaDeclaration,
-  type Declared,
-  type DeclareErrno,
-  errnoNumbers,
-} from './declare.js';
-import type { HugetlbTurn } from './hugetlbcma.js';
-
-export interface AreaRequest {
-  /** Name the area has or would have had. */
-  readonly name: string;
-  readonly role: 'pernuma' | 'numa' | 'default' | 'hugetlb' | 'private';
-  /** Node asked for; NUMA_NO_NODE: any. */
-  readonly nid: number;
-  /** Bytes as the parameter or the configuration says. */
-  readonly asked: number;
-  /** Bytes taken, after rounding; 0: none. */
-  readonly size: number;
-  /** First address; null: nothing was reserved. */
-  readonly base: number | null;
-  /** Index in cma_areas[]; -1: nothing was reserved. */
-  readonly index: number;
-  readonly errno: DeclareErrno | null;
-  /** Empty: as asked. */
-  sentence: string;
-}
+import { type CmaDeclaration, type Declared, type DeclareErrno, errnoNumbers } from './declare.js';
+import type { AreaRequest, AskedArea, Boot } from './state.js';
 
 /** 16777216 -> `16 MiB`; whole units as far as they go. */
 export function inBytes(count: number): string {
@@ -51,7 +24,7 @@ export function inBytes(count: number): string {
 const where = (nid: number) => (nid === NUMA_NO_NODE ? 'on any node' : `on node ${nid}`);
 
 function whyRefused(boot: Boot, d: CmaDeclaration, declared: Declared): string {
-  const { geometry, slots, memblock } = boot.cma;
+  const { geometry, slots, memblock } = boot;
   const unit = Math.max(d.alignment, geometry.minAlignment);
   switch (declared.errno) {
     case 'ENOSPC':
@@ -72,7 +45,7 @@ function whyRefused(boot: Boot, d: CmaDeclaration, declared: Declared): string {
 }
 
 /** Who serves what this area would have served. */
-export const instead = {
+const instead = {
   pernuma: 'its devices use the default area, then the buddy',
   numa: 'its devices use the default area, then the buddy',
   default: 'what no node area serves goes to the buddy',
@@ -80,52 +53,55 @@ export const instead = {
   private: 'its devices use the default area, then the buddy',
 } as const;
 
-/** What one declaration came to. */
-export function requestOf(
+/** `not reserved: why; what happens then`; `number` is the errno that the kernel prints. */
+export function notReserved(role: AreaRequest['role'], why: string, number?: number): string {
+  return `not reserved${number === undefined ? '' : ` (${number})`}: ${why}; ${instead[role]}`;
+}
+
+/** An area that was not declared, or not by a function that prints an errno. */
+export function passedOver(
+  { name, role, nid, asked }: AskedArea,
+  why: string,
+  errno: DeclareErrno | null = null,
+): AreaRequest {
+  const none = { size: 0, base: null, index: -1, errno };
+  return { name, role, nid, asked, ...none, sentence: notReserved(role, why) };
+}
+
+/** What one declaration came to; the boot knows it from then on. */
+export function answered(
   boot: Boot,
   d: CmaDeclaration,
   declared: Declared,
-  { role, asked }: { role: AreaRequest['role']; asked: number },
+  { role, asked }: Pick<AskedArea, 'role' | 'asked'>,
 ): AreaRequest {
-  const common = { name: d.name, role, nid: d.nid, asked };
-  if (declared.errno !== null) {
-    const number = errnoNumbers[declared.errno];
-    const why = whyRefused(boot, d, declared);
-    const sentence = `not reserved (${number}): ${why}; ${instead[role]}`;
-    return { ...common, size: 0, base: null, index: -1, errno: declared.errno, sentence };
-  }
-  const { area, size } = declared;
-  const base = area.ranges[0][0];
-  const sentences: string[] = [];
-  if (size > asked && role !== 'hugetlb') {
-    const unit = inBytes(boot.cma.geometry.minAlignment);
-    sentences.push(`${inBytes(size)} instead of ${inBytes(asked)}: areas are multiples of ${unit}`);
-  }
-  const index = boot.cma.areas.indexOf(area);
-  return { ...common, size, base, index, errno: null, sentence: sentences.join('; ') };
-}
-
-/** A node's area that was not even declared. */
-export function passedOver(
-  name: string,
-  role: AreaRequest['role'],
-  { nid, asked, why }: { nid: number; asked: number; why: string },
-): AreaRequest {
-  const sentence = `not reserved: ${why}; ${instead[role]}`;
-  return { name, role, nid, asked, size: 0, base: null, index: -1, errno: null, sentence };
-}
-
-export function hugetlbRequest(boot: Boot, turn: HugetlbTurn): AreaRequest {
-  const { nid, name, size } = turn;
-  const d = anywhereOn(nid, { name, size });
-  const request = requestOf(boot, d, turn.declared, { role: 'hugetlb', asked: size });
-  if (boot.cma.memblock.memory.every((r) => r.nid === NUMA_NO_NODE)) {
-    addSentence(request, 'asked before the nodes are known: all of it is filed under node 0');
-  }
+  const request = outcomeOf(boot, d, declared, { name: d.name, role, nid: d.nid, asked });
+  boot.requests.push(request);
   return request;
 }
 
+function outcomeOf(
+  boot: Boot,
+  d: CmaDeclaration,
+  declared: Declared,
+  area: AskedArea,
+): AreaRequest {
+  const { role, asked } = area;
+  const { errno, size } = declared;
+  if (errno !== null) {
+    const sentence = notReserved(role, whyRefused(boot, d, declared), errnoNumbers[errno]);
+    return { ...area, size: 0, base: null, index: -1, errno, sentence };
+  }
+  const unit = inBytes(boot.geometry.minAlignment);
+  const sentence =
+    size > asked && role !== 'hugetlb'
+      ? `${inBytes(size)} instead of ${inBytes(asked)}: areas are multiples of ${unit}`
+      : '';
+  const base = declared.area.ranges[0][0];
+  return { ...area, size, base, index: boot.areas.indexOf(declared.area), errno, sentence };
+}
+
 /** Adds what became known later. */
-export function addSentence(request: AreaRequest, text: string): void {
-  request.sentence = request.sentence === '' ? text : `${request.sentence}; ${text}`;
+export function addSentence(request: AreaRequest | undefined, text: string): void {
+  if (request) request.sentence = request.sentence === '' ? text : `${request.sentence}; ${text}`;
 }

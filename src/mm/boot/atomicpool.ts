@@ -7,10 +7,8 @@
  */
 
 import { cmaAlloc, cmaAreaFromLayout } from '../alloc/cma.js';
-import type { AreaLayout, MemoryLayout } from '../layout.js';
-import type { Release } from '../release.js';
-import type { Kconfig, PageGeometry } from './kconfig.js';
-import type { BootParameters } from './parameters.js';
+import type { AreaLayout, MemoryLayout, NodeLayout } from '../layout.js';
+import type { Boot } from './state.js';
 
 export interface AtomicPool {
   /** GFP flags as the kernel prints them. */
@@ -25,21 +23,6 @@ export interface AtomicPool {
   readonly message: string;
 }
 
-export interface AtomicPoolInput {
-  readonly release: Release;
-  readonly config: Kconfig;
-  readonly geometry: PageGeometry;
-  readonly parameters: BootParameters;
-  /** totalram_pages(). */
-  readonly totalPages: number;
-  /** Last byte of the default area plus one; 0: there is none, or it is not active. */
-  readonly defaultEnd: number;
-  /** Highest address of ZONE_DMA and of ZONE_DMA32 plus one, in bytes; 0: not configured. */
-  readonly dmaEnd: number;
-  readonly dma32End: number;
-  readonly managed: { readonly dma: boolean; readonly dma32: boolean };
-}
-
 const KiB = 1024;
 const GiB = 2 ** 30;
 
@@ -48,44 +31,45 @@ function getOrder(size: number, pageSize: number): number {
   return Math.max(0, Math.ceil(Math.log2(Math.ceil(size / pageSize))));
 }
 
-function poolOf(
-  input: AtomicPoolInput,
-  gfp: AtomicPool['gfp'],
-  { order, zoneEnd }: { order: number; zoneEnd: number },
-): AtomicPool {
-  const { fromCma } = input.release.atomicPools;
-  const inZone = input.defaultEnd <= zoneEnd || fromCma === 'always';
-  const kib = (input.geometry.pageSize / KiB) * 2 ** order;
-  const name = gfp === null ? '' : `${gfp} `;
-  return {
-    gfp,
-    order,
-    fromDefaultArea: fromCma !== 'never' && input.defaultEnd > 0 && inZone,
-    message: `DMA: preallocated ${kib} KiB ${name}pool for atomic allocations`,
-  };
-}
-
-/** The pools in the order in which they are filled; none without CONFIG_DMA_COHERENT_POOL. */
-export function dmaAtomicPoolInit(input: AtomicPoolInput): AtomicPool[] {
-  const { config, geometry, parameters, release } = input;
-  const { pools, dma, dma32 } = release.atomicPools;
+/**
+ * The pools in the order in which they are filled, once `nodes` have their pages; none without
+ * CONFIG_DMA_COHERENT_POOL. `area`: the default one.
+ */
+export function dmaAtomicPoolInit(
+  { input, release, geometry, zones: ends }: Boot,
+  area: AreaLayout | undefined,
+  nodes: readonly NodeLayout[],
+): AtomicPool[] {
+  const { config, parameters } = input;
+  const { pools, fromCma, dma, dma32 } = release.atomicPools;
   if (!config.DMA_COHERENT_POOL) return [];
   const { pageSize, maxPageOrder } = geometry;
+  const areaEnd = area && area.count > 0 ? (area.basePfn + area.count) * pageSize : 0;
+  const pool = (gfp: AtomicPool['gfp'], order: number, zoneEnd = Infinity): AtomicPool => ({
+    gfp,
+    order,
+    fromDefaultArea:
+      fromCma !== 'never' && areaEnd > 0 && (areaEnd <= zoneEnd || fromCma === 'always'),
+    message: ['DMA: preallocated', (pageSize / KiB) * 2 ** order, 'KiB', ...(gfp ? [gfp] : [])]
+      .concat('pool for atomic allocations')
+      .join(' '),
+  });
   if (pools === 'one') {
-    const order = getOrder(parameters.atomicPoolSize || 256 * KiB, pageSize);
-    return [poolOf(input, null, { order, zoneEnd: Number.POSITIVE_INFINITY })];
+    return [pool(null, getOrder(parameters.atomicPoolSize || 256 * KiB, pageSize))];
   }
+  const zones = nodes.flatMap((node) => node.zones);
+  const isManaged = (name: string) => zones.some((z) => z.name === name && z.managed > 0);
+  const totalPages = zones.reduce((sum, zone) => sum + zone.managed, 0);
   // 128 KiB per GiB of RAM, at least that, at most the largest block.
-  const byRam = Math.floor(input.totalPages / (GiB / (128 * KiB)));
-  const size =
-    parameters.atomicPoolSize || Math.max(Math.min(byRam, 2 ** maxPageOrder) * pageSize, 128 * KiB);
+  const byRam = Math.min(Math.floor(totalPages / (GiB / (128 * KiB))), 2 ** maxPageOrder);
+  const size = parameters.atomicPoolSize || Math.max(byRam * pageSize, 128 * KiB);
   const order = Math.min(getOrder(size, pageSize), maxPageOrder);
-  const result = [poolOf(input, 'GFP_KERNEL', { order, zoneEnd: Number.POSITIVE_INFINITY })];
-  if (config.ZONE_DMA && (dma === 'configured' || input.managed.dma)) {
-    result.push(poolOf(input, 'GFP_KERNEL|GFP_DMA', { order, zoneEnd: input.dmaEnd }));
+  const result = [pool('GFP_KERNEL', order)];
+  if (config.ZONE_DMA && (dma === 'configured' || isManaged('DMA'))) {
+    result.push(pool('GFP_KERNEL|GFP_DMA', order, ends.dma));
   }
-  if (config.ZONE_DMA32 && (dma32 === 'configured' || input.managed.dma32)) {
-    result.push(poolOf(input, 'GFP_KERNEL|GFP_DMA32', { order, zoneEnd: input.dma32End }));
+  if (config.ZONE_DMA32 && (dma32 === 'configured' || isManaged('DMA32'))) {
+    result.push(pool('GFP_KERNEL|GFP_DMA32', order, 2 ** 32));
   }
   return result;
 }

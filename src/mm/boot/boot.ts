@@ -7,71 +7,20 @@
  * reservation.ts. Left out: crashkernel=, what KVM reserves for itself on arm64.
  */
 
+import { ConfigError } from '../configError.js';
 import type { AreaLayout, MemoryLayout, NodeLayout } from '../layout.js';
-import type { Kernel } from '../release.js';
+import { type Range, rangesSize } from '../ranges.js';
 import { activateAreas, layoutAreas } from './activate.js';
-import { type AreaRequest, hugetlbRequest } from './areaRequest.js';
 import { type AtomicPool, dmaAtomicPoolInit } from './atomicpool.js';
-import type { CmaBoot } from './declare.js';
-import { contiguousLimit, freeAreaInit, type ZoneLimits, zoneLimits } from './freearea.js';
+import { contiguousLimit, freeAreaInit, zoneLimits } from './freearea.js';
 import { hugetlbCmaReserve } from './hugetlbcma.js';
-import {
-  areaSlots,
-  ConfigError,
-  type Kconfig,
-  type PageGeometry,
-  pageGeometry,
-} from './kconfig.js';
-import type { Memblock, MemRegion, Range } from './memblock.js';
-import type { BootParameters } from './parameters.js';
-import { type Region, reserveRegions } from './regions.js';
-import { type Arch, type BootStep, stepsWithNodes } from './reservation.js';
+import { areaSlots, type Kconfig, type PageGeometry, pageGeometry } from './kconfig.js';
+import type { MemRegion } from './memblock.js';
+import { reserveRegions } from './regions.js';
+import { type BootStep, stepsWithNodes } from './reservation.js';
 import { reserveDefault, reserveDriverAreas, reserveNodes } from './reserve.js';
 import { sparseInit } from './sparseinit.js';
-
-/** What numa_init() learns and takes. */
-export interface NumaInit {
-  /** Which addresses belong to which node (SRAT, device tree). */
-  readonly ranges: readonly MemRegion[];
-  /** Bytes of struct pglist_data, taken at the top of each node; 0: none. */
-  readonly nodeData: number;
-}
-
-export interface BootInput {
-  readonly kernel: Pick<Kernel, 'release' | 'reservation'>;
-  readonly arch: Arch;
-  /** Bytes. */
-  readonly pageSize: number;
-  readonly config: Kconfig;
-  readonly parameters: BootParameters;
-  /** As it is before the first step; it is changed. */
-  readonly memblock: Memblock;
-  /**
-   * All possible nodes, ascending, with their state when the nodes' turn comes; CPUs come online
-   * later.
-   */
-  readonly nodes: readonly {
-    readonly nid: number;
-    readonly online: boolean;
-    readonly cpus: number;
-  }[];
-  /** Null: the memblock knows its nodes already, and so do the steps before the first area. */
-  readonly numaInit: NumaInit | null;
-  /** Whether struct pages are taken; false for a memblock recorded in the middle of the boot. */
-  readonly takesStructPages: boolean;
-  /** Areas of the device tree, in its order; none unless given. */
-  readonly regions?: readonly Region[];
-  /** Limit of the default area in bytes, where it is known better than from the memory map. */
-  readonly limit?: number;
-  /**
-   * Bytes per node that the recording driver reserves after the kernel's own areas; 0: it does not.
-   */
-  readonly driverPernuma?: number;
-  /** Lines the kernel has printed so far. */
-  readonly log?: readonly string[];
-  /** What ended the boot before the first area, in words; null: nothing. */
-  readonly fatal: string | null;
-}
+import type { AreaRequest, Boot, BootInput } from './state.js';
 
 export interface NodeUse {
   readonly nid: number;
@@ -101,21 +50,6 @@ export interface BootReport {
   readonly crash: string | null;
 }
 
-/** A boot under way. */
-export interface Boot {
-  readonly input: BootInput;
-  readonly cma: CmaBoot;
-  readonly requests: AreaRequest[];
-  /** Limit the architecture gives the default area, in bytes. */
-  readonly limit: number;
-  /** Nodes online at this moment, ascending: node 0 alone before numa_init(). */
-  online: readonly number[];
-  /** Index in cma_areas[], or -1. */
-  defaultArea: number;
-  /** The default area was asked for and refused. */
-  hasDefaultFailed: boolean;
-}
-
 function numaInit(boot: Boot): void {
   const { numaInit: numa, memblock, parameters, config, nodes } = boot.input;
   if (numa === null) return;
@@ -129,30 +63,12 @@ function numaInit(boot: Boot): void {
   }
 }
 
-function hugetlb(boot: Boot): void {
-  const { arch, pageSize, config, parameters } = boot.input;
-  const { arm64PageSizes } = boot.cma.release.hugetlb;
-  const isCalled = arch === 'x86' || arm64PageSizes.includes(pageSize);
-  if (!isCalled || !config.HUGETLB_PAGE) return;
-  for (const turn of hugetlbCmaReserve(boot.cma, parameters, boot.online)) {
-    boot.requests.push(hugetlbRequest(boot, turn));
-  }
-}
-
 const steps: Readonly<Record<BootStep, (boot: Boot) => void>> = {
   'numa init': numaInit,
   default: reserveDefault,
   nodes: reserveNodes,
-  hugetlb,
-  'sparse init': ({ input, cma }) => {
-    if (input.takesStructPages) {
-      sparseInit(input.memblock, {
-        arch: input.arch,
-        release: cma.release,
-        geometry: cma.geometry,
-      });
-    }
-  },
+  hugetlb: hugetlbCmaReserve,
+  'sparse init': sparseInit,
 };
 
 function begin(input: BootInput): Boot {
@@ -164,107 +80,65 @@ function begin(input: BootInput): Boot {
     const shift = `CONFIG_NODES_SHIFT=${config.NODES_SHIFT}`;
     throw new ConfigError(`node ${tooHigh.nid}: expected a node below ${maxNumnodes} (${shift})`);
   }
-  const zones = { zoneDma: config.ZONE_DMA, zoneDma32: config.ZONE_DMA32 };
-  const dram: Range = [memblock.startOfDram, memblock.endOfDram];
+  const zones = zoneLimits(arch, release, config, [memblock.startOfDram, memblock.endOfDram]);
   const knowsNodes = input.numaInit === null;
   return {
     input,
-    cma: {
-      release,
-      geometry: pageGeometry(release, config, input.pageSize),
-      memblock,
-      slots: areaSlots(release, config),
-      numa: config.NUMA,
-      areas: [],
-      log: [...(input.log ?? [])],
-    },
+    release,
+    geometry: pageGeometry(release, config, input.pageSize),
+    memblock,
+    slots: areaSlots(release, config),
+    numa: config.NUMA,
+    areas: [],
+    log: [...(input.log ?? [])],
     requests: [],
-    limit: input.limit ?? contiguousLimit(arch, release, zones, dram),
+    zones,
+    limit: input.limit ?? contiguousLimit(arch, release, zones, memblock.endOfDram),
     online: knowsNodes ? nodes.filter((n) => n.online).map((n) => n.nid) : [0],
     defaultArea: -1,
     hasDefaultFailed: false,
   };
 }
 
-function atomicPools(
-  boot: Boot,
-  limits: ZoneLimits,
-  { areas, nodes }: { areas: readonly AreaLayout[]; nodes: readonly NodeLayout[] },
-): AtomicPool[] {
-  const { config, parameters } = boot.input;
-  const { geometry, release } = boot.cma;
-  const area = areas[boot.defaultArea];
-  const zones = nodes.flatMap((node) => node.zones);
-  const has = (name: string) => zones.some((zone) => zone.name === name && zone.managed > 0);
-  return dmaAtomicPoolInit({
-    release,
-    config,
-    geometry,
-    parameters,
-    totalPages: zones.reduce((sum, zone) => sum + zone.managed, 0),
-    defaultEnd: area && area.count > 0 ? (area.basePfn + area.count) * geometry.pageSize : 0,
-    dmaEnd: limits.dma,
-    dma32End: 2 ** 32,
-    managed: { dma: has('DMA'), dma32: has('DMA32') },
-  });
-}
-
 /** Bytes per node, from the areas and from what was asked. */
 function nodeUse(boot: Boot, areas: readonly AreaLayout[], lost: ReadonlySet<number>): NodeUse[] {
   const use = new Map<number, { nid: number; taken: number; rounding: number; lost: number }>();
-  for (const area of areas) {
-    const request = boot.requests.find((r) => r.index === area.index);
-    const bytes = boot.cma.areas[area.index].ranges.reduce((sum, [s, e]) => sum + e - s, 0);
-    const row = use.get(area.nid) ?? { nid: area.nid, taken: 0, rounding: 0, lost: 0 };
+  for (const { index, nid } of areas) {
+    const asked = boot.requests.find((r) => r.index === index)?.asked ?? Infinity;
+    const bytes = rangesSize(boot.areas[index].ranges);
+    const row = use.get(nid) ?? { nid, taken: 0, rounding: 0, lost: 0 };
     row.taken += bytes;
-    row.rounding += request ? Math.max(0, bytes - request.asked) : 0;
-    if (lost.has(area.index)) row.lost += bytes;
-    use.set(area.nid, row);
+    row.rounding += Math.max(0, bytes - asked);
+    if (lost.has(index)) row.lost += bytes;
+    use.set(nid, row);
   }
   return [...use.values()].sort((a, b) => a.nid - b.nid);
 }
 
 function finish(boot: Boot): BootReport {
-  const { input, cma } = boot;
-  const { config, arch, memblock, nodes } = input;
-  const zones = { zoneDma: config.ZONE_DMA, zoneDma32: config.ZONE_DMA32 };
-  const dram: Range = [memblock.startOfDram, memblock.endOfDram];
-  const limits = zoneLimits(arch, cma.release, zones, dram);
-  const reserved = memblock.reserved;
-  const activated =
-    input.fatal === null
-      ? activateAreas(boot, limits)
-      : { inactive: new Set<number>(), lost: new Set<number>(), crash: input.fatal };
-  const dead = activated.crash !== null;
-  const areas = dead ? [] : layoutAreas(boot, limits, activated.inactive);
+  const { input, memblock, geometry, requests, defaultArea, log } = boot;
+  const { reserved } = memblock;
+  const none: ReadonlySet<number> = new Set();
+  const { inactive, lost, crash } =
+    input.fatal === null ? activateAreas(boot) : { inactive: none, lost: none, crash: input.fatal };
+  const areas = crash === null ? layoutAreas(boot, inactive) : [];
+  const report = { geometry, areas, defaultArea, log, requests, reserved, crash };
+  const use = nodeUse(boot, areas, lost);
+  if (crash !== null) return { ...report, use, nodes: [], atomicPools: [] };
   // What CMA holds is not reserved for good: its pages go to the buddy when an area is activated.
-  for (const { ranges } of cma.areas.filter((_, i) => !activated.lost.has(i))) {
+  for (const { ranges } of boot.areas.filter((_, i) => !lost.has(i))) {
     for (const [start, end] of ranges) memblock.free(start, end - start);
   }
-  const pfns = ([start, end]: Range): Range => [start / input.pageSize, end / input.pageSize];
-  const active = cma.areas.filter((_, i) => !activated.inactive.has(i));
-  const nodeLayouts = dead
-    ? []
-    : freeAreaInit({
-        memory: memblock.memory,
-        reserved: memblock.reserved,
-        cma: active.flatMap((area) => area.ranges.map(pfns)),
-        limits,
-        geometry: cma.geometry,
-        nodes: nodes.map(({ nid, online, cpus }) => ({ nid, online: online || cpus > 0 })),
-      });
-  return {
-    geometry: cma.geometry,
-    areas,
-    defaultArea: boot.defaultArea,
-    nodes: nodeLayouts,
-    log: cma.log,
-    requests: boot.requests,
-    use: nodeUse(boot, areas, activated.lost),
-    atomicPools: dead ? [] : atomicPools(boot, limits, { areas, nodes: nodeLayouts }),
-    reserved,
-    crash: activated.crash,
-  };
+  const active = boot.areas.filter((_, i) => !inactive.has(i)).flatMap(({ ranges }) => ranges);
+  const nodes = freeAreaInit({
+    memory: memblock.memory,
+    reserved: memblock.reserved,
+    cma: active.map(([start, end]): Range => [start / input.pageSize, end / input.pageSize]),
+    limits: boot.zones,
+    geometry,
+    nodes: input.nodes.map(({ nid, online, cpus }) => ({ nid, online: online || cpus > 0 })),
+  });
+  return { ...report, use, nodes, atomicPools: dmaAtomicPoolInit(boot, areas[defaultArea], nodes) };
 }
 
 /**

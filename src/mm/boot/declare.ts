@@ -7,11 +7,11 @@
  * 32-bit kernels.
  */
 
-import type { Release } from '../release.js';
-import { fillMessage } from '../release.js';
+import type { Range } from '../ranges.js';
+import { fillMessage, type Release } from '../release.js';
 import { NUMA_NO_NODE } from '../units.js';
 import type { PageGeometry } from './kconfig.js';
-import type { Memblock, Range } from './memblock.js';
+import type { Memblock } from './memblock.js';
 
 export type DeclareErrno = 'EINVAL' | 'EBUSY' | 'ENOMEM' | 'ENOSPC';
 
@@ -83,7 +83,7 @@ export function phys(address: number): string {
   return `0x${BigInt(address).toString(16).padStart(16, '0')}`;
 }
 
-const mib = (bytes: number) => Math.floor(bytes / 2 ** 20);
+export const mib = (bytes: number) => Math.floor(bytes / 2 ** 20);
 
 /** cma_alloc_mem(), and its ancestors inside cma_declare_contiguous_nid(). */
 function place(boot: CmaBoot, d: CmaDeclaration, limit: number): number | null {

@@ -6,9 +6,10 @@
  */
 
 import type { NodeLayout, ZoneLayout } from '../layout.js';
+import { joinRanges, overlap, type Range, rangesSize, without } from '../ranges.js';
 import type { Release } from '../release.js';
-import type { PageGeometry } from './kconfig.js';
-import type { MemRegion, Range } from './memblock.js';
+import type { Kconfig, PageGeometry } from './kconfig.js';
+import type { MemRegion } from './memblock.js';
 import type { Arch } from './reservation.js';
 
 const GiB = 2 ** 30;
@@ -20,10 +21,8 @@ export interface ZoneLimits {
   readonly dma32: number;
 }
 
-export interface ZoneConfig {
-  readonly zoneDma: boolean;
-  readonly zoneDma32: boolean;
-}
+/** What zones a configuration has. */
+type ZoneConfig = Pick<Kconfig, 'ZONE_DMA' | 'ZONE_DMA32'>;
 
 /**
  * max_zone_phys() of v5.10 and earlier: memory that starts above 4 GiB is taken to be reached by an
@@ -42,33 +41,32 @@ function maxZonePhys(start: number, end: number): number {
 export function zoneLimits(
   arch: Arch,
   release: Release,
-  { zoneDma, zoneDma32 }: ZoneConfig,
+  { ZONE_DMA, ZONE_DMA32 }: ZoneConfig,
   [start, end]: Range,
 ): ZoneLimits {
   if (arch === 'x86') {
-    return { dma: zoneDma ? 16 * MiB : 0, dma32: zoneDma32 ? 4 * GiB : 0 };
+    return { dma: ZONE_DMA ? 16 * MiB : 0, dma32: ZONE_DMA32 ? 4 * GiB : 0 };
   }
   if (release.arm64ZoneDmaBits === 30) {
     return {
-      dma: zoneDma ? maxZonePhysWithOffset(start, end, 30) : 0,
-      dma32: zoneDma32 ? maxZonePhysWithOffset(start, end, 32) : 0,
+      dma: ZONE_DMA ? maxZonePhysWithOffset(start, end, 30) : 0,
+      dma32: ZONE_DMA32 ? maxZonePhysWithOffset(start, end, 32) : 0,
     };
   }
   const limit = maxZonePhys(start, end);
-  return { dma: zoneDma ? limit : 0, dma32: zoneDma32 ? limit : 0 };
+  return { dma: ZONE_DMA ? limit : 0, dma32: ZONE_DMA32 ? limit : 0 };
 }
 
-/** Limit the architecture gives dma_contiguous_reserve(), in bytes. */
+/** Limit the architecture gives dma_contiguous_reserve() where DRAM ends at `end`, in bytes. */
 export function contiguousLimit(
   arch: Arch,
   release: Release,
-  config: ZoneConfig,
-  [start, end]: Range,
+  limits: ZoneLimits,
+  end: number,
 ): number {
   if (arch === 'x86') return end; // max_pfn_mapped
-  const limits = zoneLimits(arch, release, config, [start, end]);
-  if (release.arm64ZoneDmaBits === 30) return limits.dma32 || 2 ** 52;
-  return limits.dma || limits.dma32 || 2 ** 52;
+  const offset = release.arm64ZoneDmaBits === 30;
+  return (offset ? limits.dma32 : limits.dma || limits.dma32) || 2 ** 52;
 }
 
 interface ZoneRange {
@@ -100,29 +98,6 @@ function pagesOf(region: MemRegion, pageSize: number): Range {
   return [start, Math.max(start, Math.floor((region.base + region.size) / pageSize))];
 }
 
-function overlap(ranges: readonly Range[], [start, end]: Range): Range[] {
-  return ranges
-    .map(([from, to]): Range => [Math.max(from, start), Math.min(to, end)])
-    .filter(([from, to]) => from < to);
-}
-
-const pages = (ranges: readonly Range[]) => ranges.reduce((sum, [from, to]) => sum + to - from, 0);
-
-/** What is left of `ranges` (ascending) when the pages that `taken` touches are gone. */
-function without(ranges: readonly Range[], taken: readonly Range[]): Range[] {
-  const result: Range[] = [];
-  for (const [start, end] of ranges) {
-    let at = start;
-    for (const [from, to] of taken) {
-      if (to <= at || from >= end) continue;
-      if (from > at) result.push([at, from]);
-      at = Math.max(at, to);
-    }
-    if (at < end) result.push([at, end]);
-  }
-  return result;
-}
-
 export interface FreeAreaInput {
   readonly memory: readonly MemRegion[];
   /** Reserved for good, bytes: what no buddy ever sees. CMA areas are not in it. */
@@ -139,8 +114,8 @@ export interface FreeAreaInput {
 export function freeAreaInit(input: FreeAreaInput): NodeLayout[] {
   const { pageSize } = input.geometry;
   // A page that is reserved in part is reserved.
-  const taken = input.reserved.map(
-    ([s, e]): Range => [Math.floor(s / pageSize), Math.ceil(e / pageSize)],
+  const taken = joinRanges(
+    input.reserved.map(([s, e]) => [Math.floor(s / pageSize), Math.ceil(e / pageSize)]),
   );
   return input.nodes.map(({ nid, online }) => {
     const present = input.memory.filter((r) => r.nid === nid).map((r) => pagesOf(r, pageSize));
@@ -164,15 +139,15 @@ function zonesOfNode(
     if (start >= end) continue;
     const inZone = overlap(present, [start, end]);
     const ranges = without(inZone, taken);
-    const managed = pages(ranges);
+    const managed = rangesSize(ranges);
     zones.push({
       name: zone.name,
       startPfn: start,
       spanned: end - start,
-      present: pages(inZone),
+      present: rangesSize(inZone),
       managed,
       free: managed,
-      freeCma: pages(ranges.flatMap((r) => overlap(input.cma, r))),
+      freeCma: rangesSize(ranges.flatMap((r) => overlap(input.cma, r))),
       ranges,
     });
   }

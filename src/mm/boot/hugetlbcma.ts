@@ -6,18 +6,16 @@
  * allocated from them, hugetlb_cma_only=.
  */
 
-import type { CmaBoot, Declared } from './declare.js';
-import { cmaDeclareContiguousMulti, cmaDeclareContiguousNid, errnoNumbers } from './declare.js';
-import type { BootParameters } from './parameters.js';
-
-/** One node's turn. */
-export interface HugetlbTurn {
-  readonly nid: number;
-  readonly name: string;
-  /** Bytes, rounded up to gigantic pages. */
-  readonly size: number;
-  readonly declared: Declared;
-}
+import { NUMA_NO_NODE } from '../units.js';
+import { addSentence, answered } from './areaRequest.js';
+import {
+  anywhereOn,
+  cmaDeclareContiguousMulti,
+  cmaDeclareContiguousNid,
+  errnoNumbers,
+  mib,
+} from './declare.js';
+import type { Boot } from './state.js';
 
 interface Wanted {
   readonly total: number;
@@ -25,13 +23,12 @@ interface Wanted {
   readonly byNode: ReadonlyMap<number, number>;
 }
 
-const mib = (bytes: number) => Math.floor(bytes / 2 ** 20);
-
 /**
  * What is left of the request when nodes that are offline or asked for too little are taken out.
  */
-function validate(boot: CmaBoot, p: BootParameters, online: readonly number[]): Wanted {
-  const unit = boot.geometry.pageSize * 2 ** boot.geometry.giganticPageOrder;
+function validate({ geometry, input, online, log }: Boot): Wanted {
+  const p = input.parameters;
+  const unit = geometry.pageSize * 2 ** geometry.giganticPageOrder;
   let total = p.hugetlbSize;
   const byNode = new Map<number, number>();
   for (const nid of [...p.hugetlbByNode.keys()].sort((a, b) => a - b)) {
@@ -41,7 +38,7 @@ function validate(boot: CmaBoot, p: BootParameters, online: readonly number[]): 
       byNode.set(nid, size);
       continue;
     }
-    boot.log.push(
+    log.push(
       online.includes(nid)
         ? `hugetlb_cma: cma area of node ${nid} should be at least ${mib(unit)} MiB`
         : `hugetlb_cma: invalid node ${nid} specified`,
@@ -49,56 +46,51 @@ function validate(boot: CmaBoot, p: BootParameters, online: readonly number[]): 
     total -= size;
   }
   if (total > 0 && total < unit) {
-    boot.log.push(`hugetlb_cma: cma area should be at least ${mib(unit)} MiB`);
+    log.push(`hugetlb_cma: cma area should be at least ${mib(unit)} MiB`);
     total = 0;
   }
   return { total: Math.max(0, total), byNode };
 }
 
-/** hugetlb_cma_reserve(); `online` in ascending order. */
-export function hugetlbCmaReserve(
-  boot: CmaBoot,
-  parameters: BootParameters,
-  online: readonly number[],
-): HugetlbTurn[] {
-  if (parameters.hugetlbSize === 0) return [];
+/** hugetlb_cma_reserve(), on the nodes that are online. */
+export function hugetlbCmaReserve(boot: Boot): void {
+  const { online, log, input } = boot;
   const { hugetlb } = boot.release;
+  const isCalled = input.arch === 'x86' || hugetlb.arm64PageSizes.includes(input.pageSize);
+  if (!isCalled || !input.config.HUGETLB_PAGE || input.parameters.hugetlbSize === 0) return;
   const { pageSize, giganticPageOrder, hugePageOrder } = boot.geometry;
   const unit = pageSize * 2 ** giganticPageOrder;
-  const { total, byNode } = validate(boot, parameters, online);
-  if (total === 0) return [];
+  const { total, byNode } = validate(boot);
+  if (total === 0) return;
   const perNode = Math.ceil(total / online.length);
   if (byNode.size === 0) {
     const most = `up to ${mib(perNode)} MiB per node`;
-    boot.log.push(`hugetlb_cma: reserve ${mib(total)} MiB, ${most}`);
+    log.push(`hugetlb_cma: reserve ${mib(total)} MiB, ${most}`);
   }
-  const turns: HugetlbTurn[] = [];
+  const knowsNodes = boot.memblock.memory.some((r) => r.nid !== NUMA_NO_NODE);
+  const declare = hugetlb.multiRange ? cmaDeclareContiguousMulti : cmaDeclareContiguousNid;
   let reserved = 0;
   for (const nid of online) {
     const wanted = byNode.size > 0 ? (byNode.get(nid) ?? 0) : Math.min(perNode, total - reserved);
     if (wanted === 0) continue;
     const size = Math.ceil(wanted / unit) * unit;
-    const name = hugetlb.name.replace('%d', String(nid));
-    const declare = hugetlb.multiRange ? cmaDeclareContiguousMulti : cmaDeclareContiguousNid;
+    const area = anywhereOn(nid, { name: hugetlb.name.replace('%d', String(nid)), size });
     const declared = declare(boot, {
-      name,
-      size,
-      base: 0,
-      limit: 0,
+      ...area,
       alignment: hugetlb.alignment === 'gigantic' ? unit : pageSize * 2 ** hugePageOrder,
       orderPerBit: hugetlb.perBit === 'huge' ? hugePageOrder : 0,
-      fixed: false,
-      nid,
     });
-    turns.push({ nid, name, size, declared });
+    const request = answered(boot, area, declared, { role: 'hugetlb', asked: size });
+    if (!knowsNodes) {
+      addSentence(request, 'asked before the nodes are known: all of it is filed under node 0');
+    }
     if (declared.errno !== null) {
       const err = errnoNumbers[declared.errno];
-      boot.log.push(`hugetlb_cma: reservation failed: err ${err}, node ${nid}`);
+      log.push(`hugetlb_cma: reservation failed: err ${err}, node ${nid}`);
       continue;
     }
     reserved += size;
-    boot.log.push(`hugetlb_cma: reserved ${mib(size)} MiB on node ${nid}`);
+    log.push(`hugetlb_cma: reserved ${mib(size)} MiB on node ${nid}`);
     if (reserved >= total) break;
   }
-  return turns;
 }

@@ -6,13 +6,9 @@
  * defconfig or a distribution: arm64's defconfig, for one, sets CMA_SIZE_MBYTES to 32.
  */
 
+import { ConfigError } from '../configError.js';
 import type { Release } from '../release.js';
 import type { Arch, Reservation } from './reservation.js';
-
-/** A kernel, a symbol or a value that does not exist: wrong input, one line naming it. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
 
 export type SizeSelector = 'MBYTES' | 'PERCENTAGE' | 'MIN' | 'MAX';
 

@@ -6,6 +6,7 @@
  * and hot-pluggable ranges), the growth of the region arrays.
  */
 
+import { joinRanges, type Range, without } from '../ranges.js';
 import { NUMA_NO_NODE } from '../units.js';
 
 export interface MemRegion {
@@ -13,9 +14,6 @@ export interface MemRegion {
   readonly size: number;
   readonly nid: number;
 }
-
-/** A range of bytes, half-open. */
-export type Range = readonly [start: number, end: number];
 
 export interface Search {
   readonly size: number;
@@ -31,29 +29,21 @@ const roundUp = (value: number, align: number) => Math.ceil(value / align) * ali
 const roundDown = (value: number, align: number) => Math.floor(value / align) * align;
 const clamp = (value: number, low: number, high: number) => Math.min(Math.max(value, low), high);
 
-/** Sorts and joins what touches; regions only when `same` says so. */
-function joined<T>(
-  list: readonly T[],
-  range: (t: T) => Range,
-  join: (a: T, b: T) => T | null,
-): T[] {
-  const result: T[] = [];
-  for (const item of [...list].sort((a, b) => range(a)[0] - range(b)[0])) {
-    const last = result.at(-1);
-    const both = last === undefined ? null : join(last, item);
-    if (both === null) result.push(item);
-    else result[result.length - 1] = both;
+const rangeOf = ({ base, size }: MemRegion): Range => [base, base + size];
+
+/** Regions in ascending order, with those of one node that touch made one. */
+function joinRegions(regions: readonly MemRegion[]): MemRegion[] {
+  const joined: MemRegion[] = [];
+  for (const region of [...regions].sort((a, b) => a.base - b.base)) {
+    const last = joined.at(-1);
+    if (last?.nid === region.nid && last.base + last.size === region.base) {
+      joined[joined.length - 1] = { ...last, size: last.size + region.size };
+    } else {
+      joined.push(region);
+    }
   }
-  return result;
+  return joined;
 }
-
-const joinRanges = (a: Range, b: Range): Range | null =>
-  b[0] <= a[1] ? [a[0], Math.max(a[1], b[1])] : null;
-
-const joinRegions = (a: MemRegion, b: MemRegion): MemRegion | null =>
-  a.nid === b.nid && a.base + a.size === b.base
-    ? { base: a.base, size: a.size + b.size, nid: a.nid }
-    : null;
 
 export class Memblock {
   readonly pageSize: number;
@@ -65,8 +55,8 @@ export class Memblock {
 
   constructor(memory: readonly MemRegion[], reserved: readonly Range[], pageSize: number) {
     this.pageSize = pageSize;
-    this.memory = joined(memory, (r) => [r.base, r.base + r.size], joinRegions);
-    this.reserved = joined(reserved, (r) => r, joinRanges);
+    this.memory = joinRegions(memory);
+    this.reserved = joinRanges(reserved);
   }
 
   /** memblock_start_of_DRAM(). */
@@ -91,35 +81,18 @@ export class Memblock {
     return region?.nid ?? NUMA_NO_NODE;
   }
 
-  /** Whether all of [base, base + size) is memory. */
-  isMemory(base: number, size: number): boolean {
-    let missing = size;
-    for (const r of this.memory) {
-      missing -= Math.max(0, Math.min(r.base + r.size, base + size) - Math.max(r.base, base));
-    }
-    return missing === 0;
-  }
-
   /** memblock_is_region_reserved(): some byte of it is. */
   isReserved(base: number, size: number): boolean {
     return this.reserved.some(([start, end]) => start < base + size && base < end);
   }
 
   reserve(base: number, size: number): void {
-    if (size > 0)
-      this.reserved = joined([...this.reserved, [base, base + size]], (r) => r, joinRanges);
+    if (size > 0) this.reserved = joinRanges([...this.reserved, [base, base + size]]);
   }
 
   /** memblock_phys_free(). */
   free(base: number, size: number): void {
-    const end = base + size;
-    this.reserved = this.reserved.flatMap(([s, e]): Range[] => {
-      const parts: Range[] = [
-        [s, Math.min(e, base)],
-        [Math.max(s, end), e],
-      ];
-      return e <= base || end <= s ? [[s, e]] : parts.filter(([from, to]) => from < to);
-    });
+    this.reserved = without(this.reserved, [[base, base + size]]);
   }
 
   /**
@@ -139,26 +112,15 @@ export class Memblock {
         at = stop;
       }
     }
-    this.memory = joined(pieces, (r) => [r.base, r.base + r.size], joinRegions);
+    this.memory = joinRegions(pieces);
   }
 
   /**
    * Free ranges of a node, ascending; one never spans two memory regions (for_each_free_mem_range).
    */
   freeRanges(nid: number): Range[] {
-    const result: Range[] = [];
-    for (const r of this.memory) {
-      if (nid !== NUMA_NO_NODE && r.nid !== nid) continue;
-      let at = r.base;
-      const end = r.base + r.size;
-      for (const [from, to] of this.reserved) {
-        if (to <= at || from >= end) continue;
-        if (from > at) result.push([at, from]);
-        at = to;
-      }
-      if (at < end) result.push([at, end]);
-    }
-    return result;
+    const regions = this.memory.filter((r) => nid === NUMA_NO_NODE || r.nid === nid);
+    return without(regions.map(rangeOf), this.reserved);
   }
 
   /**

@@ -10,29 +10,14 @@
  */
 
 import { NUMA_NO_NODE } from '../units.js';
-import { inBytes, instead } from './areaRequest.js';
-import type { Boot } from './boot.js';
-import type { Range } from './memblock.js';
-
-export interface Region {
-  readonly name: string;
-  /** Bytes. */
-  readonly size: number;
-  /** Address; null: anywhere in `ranges`. */
-  readonly base: number | null;
-  /** Where it may lie: its alloc-ranges. */
-  readonly ranges: readonly Range[];
-  /** linux,cma-default. */
-  readonly isDefault: boolean;
-}
-
-const mib = (size: number): number => Math.floor(size / 2 ** 20);
-const hex = (address: number): string => `0x${address.toString(16).padStart(16, '0')}`;
+import { inBytes, passedOver } from './areaRequest.js';
+import { type DeclareErrno, mib, phys } from './declare.js';
+import type { AskedArea, Boot, Region } from './state.js';
 
 /** Its first address, or null where nothing is free. */
 function place(boot: Boot, { size, base, ranges }: Region): number | null {
   const { memblock } = boot.input;
-  const align = boot.cma.geometry.minAlignment;
+  const align = boot.geometry.minAlignment;
   if (base !== null) {
     if (memblock.isReserved(base, size)) return null;
     memblock.reserve(base, size);
@@ -47,49 +32,38 @@ function place(boot: Boot, { size, base, ranges }: Region): number | null {
 
 function setUp(boot: Boot, region: Region): void {
   const { name, size, isDefault } = region;
-  const { geometry, log, areas, slots } = boot.cma;
-  const role = isDefault ? 'default' : 'private';
-  const refuse = (errno: 'EINVAL' | 'ENOMEM' | 'ENOSPC' | 'EBUSY', why: string): void => {
-    const sentence = `not reserved: ${why}; ${instead[role]}`;
-    const none = { nid: NUMA_NO_NODE, asked: size, size: 0, base: null, index: -1 };
-    boot.requests.push({ name, role, ...none, errno, sentence });
+  const { geometry, log, areas, slots } = boot;
+  const nid = NUMA_NO_NODE;
+  const area: AskedArea = { name, role: isDefault ? 'default' : 'private', nid, asked: size };
+  const refuse = (errno: DeclareErrno, line: string, why: string): void => {
+    log.push(line);
+    boot.requests.push(passedOver(area, why, errno));
   };
   if (isDefault && boot.input.parameters.cmaSize !== null) {
-    log.push(`Reserved memory: bypass ${name} node, using cmdline CMA params instead`);
-    return refuse('EBUSY', 'the command line has cma=');
+    const line = `Reserved memory: bypass ${name} node, using cmdline CMA params instead`;
+    return refuse('EBUSY', line, 'the command line has cma=');
   }
   const base = place(boot, region);
   if (base === null) {
-    log.push(`OF: reserved mem: failed to allocate memory for node '${name}'`);
-    return refuse('ENOMEM', `no free range of ${inBytes(size)} where it may lie`);
+    const line = `OF: reserved mem: failed to allocate memory for node '${name}'`;
+    return refuse('ENOMEM', line, `no free range of ${inBytes(size)} where it may lie`);
   }
-  const giveBack = () => boot.input.memblock.free(base, size);
-  if (base % geometry.minAlignment !== 0 || size % geometry.minAlignment !== 0) {
-    log.push('Reserved memory: incorrect alignment of CMA region');
-    giveBack();
-    return refuse('EINVAL', `base and size must be multiples of ${inBytes(geometry.minAlignment)}`);
+  const unit = geometry.minAlignment;
+  if (base % unit !== 0 || size % unit !== 0) {
+    boot.memblock.free(base, size);
+    const line = 'Reserved memory: incorrect alignment of CMA region';
+    return refuse('EINVAL', line, `base and size must be multiples of ${inBytes(unit)}`);
   }
   if (areas.length === slots) {
-    log.push('Not enough slots for CMA reserved regions!');
-    giveBack();
-    return refuse('ENOSPC', `all ${slots} slots of cma_areas[] are taken`);
+    boot.memblock.free(base, size);
+    const line = 'Not enough slots for CMA reserved regions!';
+    return refuse('ENOSPC', line, `all ${slots} slots of cma_areas[] are taken`);
   }
-  areas.push({ name, orderPerBit: 0, askedNid: NUMA_NO_NODE, ranges: [[base, base + size]] });
-  const index = areas.length - 1;
+  const index =
+    areas.push({ name, orderPerBit: 0, askedNid: nid, ranges: [[base, base + size]] }) - 1;
   if (isDefault) boot.defaultArea = index;
-  log.push(`Reserved memory: created CMA memory pool at ${hex(base)}, size ${mib(size)} MiB`);
-  const nid = NUMA_NO_NODE;
-  boot.requests.push({
-    name,
-    role,
-    nid,
-    asked: size,
-    size,
-    base,
-    index,
-    errno: null,
-    sentence: '',
-  });
+  log.push(`Reserved memory: created CMA memory pool at ${phys(base)}, size ${mib(size)} MiB`);
+  boot.requests.push({ ...area, size, base, index, errno: null, sentence: '' });
 }
 
 /** fdt_init_reserved_mem(): before the first step of the boot that knows about CMA. */

@@ -6,8 +6,7 @@
  */
 
 import { NUMA_NO_NODE } from '../units.js';
-import { type AreaRequest, inBytes, instead, passedOver, requestOf } from './areaRequest.js';
-import type { Boot } from './boot.js';
+import { answered, inBytes, notReserved, passedOver } from './areaRequest.js';
 import {
   anywhereOn,
   type CmaDeclaration,
@@ -15,7 +14,8 @@ import {
   errnoNumbers,
 } from './declare.js';
 import type { Kconfig } from './kconfig.js';
-import type { NodeArea, Reservation } from './reservation.js';
+import type { Reservation } from './reservation.js';
+import type { AreaRequest, AskedArea, Boot } from './state.js';
 
 const MiB = 2 ** 20;
 
@@ -50,7 +50,7 @@ export function reserveDefault(boot: Boot): void {
   const asked = p.cmaSize ?? configuredSize(config, memblock.memSize, pageSize);
   if (asked === 0) return;
   const isGiven = p.cmaSize !== null;
-  const rule = boot.cma.release.cmaLimit;
+  const rule = boot.release.cmaLimit;
   const given = rule === 'smaller' ? minNotZero(p.cmaLimit, boot.limit) : p.cmaLimit || boot.limit;
   const d: CmaDeclaration = {
     name: 'reserved',
@@ -62,17 +62,30 @@ export function reserveDefault(boot: Boot): void {
     fixed: isGiven && p.cmaBase + asked === p.cmaLimit,
     nid: NUMA_NO_NODE,
   };
-  const declared = cmaDeclareContiguousNid(boot.cma, d);
-  if (declared.area) boot.defaultArea = boot.cma.areas.length - 1;
+  const request = declare(boot, d, { role: 'default', asked });
+  if (request.errno === null) boot.defaultArea = request.index;
   else boot.hasDefaultFailed = true;
-  boot.requests.push(requestOf(boot, d, declared, { role: 'default', asked }));
+}
+
+/** Reserves one area; `says` begins the line that the caller prints when that fails. */
+function declare(
+  boot: Boot,
+  d: CmaDeclaration,
+  { role, asked, says }: Pick<AskedArea, 'role' | 'asked'> & { says?: string },
+): AreaRequest {
+  const declared = cmaDeclareContiguousNid(boot, d);
+  if (declared.errno !== null && says !== undefined) {
+    const err = errnoNumbers[declared.errno];
+    boot.log.push(`${says}: reservation failed: err ${err}, node ${d.nid}`);
+  }
+  return answered(boot, d, declared, { role, asked });
 }
 
 /** pernuma_size_bytes when the nodes' turn comes. */
 function everySize(boot: Boot, reservation: Reservation): number {
   const { config, parameters } = boot.input;
   const { sizeOfDefault } = reservation;
-  const area = boot.cma.areas[boot.defaultArea];
+  const area = boot.areas[boot.defaultArea];
   const takesDefaults =
     sizeOfDefault !== null &&
     config[sizeOfDefault] &&
@@ -88,22 +101,21 @@ function throughInt(size: number): number {
   return int < 0 ? 2 ** 64 + int : int;
 }
 
+/** What the nodes' turn goes by: a row, and the size it has for every node. */
 interface Turn {
   readonly reservation: Reservation;
   readonly every: number;
 }
 
-/** Bytes of one of a node's areas; 0: none. */
-function sizeOf(boot: Boot, area: NodeArea, nid: number, every: number): number {
+/** The areas of one node that have a size. */
+function areasOf(boot: Boot, nid: number, { reservation, every }: Turn): AskedArea[] {
   const mine = boot.input.parameters.sizeByNode.get(nid) ?? 0;
-  switch (area.size) {
-    case 'every':
-      return every;
-    case 'by node':
-      return mine;
-    case 'by node or every':
-      return mine || every;
-  }
+  const sizes = { every, 'by node': mine, 'by node or every': mine || every };
+  return reservation.areas
+    .map(({ name, array, size }) => {
+      return { name: name.replace('%d', String(nid)), role: array, nid, asked: sizes[size] };
+    })
+    .filter(({ asked }) => asked > 0);
 }
 
 /** What the int did to a size comes first: everything else follows from it. */
@@ -111,34 +123,26 @@ function throughIntSentence(request: AreaRequest, size: number): void {
   const { asked, sentence } = request;
   if (size >= 2 ** 63) {
     const passed = `${inBytes(asked)} pass through an int and come out negative`;
-    request.sentence = `not reserved (-22): ${passed}; ${instead[request.role]}`;
+    request.sentence = notReserved(request.role, passed, errnoNumbers.EINVAL);
   } else {
     const passed = `${inBytes(asked)} pass through an int, ${inBytes(size)} are left`;
     request.sentence = [passed, sentence].filter((text) => text !== '').join('; ');
   }
 }
 
-function reserveNode(boot: Boot, nid: number, { reservation, every }: Turn): void {
-  for (const area of reservation.areas) {
-    const asked = sizeOf(boot, area, nid, every);
-    if (asked === 0) continue;
-    const name = area.name.replace('%d', String(nid));
+function reserveNode(boot: Boot, nid: number, turn: Turn): void {
+  const { reservation } = turn;
+  for (const area of areasOf(boot, nid, turn)) {
+    const { name, role, asked } = area;
     const size = reservation.sizeIsInt ? throughInt(asked) : asked;
     if (size === 0) {
       const why = `${inBytes(asked)} pass through an int and 0 is left`;
-      boot.requests.push(passedOver(name, area.array, { nid, asked, why }));
+      boot.requests.push(passedOver(area, why));
       continue;
     }
-    const d = anywhereOn(nid, { name, size });
-    const declared = cmaDeclareContiguousNid(boot.cma, d);
-    if (declared.errno !== null) {
-      const err = errnoNumbers[declared.errno];
-      const what = `${reservation.function}: reservation failed`;
-      boot.cma.log.push(`cma: ${what}: err ${err}, node ${nid}`);
-    }
-    const request = requestOf(boot, d, declared, { role: area.array, asked });
+    const says = `cma: ${reservation.function}`;
+    const request = declare(boot, anywhereOn(nid, { name, size }), { role, asked, says });
     if (size !== asked) throughIntSentence(request, size);
-    boot.requests.push(request);
   }
 }
 
@@ -159,21 +163,16 @@ function nodesAsked(
   }
 }
 
-function passOverAll(boot: Boot, { reservation, every }: Turn, why: string): void {
-  for (const [nid] of nodesAsked(boot, reservation)) {
-    for (const area of reservation.areas) {
-      const asked = sizeOf(boot, area, nid, every);
-      if (asked === 0) continue;
-      const name = area.name.replace('%d', String(nid));
-      boot.requests.push(passedOver(name, area.array, { nid, asked, why }));
-    }
+function passOverAll(boot: Boot, turn: Turn, why: string): void {
+  for (const [nid] of nodesAsked(boot, turn.reservation)) {
+    for (const area of areasOf(boot, nid, turn)) boot.requests.push(passedOver(area, why));
   }
 }
 
 /** dma_pernuma_cma_reserve() or dma_numa_cma_reserve(). */
 export function reserveNodes(boot: Boot): void {
   const { reservation } = boot.input.kernel;
-  const { config, parameters } = boot.input;
+  const { config } = boot.input;
   const { kconfig } = reservation;
   if (!config.DMA_CMA || (kconfig !== null && !config[kconfig])) return;
   const turn = { reservation, every: everySize(boot, reservation) };
@@ -190,13 +189,12 @@ export function reserveNodes(boot: Boot): void {
       reserveNode(boot, nid, turn);
       continue;
     }
-    const asked = parameters.sizeByNode.get(nid) || turn.every;
-    if (asked === 0) continue;
-    boot.cma.log.push(`cma: invalid node ${nid} specified`);
-    const area = reservation.areas.find((a) => sizeOf(boot, a, nid, turn.every) > 0)!;
-    const name = area.name.replace('%d', String(nid));
+    const [area] = areasOf(boot, nid, turn);
+    if (!area) continue;
+    boot.log.push(`cma: invalid node ${nid} specified`);
+    const asked = boot.input.parameters.sizeByNode.get(nid) || area.asked;
     const why = `node ${nid} is not online at this moment`;
-    boot.requests.push(passedOver(name, area.array, { nid, asked, why }));
+    boot.requests.push(passedOver({ ...area, asked }, why));
   }
 }
 
@@ -206,11 +204,6 @@ export function reserveDriverAreas(boot: Boot): void {
   if (size === 0 || boot.online.length <= 1) return;
   for (const nid of boot.online) {
     const d = anywhereOn(nid, { name: `pernuma${nid}`, size });
-    const declared = cmaDeclareContiguousNid(boot.cma, d);
-    if (declared.errno !== null) {
-      const err = errnoNumbers[declared.errno];
-      boot.cma.log.push(`ORC v2_reserve: reservation failed: err ${err}, node ${nid}`);
-    }
-    boot.requests.push(requestOf(boot, d, declared, { role: 'pernuma', asked: size }));
+    declare(boot, d, { role: 'pernuma', asked: size, says: 'ORC v2_reserve' });
   }
 }

@@ -6,11 +6,9 @@
  * the page tables of the vmemmap, which fit between larger things.
  */
 
-import type { Release } from '../release.js';
 import { sectionSize } from './freearea.js';
-import type { PageGeometry } from './kconfig.js';
 import type { Memblock } from './memblock.js';
-import type { Arch } from './reservation.js';
+import type { Boot } from './state.js';
 
 /** sizeof(struct page). */
 const structPage = 64;
@@ -32,12 +30,10 @@ function sectionRuns(memblock: Memblock, section: number): { nid: number; sectio
 }
 
 /** Takes the struct pages of all memory; nodes must be known. */
-export function sparseInit(
-  memblock: Memblock,
-  { arch, release, geometry }: { arch: Arch; release: Release; geometry: PageGeometry },
-): void {
+export function sparseInit({ input, memblock, release, geometry }: Boot): void {
+  if (!input.takesStructPages) return;
   const { pageSize, hugePageOrder } = geometry;
-  const section = sectionSize(arch, release, pageSize);
+  const section = sectionSize(input.arch, release, pageSize);
   const used = (section / pageSize) * structPage;
   const pmd = pageSize * 2 ** hugePageOrder;
   const share = Math.ceil(used / pmd) * pmd;
