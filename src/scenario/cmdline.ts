@@ -9,7 +9,7 @@
  */
 
 import type { Kconfig } from '../mm/boot/kconfig.js';
-import { type BootParameters, noParameters } from '../mm/boot/parameters.js';
+import { type BootParameters, KernelVariables } from '../mm/boot/parameters.js';
 import type { Arch } from '../mm/boot/reservation.js';
 import { reservations } from '../mm/boot/reservation.js';
 import { kstrtobool, type Memparse, memparse } from '../mm/memparse.js';
@@ -24,48 +24,40 @@ export interface CmdlineNote {
   readonly text: string;
 }
 
-export interface CommandLine {
-  readonly parameters: BootParameters;
+/** A command line as it is being read. */
+class Reading {
+  readonly parameters = new KernelVariables();
   /** iommu.passthrough=, iommu=pt; null: not given. */
-  readonly iommuPassthrough: boolean | null;
-  readonly iommuStrict: boolean | null;
+  iommuPassthrough: boolean | null = null;
+  iommuStrict: boolean | null = null;
   /** arm-smmu-v3.disable_msipolling. */
-  readonly disableMsipolling: boolean;
+  disableMsipolling = false;
   /** Name and value of what this program does not read, in order; null: no `=`. */
-  readonly others: readonly (readonly [name: string, value: string | null])[];
+  readonly others: (readonly [name: string, value: string | null])[] = [];
   /** Lines the kernel prints while it reads, in its words. */
-  readonly log: readonly string[];
-  readonly notes: readonly CmdlineNote[];
+  readonly log: string[] = [];
+  readonly notes: CmdlineNote[] = [];
   /** The kernel does not survive reading this command line; in words. Null: it does. */
-  readonly fatal: string | null;
+  fatal: string | null = null;
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
-interface State {
-  readonly maxNumnodes: number;
-  readonly hugetlbByNode: boolean;
-  readonly parameters: Mutable<BootParameters> & {
-    sizeByNode: Map<number, number>;
-    hugetlbByNode: Map<number, number>;
-  };
-  iommuPassthrough: boolean | null;
-  iommuStrict: boolean | null;
-  disableMsipolling: boolean;
-  readonly log: string[];
-  readonly notes: CmdlineNote[];
-  fatal: string | null;
-}
+type Frozen<T> = {
+  readonly [K in keyof T]: T[K] extends readonly (infer One)[] ? readonly One[] : T[K];
+};
+/** What a kernel has made of its command line. */
+export type CommandLine = Omit<Frozen<Reading>, 'parameters'> & {
+  readonly parameters: BootParameters;
+};
 
 /** A handler returns false where the kernel's returns an error. `value` is null without `=`. */
-type Handler = (state: State, name: string, value: string | null) => boolean;
+type Handler = (state: Reading, name: string, value: string | null) => boolean;
 
-function note(state: State, parameter: string, kind: CmdlineNote['kind'], text: string): void {
+function note(state: Reading, parameter: string, kind: CmdlineNote['kind'], text: string): void {
   state.notes.push({ parameter, kind, text });
 }
 
 /** memparse() with a note about anything a reader would not expect. */
-function size(state: State, name: string, text: string): Memparse {
+function size(state: Reading, name: string, text: string): Memparse {
   const m = memparse(text);
   if (m.wrapped)
     note(state, name, 'lenient', `${text} does not fit into 64 bits: the rest is lost`);
@@ -75,15 +67,18 @@ function size(state: State, name: string, text: string): Memparse {
   return m;
 }
 
-function leftOver(state: State, name: string, rest: string): void {
+function leftOver(state: Reading, name: string, rest: string): void {
   const saidAlready = state.notes.some((n) => n.text.startsWith(`"${rest}" is no number`));
   if (rest !== '' && !saidAlready) note(state, name, 'lenient', `"${rest}" is not read`);
 }
 
 /** A handler that passes NULL on to memparse() or dereferences it: no boot without a value. */
-function needsValue(handler: (state: State, name: string, value: string) => boolean): Handler {
+function needsValue(handler: (state: Reading, name: string, value: string) => void): Handler {
   return (state, name, value) => {
-    if (value !== null) return handler(state, name, value);
+    if (value !== null) {
+      handler(state, name, value);
+      return true;
+    }
     const why = 'the kernel reads through a null pointer and does not boot';
     state.fatal ??= `${name} without "=": ${why}`;
     return true;
@@ -119,20 +114,23 @@ const cma: Handler = (state, name, value) => {
   return true;
 };
 
+/** A value that is one size; what is left over is not read. */
+function wholeSize(state: Reading, name: string, value: string): number {
+  const m = size(state, name, value);
+  leftOver(state, name, m.rest);
+  return m.value;
+}
+
 /** early_cma_pernuma(), and pernuma_cma= of the 2020 series. */
 const everyNode = needsValue((state, name, value) => {
-  const m = size(state, name, value);
-  state.parameters.everySize = m.value;
+  state.parameters.everySize = wholeSize(state, name, value);
   state.parameters.numaCmaConfigured = true;
-  leftOver(state, name, m.rest);
-  return true;
 });
 
 /** The loop that numa_cma= and hugetlb_cma= share: `node:size,...`; returns what stopped it. */
 function byNode(
-  state: State,
-  name: string,
-  value: string,
+  state: Reading,
+  { name, value, maxNumnodes }: { name: string; value: string; maxNumnodes: number },
   take: (nid: number, size: number) => void,
 ): { rest: string; why: 'end' | 'no number' | 'no colon' | 'no such node' | 'no comma' } {
   let s = value;
@@ -140,7 +138,7 @@ function byNode(
     const digits = /^\s*[0-9]+/.exec(s)?.[0];
     if (digits === undefined) return { rest: s, why: 'no number' };
     if (s[digits.length] !== ':') return { rest: s, why: 'no colon' };
-    if (Number(digits) >= state.maxNumnodes) return { rest: s, why: 'no such node' };
+    if (Number(digits) >= maxNumnodes) return { rest: s, why: 'no such node' };
     const m = size(state, name, s.slice(digits.length + 1));
     take(Number(digits), m.value);
     if (!m.rest.startsWith(',')) return { rest: m.rest, why: m.rest === '' ? 'end' : 'no comma' };
@@ -157,83 +155,68 @@ const whyStopped = {
   'no comma': '"," was expected',
 } as const;
 
+/** What stopped the loop above, if it did not come to the end. */
+function noteStop(
+  state: Reading,
+  name: string,
+  { rest, why }: { rest: string; why: keyof typeof whyStopped },
+): void {
+  if (rest === '') return;
+  note(state, name, 'lenient', `stops without a word at "${rest}": ${whyStopped[why]}`);
+}
+
 /** early_numa_cma(). */
-const numaCma = needsValue((state, name, value) => {
-  const { sizeByNode } = state.parameters;
-  const { rest, why } = byNode(state, name, value, (nid, bytes) => sizeByNode.set(nid, bytes));
-  if (rest !== '') {
-    note(state, name, 'lenient', `stops without a word at "${rest}": ${whyStopped[why]}`);
-  }
-  state.parameters.numaCmaConfigured = true;
-  return true;
-});
+const numaCma = (maxNumnodes: number) =>
+  needsValue((state, name, value) => {
+    const { sizeByNode } = state.parameters;
+    const take = (nid: number, bytes: number) => sizeByNode.set(nid, bytes);
+    noteStop(state, name, byNode(state, { name, value, maxNumnodes }, take));
+    state.parameters.numaCmaConfigured = true;
+  });
 
 /**
  * cmdline_parse_hugetlb_cma(): an item without a colon makes it read its whole value as one size.
  */
-const hugetlbCma = needsValue((state, name, value) => {
-  const p = state.parameters;
-  const whole = () => {
-    const m = size(state, name, value);
-    p.hugetlbSize = m.value;
-    leftOver(state, name, m.rest);
-    return true;
-  };
-  if (!state.hugetlbByNode) return whole();
-  const { rest, why } = byNode(state, name, value, (nid, bytes) => {
-    p.hugetlbByNode.set(nid, bytes);
-    p.hugetlbSize += bytes;
+const hugetlbCma = (maxNumnodes: number, knowsNodes: boolean) =>
+  needsValue((state, name, value) => {
+    const p = state.parameters;
+    const stop = knowsNodes
+      ? byNode(state, { name, value, maxNumnodes }, (nid, bytes) => {
+          p.hugetlbByNode.set(nid, bytes);
+          p.hugetlbSize += bytes;
+        })
+      : undefined;
+    if (stop && stop.why !== 'no colon') noteStop(state, name, stop);
+    else p.hugetlbSize = wholeSize(state, name, value);
   });
-  if (why === 'no colon') return whole();
-  if (rest !== '') {
-    note(state, name, 'lenient', `stops without a word at "${rest}": ${whyStopped[why]}`);
-  }
-  return true;
-});
 
 const coherentPool = needsValue((state, name, value) => {
-  const m = size(state, name, value);
-  state.parameters.atomicPoolSize = m.value;
-  leftOver(state, name, m.rest);
-  return true;
+  state.parameters.atomicPoolSize = wholeSize(state, name, value);
 });
 
 const mem: Handler = (state, name, value) => {
   if (value === null) return false;
-  if (value === 'nopentium') return true;
-  const m = size(state, name, value);
-  state.parameters.mem = m.value;
-  leftOver(state, name, m.rest);
+  if (value !== 'nopentium') state.parameters.mem = wholeSize(state, name, value);
   return true;
 };
 
 const numa: Handler = (state, _name, value) => {
-  if (value === null) return false;
-  if (value.startsWith('off')) state.parameters.numaOff = true;
-  return true;
+  if (value?.startsWith('off')) state.parameters.numaOff = true;
+  return value !== null;
 };
 
 const movableNode: Handler = (state, name) => {
-  state.parameters.movableNode = true;
   note(state, name, 'inert', 'no range of this machine is marked hot-pluggable: nothing moves');
   return true;
 };
 
-function flag(take: (state: State, value: boolean) => void): Handler {
+function flag(name: 'iommuPassthrough' | 'iommuStrict'): Handler {
   return (state, _name, value) => {
     const parsed = value === null ? null : kstrtobool(value);
-    if (parsed === null) return false;
-    take(state, parsed);
-    return true;
+    if (parsed !== null) state[name] = parsed;
+    return parsed !== null;
   };
 }
-
-const passthrough = flag((state, value) => {
-  state.iommuPassthrough = value;
-});
-const strict = flag((state, value) => {
-  state.iommuStrict = value;
-});
 
 /** A module parameter of type bool: without a value it is true. */
 const msipolling: Handler = (state, _name, value) => {
@@ -251,32 +234,27 @@ const iommu: Handler = (state, _name, value) => {
   return true;
 };
 
-/** Parameters of the series and of later kernels, whoever knows them. */
-const areaParameters: Readonly<Record<string, Handler>> = {
-  cma_pernuma: everyNode,
-  pernuma_cma: everyNode,
-  numa_cma: numaCma,
-};
-
 function handlers(kernel: Kernel, config: Kconfig, arch: Arch): Map<string, Handler> {
   const known = new Map<string, Handler>([
     ['mem', mem],
     ['numa', numa],
     ['movable_node', movableNode],
-    ['iommu.passthrough', passthrough],
-    ['iommu.strict', strict],
+    ['iommu.passthrough', flag('iommuPassthrough')],
+    ['iommu.strict', flag('iommuStrict')],
     ['arm_smmu_v3.disable_msipolling', msipolling],
   ]);
   if (arch === 'x86') known.set('iommu', iommu);
-  if (config.HUGETLB_PAGE && config.DMA_CMA) known.set('hugetlb_cma', hugetlbCma);
+  const maxNumnodes = 2 ** config.NODES_SHIFT;
+  if (config.HUGETLB_PAGE && config.DMA_CMA) {
+    known.set('hugetlb_cma', hugetlbCma(maxNumnodes, kernel.release.hugetlb.byNode));
+  }
   if (config.DMA_COHERENT_POOL) known.set('coherent_pool', coherentPool);
   if (!config.DMA_CMA) return known;
   known.set('cma', cma);
   const { kconfig, everyParameter, byNodeParameter } = kernel.reservation;
   if (kconfig !== null && !config[kconfig]) return known;
-  for (const name of [everyParameter, byNodeParameter]) {
-    if (name !== null) known.set(name, areaParameters[name]);
-  }
+  if (everyParameter !== null) known.set(everyParameter, everyNode);
+  if (byNodeParameter !== null) known.set(byNodeParameter, numaCma(maxNumnodes));
   return known;
 }
 
@@ -309,20 +287,6 @@ export function splitCmdline(text: string): readonly (readonly [string, string |
   return result;
 }
 
-function emptyState(kernel: Kernel, config: Kconfig): State {
-  return {
-    maxNumnodes: 2 ** config.NODES_SHIFT,
-    hugetlbByNode: kernel.release.hugetlb.byNode,
-    parameters: { ...noParameters, sizeByNode: new Map(), hugetlbByNode: new Map() },
-    iommuPassthrough: null,
-    iommuStrict: null,
-    disableMsipolling: false,
-    log: [],
-    notes: [],
-    fatal: null,
-  };
-}
-
 /**
  * Reads a command line as `kernel`, built with `config` for `arch`, reads it.
  *
@@ -336,8 +300,7 @@ export function parseCmdline(
   arch: Arch,
 ): CommandLine {
   const known = handlers(kernel, config, arch);
-  const state = emptyState(kernel, config);
-  const others: (readonly [string, string | null])[] = [];
+  const state = new Reading();
   for (const [name, value] of splitCmdline(text)) {
     // parameq(): dashes and underscores are the same.
     const canonical = name.replaceAll('-', '_');
@@ -346,10 +309,9 @@ export function parseCmdline(
       const accepted = handler(state, canonical, value);
       if (!accepted) state.log.push(`Malformed early option '${name}'`);
     } else {
-      others.push([name, value]);
+      state.others.push([name, value]);
       if (canonical.includes('cma')) note(state, name, 'unknown', unknownText(canonical, kernel));
     }
   }
-  const { hugetlbByNode: _, maxNumnodes: __, ...read } = state;
-  return { ...read, others };
+  return state;
 }

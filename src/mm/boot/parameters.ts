@@ -1,46 +1,35 @@
 /**
- * What the kernel command line has left in the kernel's variables when memory is reserved.
+ * Kernel variables that the command line has set when memory is reserved.
  *
  * Named after the variables of kernel/dma/contiguous.c, kernel/dma/pool.c and mm/hugetlb.c. The
  * text is read by scenario/cmdline.ts. Sizes and addresses are in bytes; beyond 2^53 they are
  * rounded to a double, which is exact for every multiple of a page.
  */
 
-export interface BootParameters {
+/** As an empty command line leaves them. */
+export class KernelVariables {
   /** size_cmdline; null: cma= was not given. */
-  readonly cmaSize: number | null;
-  readonly cmaBase: number;
-  readonly cmaLimit: number;
+  cmaSize: number | null = null;
+  cmaBase = 0;
+  cmaLimit = 0;
   /** pernuma_size_bytes from the command line; null: not given, the configuration's size holds. */
-  readonly everySize: number | null;
+  everySize: number | null = null;
   /** numa_cma_size[], by node. */
-  readonly sizeByNode: ReadonlyMap<number, number>;
+  readonly sizeByNode = new Map<number, number>();
   /** numa_cma_configured: one of the two parameters above was there, whatever it said. */
-  readonly numaCmaConfigured: boolean;
+  numaCmaConfigured = false;
   /** hugetlb_cma_size and hugetlb_cma_size_in_node[]. */
-  readonly hugetlbSize: number;
-  readonly hugetlbByNode: ReadonlyMap<number, number>;
+  hugetlbSize = 0;
+  readonly hugetlbByNode = new Map<number, number>();
   /** atomic_pool_size; 0: not given. */
-  readonly atomicPoolSize: number;
+  atomicPoolSize = 0;
   /** numa=off. */
-  readonly numaOff: boolean;
+  numaOff = false;
   /** mem=; null: not given. */
-  readonly mem: number | null;
-  readonly movableNode: boolean;
+  mem: number | null = null;
 }
 
-/** An empty command line. */
-export const noParameters: BootParameters = {
-  cmaSize: null,
-  cmaBase: 0,
-  cmaLimit: 0,
-  everySize: null,
-  sizeByNode: new Map(),
-  numaCmaConfigured: false,
-  hugetlbSize: 0,
-  hugetlbByNode: new Map(),
-  atomicPoolSize: 0,
-  numaOff: false,
-  mem: null,
-  movableNode: false,
+export type BootParameters = Readonly<Omit<KernelVariables, 'sizeByNode' | 'hugetlbByNode'>> & {
+  readonly sizeByNode: ReadonlyMap<number, number>;
+  readonly hugetlbByNode: ReadonlyMap<number, number>;
 };
