@@ -32,6 +32,12 @@ export interface Override {
 
 type Path = readonly PropertyKey[];
 
+interface SourceParts {
+  document: Document;
+  lines: LineCounter;
+  overrides: readonly Override[];
+}
+
 /** A document of a file, with its overrides. */
 export class Source {
   readonly file: string;
@@ -39,18 +45,7 @@ export class Source {
   private readonly lines: LineCounter;
   private readonly overrides: readonly Override[];
 
-  constructor(
-    file: string,
-    {
-      document,
-      lines,
-      overrides,
-    }: {
-      document: Document;
-      lines: LineCounter;
-      overrides: readonly Override[];
-    },
-  ) {
+  constructor(file: string, { document, lines, overrides }: SourceParts) {
     this.file = file;
     this.document = document;
     this.lines = lines;

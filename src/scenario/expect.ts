@@ -26,7 +26,7 @@ export type Expression =
   | { readonly type: 'number'; readonly value: number }
   | { readonly type: 'name'; readonly name: string; readonly measure: Measure | null }
   | { readonly type: 'negate'; readonly of: Expression }
-  | Pair<'+' | '-' | '*' | '/'>
+  | Pair<keyof typeof arithmetic>
   | Pair<Comparison>
   | (Pair<'within'> & { readonly part: number })
   | Pair<'and' | 'or'>
@@ -55,6 +55,22 @@ export class ExpressionError extends Error {
   }
 }
 
+const arithmetic = {
+  '+': (a: number, b: number) => a + b,
+  '-': (a: number, b: number) => a - b,
+  '*': (a: number, b: number) => a * b,
+  '/': (a: number, b: number) => a / b,
+};
+/** A number that is missing makes every comparison with it false, `!=` too. */
+const comparing: Readonly<Record<Comparison, (a: number, b: number) => boolean>> = {
+  '<': (a, b) => a < b,
+  '<=': (a, b) => a <= b,
+  '==': (a, b) => a === b,
+  '!=': (a, b) => a < b || a > b,
+  '>=': (a, b) => a >= b,
+  '>': (a, b) => a > b,
+};
+
 const booleans: ReadonlySet<string> = new Set([...comparisons, 'within', 'and', 'or', 'not']);
 
 /** Throws ExpressionError; an expression that is no yes-or-no question is one. */
@@ -62,11 +78,12 @@ export function parseExpression(text: string): Expression {
   const parser = new Parser(text);
   const expression = parser.or();
   parser.end();
-  if (!booleans.has(expression.type)) {
-    throw new ExpressionError(0, 'a number, expected a comparison');
-  }
+  requireKind(expression, 'a comparison', 0);
   return expression;
 }
+
+/** What an expression is: a yes-or-no question, or not. */
+type Kind = 'a comparison' | 'a number';
 
 /** Parentheses, `not` and signs inside each other: recursion has to end somewhere. */
 const depthMax = 100;
@@ -84,7 +101,7 @@ class Parser {
   }
 
   or(): Expression {
-    return this.chain(['or'], () => this.and(), { boolean: true });
+    return this.chain(['or'], () => this.and(), 'a comparison');
   }
 
   end(): void {
@@ -92,12 +109,12 @@ class Parser {
   }
 
   private and(): Expression {
-    return this.chain(['and'], () => this.not(), { boolean: true });
+    return this.chain(['and'], () => this.not(), 'a comparison');
   }
 
   private not(): Expression {
     if (!this.take('not')) return this.compare();
-    return { type: 'not', of: this.deeper(() => this.typed(() => this.not(), { boolean: true })) };
+    return { type: 'not', of: this.deeper(() => this.typed(() => this.not(), 'a comparison')) };
   }
 
   private compare(): Expression {
@@ -105,28 +122,28 @@ class Parser {
     const left = this.sum();
     const op = this.token.text;
     if (this.take('within')) {
-      this.requireType(left, { boolean: false, offset: start });
+      requireKind(left, 'a number', start);
       const percent = this.token;
       if (percent.type !== 'number' || percent.unit !== '%') this.fail('a percentage such as 5%');
       this.at++;
       if (!this.take('of')) this.fail('of');
-      const right = this.typed(() => this.sum(), { boolean: false });
+      const right = this.typed(() => this.sum(), 'a number');
       return { type: 'within', left, right, part: percent.value };
     }
     if (!isComparison(op) || this.token.type !== 'symbol') return left;
     this.at++;
-    this.requireType(left, { boolean: false, offset: start });
-    const right = this.typed(() => this.sum(), { boolean: false });
+    requireKind(left, 'a number', start);
+    const right = this.typed(() => this.sum(), 'a number');
     if (isComparison(this.token.text)) this.fail('and, or, or the end: comparisons do not chain');
     return { type: op, left, right };
   }
 
   private sum(): Expression {
-    return this.chain(['+', '-'], () => this.term(), { boolean: false });
+    return this.chain(['+', '-'], () => this.term(), 'a number');
   }
 
   private term(): Expression {
-    return this.chain(['*', '/'], () => this.factor(), { boolean: false });
+    return this.chain(['*', '/'], () => this.factor(), 'a number');
   }
 
   private factor(): Expression {
@@ -137,7 +154,7 @@ class Parser {
       return inside;
     }
     if (this.take('-')) {
-      const operand = () => this.typed(() => this.factor(), { boolean: false });
+      const operand = () => this.typed(() => this.factor(), 'a number');
       return { type: 'negate', of: this.deeper(operand) };
     }
     if (token.type !== 'number' && token.type !== 'name') this.fail('a statistic or a number');
@@ -147,34 +164,25 @@ class Parser {
   }
 
   private chain(
-    operators: readonly ('or' | 'and' | '+' | '-' | '*' | '/')[],
+    operators: readonly ('or' | 'and' | keyof typeof arithmetic)[],
     operand: () => Expression,
-    { boolean }: { boolean: boolean },
+    wanted: Kind,
   ): Expression {
     const start = this.token.offset;
     let left = operand();
     for (;;) {
       const operator = operators.find((text) => this.take(text));
       if (operator === undefined) return left;
-      this.requireType(left, { boolean, offset: start });
-      left = { type: operator, left, right: this.typed(operand, { boolean }) };
+      requireKind(left, wanted, start);
+      left = { type: operator, left, right: this.typed(operand, wanted) };
     }
   }
 
-  private typed(operand: () => Expression, { boolean }: { boolean: boolean }): Expression {
+  private typed(operand: () => Expression, wanted: Kind): Expression {
     const offset = this.token.offset;
     const expression = operand();
-    this.requireType(expression, { boolean, offset });
+    requireKind(expression, wanted, offset);
     return expression;
-  }
-
-  private requireType(
-    expression: Expression,
-    { boolean, offset }: { boolean: boolean; offset: number },
-  ): void {
-    if (booleans.has(expression.type) === boolean) return;
-    const [found, expected] = boolean ? ['a number', 'a comparison'] : ['a comparison', 'a number'];
-    throw new ExpressionError(offset, `${found}, expected ${expected}`);
   }
 
   private deeper(operand: () => Expression): Expression {
@@ -199,6 +207,11 @@ class Parser {
     const { type, text, offset } = this.token;
     throw new ExpressionError(offset, `${type === 'end' ? 'the end' : text}, expected ${expected}`);
   }
+}
+
+function requireKind(expression: Expression, wanted: Kind, offset: number): void {
+  const found: Kind = booleans.has(expression.type) ? 'a comparison' : 'a number';
+  if (found !== wanted) throw new ExpressionError(offset, `${found}, expected ${wanted}`);
 }
 
 function isComparison(text: string): text is Comparison {
@@ -249,35 +262,16 @@ export function judge(expression: Expression, lookup: Lookup): Judgement {
     case '-':
     case '*':
     case '/':
-      throw new Error('a number is judged only inside a comparison');
+      throw new Error(`${expression.type}: expected a comparison to judge`);
     default: {
       const left = evaluate(expression.left, lookup);
-      const ok = compare(expression, { left, right: evaluate(expression.right, lookup) });
+      const right = evaluate(expression.right, lookup);
+      const ok =
+        expression.type === 'within'
+          ? Math.abs(left - right) <= Math.abs(right) * expression.part
+          : comparing[expression.type](left, right);
       return { ok, value: Number.isFinite(left) ? left : null };
     }
-  }
-}
-
-function compare(
-  expression: Extract<Expression, { type: Comparison | 'within' }>,
-  { left, right }: { left: number; right: number },
-): boolean {
-  if (Number.isNaN(left) || Number.isNaN(right)) return false;
-  switch (expression.type) {
-    case '<':
-      return left < right;
-    case '<=':
-      return left <= right;
-    case '==':
-      return left === right;
-    case '!=':
-      return left !== right;
-    case '>=':
-      return left >= right;
-    case '>':
-      return left > right;
-    case 'within':
-      return Math.abs(left - right) <= Math.abs(right) * expression.part;
   }
 }
 
@@ -291,14 +285,13 @@ export function evaluate(expression: Expression, lookup: Lookup): number {
     case 'negate':
       return -evaluate(expression.of, lookup);
     case '+':
-      return evaluate(expression.left, lookup) + evaluate(expression.right, lookup);
     case '-':
-      return evaluate(expression.left, lookup) - evaluate(expression.right, lookup);
     case '*':
-      return evaluate(expression.left, lookup) * evaluate(expression.right, lookup);
-    case '/':
-      return evaluate(expression.left, lookup) / evaluate(expression.right, lookup);
+    case '/': {
+      const apply = arithmetic[expression.type];
+      return apply(evaluate(expression.left, lookup), evaluate(expression.right, lookup));
+    }
     default:
-      throw new Error('a comparison has no number');
+      throw new Error(`${expression.type}: expected an expression that is a number`);
   }
 }

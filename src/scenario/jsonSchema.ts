@@ -5,6 +5,7 @@
 
 import { z } from 'zod';
 import { deviceKeys } from '../devices/deviceKeys.js';
+import type { DeviceModel } from '../devices/model.js';
 import { deviceModels } from '../devices/registry.js';
 import { scenarioKeys } from './schema.js';
 
@@ -20,9 +21,7 @@ export interface JsonSchema {
 /** The schema of one document of a scenario file. */
 export function scenarioJsonSchema(): Record<string, unknown> {
   const schema = jsonSchema(scenarioKeys);
-  const kinds = deviceModels().map(({ kind, summary, config }) =>
-    oneKind({ kind, summary, config }),
-  );
+  const kinds = deviceModels().map(oneKind);
   const devices = schema.properties?.devices;
   if (devices) devices.additionalProperties = { oneOf: kinds };
   // YAML reads `kernel: 6.12` as a number; the loader takes it by its text.
@@ -37,15 +36,7 @@ export function scenarioJsonSchema(): Record<string, unknown> {
 }
 
 /** A device: the keys all have, and those of its kind. */
-function oneKind({
-  kind,
-  summary,
-  config,
-}: {
-  kind: string;
-  summary: string;
-  config: z.ZodType;
-}): JsonSchema {
+function oneKind({ kind, summary, config }: DeviceModel): JsonSchema {
   const common = jsonSchema(deviceKeys).properties ?? {};
   const { properties = {} } = jsonSchema(config);
   return {

@@ -87,10 +87,11 @@ function resolved(source: Source, name: string): Scenario {
   const { machine, document } = resolveMachine(source, keys, data.machine);
   const kernel = resolveKernel(source, keys);
   checkPolicy(source, kernel.policy, machine.pageSize);
-  checkConfig(source, { keys, kernel, machine });
+  const given = { source, keys, machine };
+  checkConfig(given, kernel);
   const modules = loadModules(source, keys.modules);
-  const devices = expandDevices(source, keys, machine);
-  checkReservedMemory(source, keys, machine);
+  const devices = expandDevices(given);
+  checkReservedMemory(given);
   const { stop: stopNs, ...rest } = keys;
   return {
     ...rest,
@@ -101,10 +102,10 @@ function resolved(source: Source, name: string): Scenario {
     machine: { ...machine, cost: keys.cost },
     modules,
     devices,
-    timeline: resolveTimeline(source, { keys, machine, devices }),
-    pressure: resolvePressure(source, keys, machine),
+    timeline: resolveTimeline(given, devices),
+    pressure: resolvePressure(given),
     stopNs,
-    expect: resolveExpect(source, { keys, devices }),
+    expect: resolveExpect(given, devices),
     document: inSchemaOrder({
       ...data,
       kernel: kernel.release.id,

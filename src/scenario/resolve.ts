@@ -10,6 +10,7 @@ import { deviceModel, deviceModels } from '../devices/registry.js';
 import type { Machine } from '../machine/machine.js';
 import { kconfigOf, kconfigSymbols } from '../mm/boot/kconfig.js';
 import { lowerPolicy, PolicyError, type PolicyRow, policies } from '../mm/policy.js';
+import { rangesSize } from '../mm/ranges.js';
 import { type Kernel, kernelOf, releases } from '../mm/release.js';
 import { Bytes, Nid, Ns } from '../mm/units.js';
 import type { MovablePressure } from '../nodes/movablePages.js';
@@ -22,6 +23,15 @@ import { unknownName } from './names.js';
 import type { Expectation } from './scenario.js';
 import type { ScenarioKeys } from './schema.js';
 import { didYouMean } from './suggest.js';
+
+/** What one document says, and the machine it says it of. */
+export interface Given {
+  readonly source: Source;
+  readonly keys: ScenarioKeys;
+  readonly machine: Machine;
+}
+
+type Path = readonly PropertyKey[];
 
 /** Kernel ids `--kernel` takes: releases, and policies that name the release they sit on. */
 export function kernelNames(): string[] {
@@ -46,10 +56,7 @@ export function resolveKernel(source: Source, keys: ScenarioKeys): Kernel & { po
 }
 
 /** Throws ScenarioError for a symbol or a value of `config:` that the kernel does not have. */
-export function checkConfig(
-  source: Source,
-  { keys, kernel, machine }: { keys: ScenarioKeys; kernel: Kernel; machine: Machine },
-): void {
+export function checkConfig({ source, keys, machine }: Given, kernel: Kernel): void {
   const nidMax = machine.nodes.at(-1)!.nid;
   for (const [symbol, value] of Object.entries(keys.config)) {
     if (!kconfigSymbols.includes(symbol.replace(/^CONFIG_/, ''))) {
@@ -87,18 +94,16 @@ export function checkPolicy(source: Source, row: PolicyRow, pageSize: number): v
 }
 
 /** Devices in the order of the file, then of the nodes, then of their count. */
-export function expandDevices(
-  source: Source,
-  keys: ScenarioKeys,
-  machine: Machine,
-): PlannedDevice[] {
-  const list = Object.entries(keys.devices).flatMap(([declaration, given]): PlannedDevice[] => {
-    const model = modelOf(source, ['devices', declaration, 'kind'], given.kind);
-    const [device, own] = divided(given);
-    const config = ownKeys(source, { declaration, own, model });
+export function expandDevices(given: Given): PlannedDevice[] {
+  const { source, keys } = given;
+  const list = Object.entries(keys.devices).flatMap(([declaration, stated]): PlannedDevice[] => {
+    const path = ['devices', declaration];
+    const model = modelOf(source, [...path, 'kind'], stated.kind);
+    const [device, own] = divided(stated);
+    const config = ownKeys(source, path, { own, model });
     const { node, count, numa_node: numaNode, area, ...common } = device;
-    checkAttribute(source, { path: ['devices', declaration, 'numa_node'], nid: numaNode, machine });
-    return deviceNodes(source, { declaration, node, machine }).flatMap((nid) =>
+    checkAttribute(given, [...path, 'numa_node'], numaNode);
+    return deviceNodes(given, [...path, 'node'], node).flatMap((nid) =>
       Array.from({ length: count }, (_, k): PlannedDevice => {
         const several = node === 'all' || Array.isArray(node) || count > 1;
         const index = count > 1 ? `.${k}` : '';
@@ -114,13 +119,13 @@ export function expandDevices(
       }),
     );
   });
-  checkCompanions(source, list, machine);
+  checkCompanions(given, list);
   return list;
 }
 
 /** The keys every device has, and those of its kind. */
-function divided(given: ScenarioKeys['devices'][string]): [DeviceKeys, Record<string, unknown>] {
-  const entries = Object.entries(given);
+function divided(stated: ScenarioKeys['devices'][string]): [DeviceKeys, Record<string, unknown>] {
+  const entries = Object.entries(stated);
   const common = entries.filter(([key]) => key in deviceKeys.shape);
   const own = entries.filter(([key]) => !(key in deviceKeys.shape));
   // They are the keys that the schema has read, without those it has let through.
@@ -128,7 +133,7 @@ function divided(given: ScenarioKeys['devices'][string]): [DeviceKeys, Record<st
 }
 
 /** Throws unless the machine has room for what the devices bring with them. */
-function checkCompanions(source: Source, list: readonly PlannedDevice[], machine: Machine): void {
+function checkCompanions({ source, machine }: Given, list: readonly PlannedDevice[]): void {
   for (const device of list) {
     try {
       withCompanions([device], deviceModels(), cpuNodesOf(machine));
@@ -149,11 +154,11 @@ function modelOf(source: Source, path: readonly string[], kind: string): DeviceM
 /** The keys of the kind, as its own schema reads them. */
 function ownKeys(
   source: Source,
-  { declaration, own, model }: { declaration: string; own: unknown; model: DeviceModel },
+  root: Path,
+  { own, model }: { own: unknown; model: DeviceModel },
 ): unknown {
   const parsed = model.config.safeParse(own);
   if (parsed.success) return parsed.data;
-  const root = ['devices', declaration];
   // A key no kind has may be one that every device has, misspelt.
   const besides = Object.keys(deviceKeys.shape);
   throw explain(source, parsed.error.issues, { root, schema: model.config, data: own, besides });
@@ -166,101 +171,62 @@ function nidList({ nodes }: Machine): string {
 }
 
 /** Throws unless the machine has that node. */
-export function checkNode(
-  source: Source,
-  {
-    path,
-    nid,
-    machine,
-    key = false,
-  }: { path: readonly PropertyKey[]; nid: number; machine: Machine; key?: boolean },
-): void {
+function checkNode({ source, machine }: Given, path: Path, nid: number, at = { key: false }): void {
   if (machine.nodes.some((node) => node.nid === nid)) return;
   const expected = `expected a node of ${machine.name} (${nidList(machine)})`;
-  throw source.error(path, `${nid} is not in the machine, ${expected}`, { key });
+  throw source.error(path, `${nid} is not in the machine, ${expected}`, at);
 }
 
-function deviceNodes(
-  source: Source,
-  {
-    declaration,
-    node,
-    machine,
-  }: { declaration: string; node: DeviceKeys['node']; machine: Machine },
-): readonly number[] {
+function deviceNodes(given: Given, path: Path, node: DeviceKeys['node']): readonly number[] {
+  const { source, machine } = given;
   if (node === undefined) return [machine.nodes[0].nid];
   // A node of memory alone has no bus; a node that is offline has no devices yet.
   if (node === 'all') {
     return machine.nodes.filter(({ online, cpus }) => online && cpus > 0).map(({ nid }) => nid);
   }
-  const path = ['devices', declaration, 'node'];
   const nids = Array.isArray(node) ? node : [node];
   nids.forEach((nid, i) => {
-    checkNode(source, { path: Array.isArray(node) ? [...path, i] : path, nid, machine });
+    checkNode(given, Array.isArray(node) ? [...path, i] : path, nid);
     if (nids.indexOf(nid) < i) throw source.error([...path, i], `${nid} is in the list twice`);
   });
   return nids;
 }
 
 /** Throws unless the attribute is a node of the machine, -1, or left as it is. */
-function checkAttribute(
-  source: Source,
-  { nid = -1, ...at }: { path: readonly PropertyKey[]; nid: number | undefined; machine: Machine },
-): void {
-  if (nid >= 0) checkNode(source, { nid, ...at });
+function checkAttribute(given: Given, path: Path, nid = -1): void {
+  if (nid >= 0) checkNode(given, path, nid);
 }
 
 /** Programs' movable memory, node by node; a node's own entry comes before that of `all`. */
-export function resolvePressure(
-  source: Source,
-  { pressure }: ScenarioKeys,
-  machine: Machine,
-): MovablePressure[] {
+export function resolvePressure({ source, keys, machine }: Given): MovablePressure[] {
+  const { pressure } = keys;
   return machine.nodes.flatMap(({ nid, memory }): MovablePressure[] => {
     const name = typeof pressure[nid] === 'object' ? String(nid) : 'all';
     const own = pressure[name];
     if (typeof own !== 'object') return [];
     const { unmovable: _, movable = Bytes(0), ...rest } = own;
-    const bytes = memory.reduce((sum, [start, end]) => sum + end - start, 0);
-    if (typeof movable === 'object') {
-      return [{ nid: Nid(nid), movable: Bytes(Math.round(movable.ofNode * bytes)), ...rest }];
-    }
-    if (movable <= bytes) return [{ nid: Nid(nid), movable, ...rest }];
-    const text = `${movable} bytes, more than node ${nid} has (${bytes})`;
+    const bytes = rangesSize(memory);
+    const wanted = typeof movable === 'object' ? Math.round(movable.ofNode * bytes) : movable;
+    if (wanted <= bytes) return [{ nid: Nid(nid), movable: Bytes(wanted), ...rest }];
+    const text = `${wanted} bytes, more than node ${nid} has (${bytes})`;
     throw source.error(['pressure', name, 'movable'], text);
   });
 }
 
 /** Throws ScenarioError for a region on a node that the machine does not have. */
-export function checkReservedMemory(
-  source: Source,
-  { reserved_memory: regions }: ScenarioKeys,
-  machine: Machine,
-): void {
+export function checkReservedMemory(given: Given): void {
+  const { reserved_memory: regions } = given.keys;
   for (const [name, { node: nid }] of Object.entries(regions)) {
-    const path = ['reserved_memory', name, 'node'];
-    if (nid !== undefined) checkNode(source, { path, nid, machine });
+    if (nid !== undefined) checkNode(given, ['reserved_memory', name, 'node'], nid);
   }
 }
 
 /** Entries in order of time; a plain `pressure` is memory taken at 0, before all of them. */
-export function resolveTimeline(
-  source: Source,
-  {
-    keys,
-    machine,
-    devices,
-  }: {
-    keys: ScenarioKeys;
-    machine: Machine;
-    devices: readonly PlannedDevice[];
-  },
-): TimelineEntry[] {
+export function resolveTimeline(given: Given, devices: readonly PlannedDevice[]): TimelineEntry[] {
+  const { source, keys, machine } = given;
   const list = Object.entries(keys.pressure).flatMap(([name, value]): TimelineEntry[] => {
     const nids = name === 'all' ? machine.nodes.map(({ nid }) => nid) : [Number(name)];
-    for (const nid of nids) {
-      checkNode(source, { path: ['pressure', name], nid, machine, key: true });
-    }
+    for (const nid of nids) checkNode(given, ['pressure', name], nid, { key: true });
     const size = typeof value === 'number' ? value : value.unmovable;
     if (size === 0) return [];
     return nids.map((nid) => ({ at: Ns(0), do: 'take', nid: Nid(nid), size }));
@@ -269,19 +235,18 @@ export function resolveTimeline(
     const path = ['timeline', i];
     if (entry.do === 'take' || entry.do === 'give') {
       const { node: nid, ...rest } = entry;
-      checkNode(source, { path: [...path, 'node'], nid, machine });
+      checkNode(given, [...path, 'node'], nid);
       list.push({ ...rest, nid });
       return;
     }
-    const at = { path: [...path, 'device'], name: entry.device, devices };
-    const chosen = chosenDevices(source, at);
+    const chosen = chosenDevices(source, [...path, 'device'], { name: entry.device, devices });
     if (entry.do === 'write') {
       const { device: _, numa_node: numaNode, ...rest } = entry;
-      checkAttribute(source, { path: [...path, 'numa_node'], nid: numaNode, machine });
+      checkAttribute(given, [...path, 'numa_node'], numaNode);
       list.push({ ...rest, devices: chosen, numaNode });
     } else {
       const { device: _, value: __, ...rest } = entry;
-      const numbers = eventNumbers(source, { path, entry, kind: devices[chosen[0]].kind });
+      const numbers = eventNumbers(source, path, { entry, kind: devices[chosen[0]].kind });
       list.push({ ...rest, devices: chosen, numbers });
     }
   });
@@ -291,15 +256,8 @@ export function resolveTimeline(
 /** Positions of the device of that name, or of all that its declaration made. */
 function chosenDevices(
   source: Source,
-  {
-    path,
-    name,
-    devices,
-  }: {
-    path: readonly PropertyKey[];
-    name: string;
-    devices: readonly PlannedDevice[];
-  },
+  path: Path,
+  { name, devices }: { name: string; devices: readonly PlannedDevice[] },
 ): number[] {
   const chosen = devices.flatMap((device, i) =>
     device.name === name || device.declaration === name ? [i] : [],
@@ -314,7 +272,8 @@ type SendKeys = Extract<ScenarioKeys['timeline'][number], { do: 'send' }>;
 
 function eventNumbers(
   source: Source,
-  { path, entry, kind }: { path: readonly PropertyKey[]; entry: SendKeys; kind: string },
+  path: Path,
+  { entry, kind }: { entry: SendKeys; kind: string },
 ): readonly number[] {
   const events = deviceModel(kind)?.timeline ?? {};
   const event = Object.hasOwn(events, entry.event) ? events[entry.event] : undefined;
@@ -335,22 +294,19 @@ function eventNumbers(
  * Throws ScenarioError at the character an expression cannot go on from, or for a name nothing has.
  */
 export function resolveExpect(
-  source: Source,
-  { keys, devices }: { keys: ScenarioKeys; devices: readonly PlannedDevice[] },
+  { source, keys }: Given,
+  devices: readonly PlannedDevice[],
 ): Expectation[] {
   return keys.expect.map((text, i) => {
     const path = ['expect', i];
-    const expression = parsed(source, { path, text });
+    const expression = parsed(source, path, text);
     const unknown = unknownName(expression, devices);
     if (unknown !== undefined) throw source.error(path, unknown);
     return { text, expression, place: placeText(source.place(path)) };
   });
 }
 
-function parsed(
-  source: Source,
-  { path, text }: { path: readonly PropertyKey[]; text: string },
-): Expression {
+function parsed(source: Source, path: Path, text: string): Expression {
   try {
     return parseExpression(text);
   } catch (error) {
