@@ -8,7 +8,7 @@
 import { checkMachine, MachineError } from './check.js';
 import { perNode } from './custom.js';
 import type { MachineKeys } from './keys.js';
-import type { Machine, MachineNode, Parameter } from './machine.js';
+import { type Machine, type MachineNode, type Parameter, sumsOf } from './machine.js';
 import { presetMachine } from './preset.js';
 import { presets } from './presets.js';
 
@@ -61,11 +61,10 @@ function resized(node: MachineNode, bytes: number): MachineNode['memory'] {
 }
 
 function changedParameters(machine: Machine, keys: MachineKeys): Parameter[] {
-  const nodes = machine.nodes;
-  const ranges = nodes.flatMap((node) => node.memory);
+  const { cpus, bytes } = sumsOf(machine.nodes);
   const sums: Readonly<Record<string, number>> = {
-    cpus: nodes.reduce((sum, node) => sum + node.cpus, 0),
-    memory: ranges.reduce((sum, [start, end]) => sum + end - start, 0),
+    cpus,
+    memory: bytes,
     page: machine.pageSize,
     on_die: machine.onDie,
     bandwidth: Math.max(...machine.bandwidth),

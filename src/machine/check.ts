@@ -21,6 +21,34 @@ export class MachineError extends Error {
   }
 }
 
+type Path = readonly (string | number)[];
+
+function wrong(path: Path, message: string): never {
+  throw new MachineError(path, message);
+}
+
+/** Throws unless a list has one entry, such as `number`, per node. */
+export function checkLength(
+  path: Path,
+  list: ArrayLike<unknown>,
+  size: number,
+  each: string,
+): void {
+  if (list.length !== size) wrong(path, `length ${list.length}, expected ${size}, one ${each}`);
+}
+
+/** Throws unless a matrix has a row and a column per node; `of` says of what these are nodes. */
+export function checkSquare(
+  key: string,
+  matrix: readonly (readonly number[])[],
+  { size, of = '' }: { size: number; of?: string },
+): void {
+  checkLength([key], matrix, size, `row per node${of}`);
+  for (const [a, row] of matrix.entries()) {
+    checkLength([key, a], row, size, `number per node${of}`);
+  }
+}
+
 /** CONFIG_NODES_SHIFT is at most 10. */
 export const nidMax = 1023;
 export const nodesMax = nidMax + 1;
@@ -38,8 +66,7 @@ const unreachableDistance = 255;
  * range.
  */
 export function checkMachine(machine: Machine): Machine {
-  if (machine.nodes.length === 0)
-    throw new MachineError(['nodes'], 'no nodes, expected at least 1');
+  if (machine.nodes.length === 0) wrong(['nodes'], 'no nodes, expected at least 1');
   checkNids(machine.nodes);
   checkPage(machine);
   checkMemory(machine);
@@ -51,16 +78,13 @@ export function checkMachine(machine: Machine): Machine {
 
 function checkNids(nodes: readonly MachineNode[]): void {
   nodes.forEach((node, i) => {
+    const path = ['nodes', i, 'nid'];
     if (!Number.isInteger(node.nid) || node.nid < 0 || node.nid > nidMax) {
-      throw new MachineError(
-        ['nodes', i, 'nid'],
-        `${node.nid} is no node id, expected 0-${nidMax}`,
-      );
+      wrong(path, `${node.nid} is no node id, expected 0-${nidMax}`);
     }
     const before = nodes[i - 1];
     if (before && before.nid >= node.nid) {
-      const expected = `more than ${before.nid}, ascending and once each`;
-      throw new MachineError(['nodes', i, 'nid'], `${node.nid}, expected ${expected}`);
+      wrong(path, `${node.nid}, expected more than ${before.nid}, ascending and once each`);
     }
   });
 }
@@ -69,7 +93,7 @@ function checkPage({ arch, pageSize }: Machine): void {
   const known = pageSizes[arch];
   if (known.includes(pageSize)) return;
   const expected = `expected ${known.length > 1 ? 'one of ' : ''}${known.join(', ')} on ${arch}`;
-  throw new MachineError(['page'], `${pageSize}, ${expected}`);
+  wrong(['page'], `${pageSize}, ${expected}`);
 }
 
 function checkMemory({ nodes, pageSize }: Machine): void {
@@ -78,96 +102,75 @@ function checkMemory({ nodes, pageSize }: Machine): void {
     for (const [start, end] of node.memory) {
       const text = `${hex(start)}-${hex(end)}`;
       const path = ['nodes', i, 'memory'];
-      if (start >= end) throw new MachineError(path, `${text} ends before it starts`);
+      if (start >= end) wrong(path, `${text} ends before it starts`);
       if (end > addressMax) {
-        throw new MachineError(path, `${text}, expected addresses below ${hex(addressMax)} (4P)`);
+        wrong(path, `${text}, expected addresses below ${hex(addressMax)} (4P)`);
       }
       if (start % pageSize !== 0 || end % pageSize !== 0) {
-        throw new MachineError(path, `${text}, expected multiples of the page size ${pageSize}`);
+        wrong(path, `${text}, expected multiples of the page size ${pageSize}`);
       }
       ranges.push({ start, end, i });
     }
   });
-  if (ranges.length === 0) throw new MachineError(['memory'], 'no node has memory');
+  if (ranges.length === 0) wrong(['memory'], 'no node has memory');
   ranges.sort((a, b) => a.start - b.start);
   for (let k = 1; k < ranges.length; k++) {
     const [low, high] = [ranges[k - 1], ranges[k]];
     if (low.end > high.start) {
       const at = `${hex(high.start)}-${hex(low.end)}`;
       const owners = `nodes ${nodes[low.i].nid} and ${nodes[high.i].nid}`;
-      throw new MachineError(['nodes', high.i, 'memory'], `${at} belongs to ${owners}`);
+      wrong(['nodes', high.i, 'memory'], `${at} belongs to ${owners}`);
     }
   }
-}
-
-/** Every matrix has one row and one column per node. */
-function checkSquare(key: string, matrix: readonly (readonly number[])[], size: number): void {
-  if (matrix.length !== size) {
-    throw new MachineError([key], `length ${matrix.length}, expected ${size}, one row per node`);
-  }
-  matrix.forEach((row, a) => {
-    if (row.length !== size) {
-      throw new MachineError(
-        [key, a],
-        `length ${row.length}, expected ${size}, one number per node`,
-      );
-    }
-  });
 }
 
 function checkDistance({ distance, nodes }: Machine): void {
-  checkSquare('distance', distance, nodes.length);
+  checkSquare('distance', distance, { size: nodes.length });
   distance.forEach((row, a) => {
     row.forEach((value, b) => {
       const path = ['distance', a, b];
       if (a === b && value !== localDistance) {
-        throw new MachineError(path, `${value} from a node to itself, expected ${localDistance}`);
+        wrong(path, `${value} from a node to itself, expected ${localDistance}`);
       }
       const valid =
         Number.isInteger(value) && value > localDistance && value <= unreachableDistance;
       if (a !== b && !valid) {
-        throw new MachineError(path, `${value} between two nodes, expected a whole number 11-255`);
+        wrong(path, `${value} between two nodes, expected a whole number 11-255`);
       }
     });
   });
 }
 
 function checkLatency({ latency, nodes, onDie }: Machine): void {
-  checkSquare('latency', latency, nodes.length);
+  checkSquare('latency', latency, { size: nodes.length });
   latency.forEach((row, a) => {
     row.forEach((value, b) => {
       const path = ['latency', a, b];
       const local = latency[b][b];
       if (!(value > 0 && value <= 1e9)) {
-        throw new MachineError(path, `${value} ns, expected more than 0 and at most 1e9`);
+        wrong(path, `${value} ns, expected more than 0 and at most 1e9`);
       }
       // transfer() subtracts the local latency of the target: a shorter way from afar would be
       // negative.
       if (value < local) {
-        throw new MachineError(
-          path,
-          `${value} ns, less than the ${local} ns node ${b} needs itself`,
-        );
+        wrong(path, `${value} ns, less than the ${local} ns node ${b} needs itself`);
       }
     });
   });
-  if (!(onDie > 0)) throw new MachineError(['on_die'], `${onDie} ns, expected more than 0`);
+  if (!(onDie > 0)) wrong(['on_die'], `${onDie} ns, expected more than 0`);
 }
 
 function checkPerNode(machine: Machine): void {
   const size = machine.nodes.length;
   const rates = { bandwidth: machine.bandwidth, link_bandwidth: machine.linkBandwidth };
   for (const [key, values] of Object.entries(rates)) {
-    const found = values.length;
-    if (found !== size) {
-      throw new MachineError([key], `length ${found}, expected ${size}, one number per node`);
-    }
+    checkLength([key], values, size, 'number per node');
     values.forEach((value, i) => {
-      if (!(value > 0)) throw new MachineError([key, i], `${value} GB/s, expected more than 0`);
+      if (!(value > 0)) wrong([key, i], `${value} GB/s, expected more than 0`);
     });
   }
   if (machine.nodes.every((node) => node.cpus === 0)) {
-    throw new MachineError(['cpus'], 'no node has a CPU');
+    wrong(['cpus'], 'no node has a CPU');
   }
 }
 

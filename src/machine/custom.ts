@@ -7,9 +7,10 @@
  * map).
  */
 
-import { checkMachine, MachineError, nodesMax } from './check.js';
+import { type Range, without } from '../mm/ranges.js';
+import { checkLength, checkMachine, checkSquare, MachineError, nodesMax } from './check.js';
 import type { MachineKeys } from './keys.js';
-import type { Machine, MachineNode, Parameter } from './machine.js';
+import { type Machine, type MachineNode, type Parameter, sumsOf } from './machine.js';
 
 type NodeKeys = Exclude<MachineKeys['nodes'], number | undefined>[number];
 
@@ -36,7 +37,7 @@ export function customMachine(keys: MachineKeys): Machine {
     keys.chassis ? repeat(matrix, { inside, size, far }) : matrix;
   const link = 2 * (keys.chassis?.link ?? 0);
   const remoteNs = latency.reduce((most, row) => Math.max(most, ...row), 0);
-  if (keys.chassis) checkOneChassis(keys, { distance, latency, inside });
+  if (keys.chassis) checkOneChassis(keys, { distance, latency }, inside);
   const nodes = layOut(list, arch);
   const bandwidth =
     perNode(keys.bandwidth, 'bandwidth', size) ?? list.map(() => defaults.bandwidth);
@@ -72,10 +73,8 @@ function nodeList(
   const count = chassis ? chassis.count * chassis.nodes : nodes;
   const size = typeof count === 'number' ? count : (count?.length ?? 0);
   if (size > nodesMax) {
-    throw new MachineError(
-      [chassis ? 'chassis' : 'nodes'],
-      `${size} nodes, expected at most ${nodesMax}`,
-    );
+    const key = chassis ? 'chassis' : 'nodes';
+    throw new MachineError([key], `${size} nodes, expected at most ${nodesMax}`);
   }
   checkSizes(keys);
   const list: readonly NodeKeys[] =
@@ -107,9 +106,7 @@ export function perNode(
 ): readonly number[] | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'number') return Array.from({ length: size }, () => value);
-  if (value.length !== size) {
-    throw new MachineError([key], `length ${value.length}, expected ${size}, one number per node`);
-  }
+  checkLength([key], value, size, 'number per node');
   return value;
 }
 
@@ -131,31 +128,14 @@ function repeat(
   );
 }
 
-/** Rows and columns of a chassis' own matrices, before they are repeated. */
+/** Throws unless a chassis' own matrices have its size, before they are repeated. */
 function checkOneChassis(
   keys: MachineKeys,
-  {
-    distance,
-    latency,
-    inside,
-  }: {
-    distance: readonly (readonly number[])[];
-    latency: readonly (readonly number[])[];
-    inside: number;
-  },
+  matrices: Pick<Machine, 'distance' | 'latency'>,
+  size: number,
 ): void {
-  const matrices = { distance, latency };
   for (const key of ['distance', 'latency'] as const) {
-    if (keys[key] === undefined) continue;
-    const expected = (what: string) => `expected ${inside}, one ${what} per node of a chassis`;
-    if (matrices[key].length !== inside) {
-      throw new MachineError([key], `length ${matrices[key].length}, ${expected('row')}`);
-    }
-    matrices[key].forEach((row, a) => {
-      if (row.length !== inside) {
-        throw new MachineError([key, a], `length ${row.length}, ${expected('number')}`);
-      }
-    });
+    if (keys[key]) checkSquare(key, matrices[key], { size, of: ' of a chassis' });
   }
 }
 
@@ -177,8 +157,6 @@ function layOut(list: ReturnType<typeof nodeList>, arch: Machine['arch']): Machi
   });
 }
 
-type Range = readonly [start: number, end: number];
-
 /** RAM goes on behind the PCI hole; what page 0 and the BIOS area cover is lost. */
 function aroundHoles([start, end]: Range): Range[] {
   const hole = { start: 3 * GiB, end: 4 * GiB };
@@ -190,18 +168,10 @@ function aroundHoles([start, end]: Range): Range[] {
           [hole.end, end + GiB],
         ]
       : [[shift(start), shift(start) + end - start]];
-  return parts.flatMap((part) => without(part, [0, 0x1000])).flatMap((part) => without(part, bios));
+  return without(parts, [[0, 0x1000], bios]);
 }
 
 const bios: Range = [0x9f000, 2 ** 20];
-
-function without([start, end]: Range, [from, to]: Range): Range[] {
-  const parts: Range[] = [
-    [start, Math.min(end, from)],
-    [Math.max(start, to), end],
-  ];
-  return parts.filter(([low, high]) => low < high);
-}
 
 /** The kernel image, 2 MiB into the lowest memory or at 16 MiB of a PC, and a PC's page 0. */
 function reservedAt(arch: Machine['arch'], nodes: readonly MachineNode[]): Machine['reserved'] {
@@ -216,9 +186,7 @@ function reservedAt(arch: Machine['arch'], nodes: readonly MachineNode[]): Machi
 
 function customParameters(keys: MachineKeys, machine: Omit<Machine, 'parameters'>): Parameter[] {
   const { nodes, pageSize, onDie, bandwidth, linkBandwidth, latency } = machine;
-  const ranges = nodes.flatMap(({ memory }) => memory);
-  const bytes = ranges.reduce((sum, [start, end]) => sum + end - start, 0);
-  const cpus = nodes.reduce((sum, node) => sum + node.cpus, 0);
+  const { bytes, cpus } = sumsOf(nodes);
   const listed = typeof keys.nodes === 'object' ? 'nodes' : undefined;
   const one = (name: string, key: keyof MachineKeys, unit: string, value: number): Parameter => ({
     name: `machine.${name}`,

@@ -5,6 +5,8 @@
  * because firmware tables are not measurements.
  */
 
+import { rangesSize } from '../mm/ranges.js';
+
 /**
  * exact: checked against a kernel. calibrated: fitted to a published measurement. assumed: ours.
  */
@@ -25,6 +27,12 @@ export interface MachineNode {
   /** RAM as half-open byte ranges [start, end), ascending; empty for a node without memory. */
   readonly memory: readonly (readonly [start: number, end: number])[];
   readonly online: boolean;
+}
+
+/** CPUs and bytes of RAM of all nodes together. */
+export function sumsOf(nodes: readonly Pick<MachineNode, 'cpus' | 'memory'>[]) {
+  const cpus = nodes.reduce((sum, node) => sum + node.cpus, 0);
+  return { cpus, bytes: rangesSize(nodes.flatMap((node) => node.memory)) };
 }
 
 export interface Machine {

@@ -7,7 +7,13 @@
  */
 
 import { checkMachine } from './check.js';
-import type { Machine, MachineNode, NumberClass, Parameter } from './machine.js';
+import {
+  type Machine,
+  type MachineNode,
+  type NumberClass,
+  type Parameter,
+  sumsOf,
+} from './machine.js';
 import { presets } from './presets.js';
 
 /** A number with the class and the source every number must have. */
@@ -97,21 +103,11 @@ export function buildPreset(row: PresetRow): Machine {
 }
 
 function presetParameters(row: PresetRow): Parameter[] {
-  const cpus = row.nodes.reduce((sum, node) => sum + node.cpus, 0);
-  const ranges = row.nodes.flatMap((node) => node.memory);
-  const bytes = ranges.reduce((sum, [start, end]) => sum + end - start, 0);
+  const { cpus, bytes } = sumsOf(row.nodes);
   const remote = row.latency.filter(({ distance }) => distance !== 10);
-  const classed = (
-    name: string,
-    unit: string,
-    { value, class: of, source }: Classed,
-  ): Parameter => ({
-    name: `machine.${name}`,
-    value,
-    unit,
-    class: of,
-    source,
-  });
+  const classed = (name: string, unit: string, { value, ...rest }: Classed): Parameter => {
+    return { name: `machine.${name}`, value, unit, ...rest };
+  };
   return [
     classed('nodes', '1', { value: row.nodes.length, ...row.layoutClass }),
     classed('cpus', '1', { value: cpus, ...row.layoutClass }),
