@@ -37,20 +37,20 @@ export interface PresetRow {
   /** One sentence for `cmasim machines`. */
   readonly summary: string;
   readonly arch: Machine['arch'];
-  /** Bytes. */
-  readonly pageSize: number;
+  /** Bytes; 4096 unless given. */
+  readonly pageSize?: number;
   readonly nodes: readonly PresetNode[];
   readonly distance: readonly (readonly number[])[];
   readonly distanceClass: Omit<Classed, 'value'>;
   readonly latency: readonly LatencyClass[];
-  /** ns. */
-  readonly onDie: Classed;
+  /** ns; as on kunpeng920-2p unless given. */
+  readonly onDie?: Classed;
   /** GB/s per node. */
   readonly bandwidth: Classed;
   /** GB/s of all links into a node together. */
   readonly linkBandwidth: Classed;
-  /** Where the memory map and the number of CPUs come from. */
-  readonly layoutClass: Omit<Classed, 'value'>;
+  /** Where the memory map and the number of CPUs come from; typical ones unless given. */
+  readonly layoutClass?: Omit<Classed, 'value'>;
   /** Ranges firmware and kernel image hold at boot, in bytes. */
   readonly reserved: readonly (readonly [start: number, end: number])[];
 }
@@ -71,8 +71,15 @@ export function presetMachine(name: string): Machine | undefined {
   return row && buildPreset(row);
 }
 
+const usual = {
+  pageSize: 4096,
+  onDie: { value: 60, class: 'assumed', source: 'as kunpeng920-2p' },
+  layoutClass: { class: 'assumed', source: 'typical configuration' },
+} as const;
+
 /** Throws MachineError if the row contradicts itself, Error if a distance has no latency. */
-export function buildPreset(row: PresetRow): Machine {
+export function buildPreset(preset: PresetRow): Machine {
+  const row = { ...usual, ...preset };
   const nodes = row.nodes.map(
     ({ nid, cpus, memory }, i): MachineNode => ({ nid: nid ?? i, cpus, memory, online: true }),
   );
@@ -102,7 +109,7 @@ export function buildPreset(row: PresetRow): Machine {
   });
 }
 
-function presetParameters(row: PresetRow): Parameter[] {
+function presetParameters(row: Required<PresetRow>): Parameter[] {
   const { cpus, bytes } = sumsOf(row.nodes);
   const remote = row.latency.filter(({ distance }) => distance !== 10);
   const classed = (name: string, unit: string, { value, ...rest }: Classed): Parameter => {

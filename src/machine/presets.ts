@@ -13,19 +13,26 @@ const MiB = 2 ** 20;
 const GiB = 2 ** 30;
 const TiB = 2 ** 40;
 
+const firmware = (source: string) => ({ class: 'exact', source }) as const;
+const calibrated = (source: string) => ({ class: 'calibrated', source }) as const;
+const assumed = (source: string) => ({ class: 'assumed', source }) as const;
+
 /** `[base, base + size)`. */
 function range(base: number, size: number): readonly [number, number] {
   return [base, base + size];
 }
 
+/** A SLIT of `size` nodes by what lies between each two of them. */
+function slit(size: number, between: (a: number, b: number) => number): number[][] {
+  return Array.from({ length: size }, (_, a) =>
+    Array.from({ length: size }, (_, b) => (a === b ? 10 : between(a, b))),
+  );
+}
+
 /** `sockets` x `dies` nodes: `near` inside a socket, `far` between two. */
 function sockets(count: number, dies: number, [near, far]: readonly [number, number]): number[][] {
-  return Array.from({ length: count * dies }, (_, a) =>
-    Array.from({ length: count * dies }, (_, b) => {
-      if (a === b) return 10;
-      return Math.floor(a / dies) === Math.floor(b / dies) ? near : far;
-    }),
-  );
+  const socket = (node: number) => Math.floor(node / dies);
+  return slit(count * dies, (a, b) => (socket(a) === socket(b) ? near : far));
 }
 
 /** A PC's memory below 4 GiB: BIOS area from 640 KiB to 1 MiB, PCI hole from 2 GiB on. */
@@ -44,17 +51,13 @@ function pcNodes(count: number, { cpus, dies }: { cpus: number; dies: number }):
 
 const pcReserved = [range(0, 0x1000), range(16 * MiB, 48 * MiB)];
 const armReserved = (base: number) => [range(base + 2 * MiB, 46 * MiB)];
-const estimate = { class: 'assumed', source: 'estimate' } as const;
-const firmware = (source: string) => ({ class: 'exact', source }) as const;
-const typicalMap = { class: 'assumed', source: 'typical configuration' } as const;
-const onDieEstimate = { value: 60, class: 'assumed', source: 'as kunpeng920-2p' } as const;
+const estimate = assumed('estimate');
 
 const stream = 'single-thread STREAM copy of CPU 7 to nodes 0-3, 8701/7802/4557/4064 MB/s';
 const kunpeng: PresetRow = {
   name: 'kunpeng920-2p',
   summary: 'HiSilicon Kunpeng 920, 2 sockets of 2 dies, chain 1-0-2-3',
   arch: 'arm64',
-  pageSize: 4096,
   nodes: [
     { cpus: 24, memory: [range(0, 2 * GiB), range(130 * GiB, 62 * GiB)], chassis: 0 },
     { cpus: 24, memory: [range(256 * GiB, 64 * GiB)], chassis: 0 },
@@ -69,25 +72,20 @@ const kunpeng: PresetRow = {
   ],
   distanceClass: firmware('numactl -H of D06 boards, LKML 2020-2021'),
   latency: [
-    { distance: 10, ns: 100, class: 'assumed', source: 'local load, estimated 95-105' },
-    { distance: 12, ns: 111.5, class: 'calibrated', source: `100 ns x 1.115: ${stream}` },
-    { distance: 20, ns: 191, class: 'calibrated', source: `100 ns x 1.91: ${stream}` },
-    { distance: 22, ns: 214, class: 'calibrated', source: `100 ns x 2.14: ${stream}` },
-    {
-      distance: 24,
-      ns: 225.5,
-      class: 'assumed',
-      source: '22 and one more die crossing of 11.5 ns',
-    },
+    { distance: 10, ns: 100, ...assumed('local load, estimated 95-105') },
+    { distance: 12, ns: 111.5, ...calibrated(`100 ns x 1.115: ${stream}`) },
+    { distance: 20, ns: 191, ...calibrated(`100 ns x 1.91: ${stream}`) },
+    { distance: 22, ns: 214, ...calibrated(`100 ns x 2.14: ${stream}`) },
+    { distance: 24, ns: 225.5, ...assumed('22 and one more die crossing of 11.5 ns') },
   ],
   onDie: {
     value: 60,
-    class: 'calibrated',
-    source: 'CMD_SYNC on a local queue, 240 ns: 3.5 transfers and execution (June 2020 patch)',
+    ...calibrated(
+      'CMD_SYNC on a local queue, 240 ns: 3.5 transfers and execution (June 2020 patch)',
+    ),
   },
-  bandwidth: { value: 75, class: 'assumed', source: '4 x DDR4-2933 per die, 80 % of peak' },
-  linkBandwidth: { value: 60, class: 'assumed', source: 'Hydra links of a socket, 60 GB/s class' },
-  layoutClass: typicalMap,
+  bandwidth: { value: 75, ...assumed('4 x DDR4-2933 per die, 80 % of peak') },
+  linkBandwidth: { value: 60, ...assumed('Hydra links of a socket, 60 GB/s class') },
   reserved: armReserved(0),
 };
 
@@ -95,19 +93,16 @@ const epyc: PresetRow = {
   name: 'epyc-nps4-2p',
   summary: 'AMD EPYC, 2 sockets in NPS4: 8 nodes',
   arch: 'x86',
-  pageSize: 4096,
   nodes: pcNodes(8, { cpus: 32, dies: 4 }),
   distance: sockets(2, 4, [12, 32]),
   distanceClass: firmware('HPC site documentation of NPS4 systems'),
   latency: [
-    { distance: 10, ns: 113, class: 'calibrated', source: 'AnandTech 2019, Rome NPS4 at 128 MiB' },
-    { distance: 12, ns: 122, class: 'calibrated', source: 'AnandTech 2019, Rome NPS1 at 128 MiB' },
-    { distance: 32, ns: 220, class: 'assumed', source: 'other socket, estimated 200-240' },
+    { distance: 10, ns: 113, ...calibrated('AnandTech 2019, Rome NPS4 at 128 MiB') },
+    { distance: 12, ns: 122, ...calibrated('AnandTech 2019, Rome NPS1 at 128 MiB') },
+    { distance: 32, ns: 220, ...assumed('other socket, estimated 200-240') },
   ],
-  onDie: onDieEstimate,
-  bandwidth: { value: 41, class: 'assumed', source: '2 x DDR4-3200 per quadrant, 80 % of 51' },
-  linkBandwidth: { value: 41, class: 'assumed', source: "as the quadrant's own memory" },
-  layoutClass: typicalMap,
+  bandwidth: { value: 41, ...assumed('2 x DDR4-3200 per quadrant, 80 % of 51') },
+  linkBandwidth: { value: 41, ...assumed("as the quadrant's own memory") },
   reserved: pcReserved,
 };
 
@@ -116,22 +111,15 @@ const xeon2: PresetRow = {
   name: 'xeon-2p',
   summary: 'Intel Xeon (Sapphire Rapids class), 2 sockets',
   arch: 'x86',
-  pageSize: 4096,
   nodes: pcNodes(2, { cpus: 64, dies: 1 }),
   distance: sockets(2, 1, [21, 21]),
   distanceClass: firmware('numactl -H, common firmware table'),
   latency: [
-    { distance: 10, ns: 108.2, class: 'calibrated', source: scargall },
-    { distance: 21, ns: 195.7, class: 'calibrated', source: scargall },
+    { distance: 10, ns: 108.2, ...calibrated(scargall) },
+    { distance: 21, ns: 195.7, ...calibrated(scargall) },
   ],
-  onDie: onDieEstimate,
-  bandwidth: { value: 69, class: 'assumed', source: 'MLC 69.3 GB/s on an older 2-socket Xeon' },
-  linkBandwidth: {
-    value: 34,
-    class: 'assumed',
-    source: 'MLC, remote 34.4 GB/s where local is 69.3',
-  },
-  layoutClass: typicalMap,
+  bandwidth: { value: 69, ...assumed('MLC 69.3 GB/s on an older 2-socket Xeon') },
+  linkBandwidth: { value: 34, ...assumed('MLC, remote 34.4 GB/s where local is 69.3') },
   reserved: pcReserved,
 };
 
@@ -143,8 +131,8 @@ const xeon4: PresetRow = {
   distance: sockets(4, 1, [21, 21]),
   distanceClass: estimate,
   latency: [
-    { distance: 10, ns: 89.2, class: 'calibrated', source: 'MLC note, 2-socket Xeon, 89.2/139.5' },
-    { distance: 21, ns: 139.5, class: 'calibrated', source: 'MLC note, 2-socket Xeon, 89.2/139.5' },
+    { distance: 10, ns: 89.2, ...calibrated('MLC note, 2-socket Xeon, 89.2/139.5') },
+    { distance: 21, ns: 139.5, ...calibrated('MLC note, 2-socket Xeon, 89.2/139.5') },
   ],
 };
 
@@ -154,16 +142,8 @@ const xeon8: PresetRow = {
   summary:
     'Intel Xeon, 8 sockets without glue, 3 UPI links each: a cube with its diagonals two hops away',
   nodes: pcNodes(8, { cpus: 56, dies: 1 }),
-  distance: Array.from({ length: 8 }, (_, a) =>
-    Array.from({ length: 8 }, (_, b) => {
-      const hops = (a ^ b).toString(2).replaceAll('0', '').length;
-      return hops === 0 ? 10 : hops === 1 ? 21 : 31;
-    }),
-  ),
-  latency: [
-    ...xeon4.latency,
-    { distance: 31, ns: 190, class: 'assumed', source: 'one more hop of 50 ns' },
-  ],
+  distance: slit(8, (a, b) => ((a ^ b).toString(2).replaceAll('0', '').length === 1 ? 21 : 31)),
+  latency: [...xeon4.latency, { distance: 31, ns: 190, ...assumed('one more hop of 50 ns') }],
 };
 
 const ftBlog = 'lmbench stream on FT-2500, 5638/5059/4151/4340 MB/s and 1727-1862 across, x 100 ns';
@@ -184,7 +164,6 @@ const ft2500: PresetRow = {
   name: 'ft2500-2p-16n',
   summary: 'Phytium FT-2500, 2 sockets of 8 nodes',
   arch: 'arm64',
-  pageSize: 4096,
   nodes: Array.from({ length: 16 }, (_, i): PresetNode => {
     const high = range((i + 1) * 128 * GiB, 16 * GiB);
     return {
@@ -193,25 +172,18 @@ const ft2500: PresetRow = {
       chassis: Math.floor(i / 8),
     };
   }),
-  distance: Array.from({ length: 16 }, (_, a) =>
-    Array.from({ length: 16 }, (_, b) => (a < 8 === b < 8 ? ftSocket[a % 8][b % 8] : 100)),
-  ),
-  distanceClass: {
-    class: 'assumed',
-    source: 'row 0: numactl -H in a public blog; rows 1-7 assumed',
-  },
+  distance: slit(16, (a, b) => (a < 8 === b < 8 ? ftSocket[a % 8][b % 8] : 100)),
+  distanceClass: assumed('row 0: numactl -H in a public blog; rows 1-7 assumed'),
   latency: [
-    { distance: 10, ns: 100, class: 'assumed', source: 'local load' },
-    { distance: 20, ns: 111.4, class: 'calibrated', source: ftBlog },
-    { distance: 30, ns: 129.9, class: 'calibrated', source: ftBlog },
-    { distance: 40, ns: 135.8, class: 'calibrated', source: ftBlog },
-    { distance: 50, ns: 139.1, class: 'calibrated', source: `${ftBlog}; 4052 MB/s` },
-    { distance: 100, ns: 314.2, class: 'calibrated', source: ftBlog },
+    { distance: 10, ns: 100, ...assumed('local load') },
+    { distance: 20, ns: 111.4, ...calibrated(ftBlog) },
+    { distance: 30, ns: 129.9, ...calibrated(ftBlog) },
+    { distance: 40, ns: 135.8, ...calibrated(ftBlog) },
+    { distance: 50, ns: 139.1, ...calibrated(`${ftBlog}; 4052 MB/s`) },
+    { distance: 100, ns: 314.2, ...calibrated(ftBlog) },
   ],
-  onDie: onDieEstimate,
-  bandwidth: { value: 17, class: 'assumed', source: 'one DDR4-2666 channel per node, 80 %' },
-  linkBandwidth: { value: 9, class: 'assumed', source: 'half of the local one' },
-  layoutClass: typicalMap,
+  bandwidth: { value: 17, ...assumed('one DDR4-2666 channel per node, 80 %') },
+  linkBandwidth: { value: 9, ...assumed('half of the local one') },
   reserved: armReserved(2 * GiB),
 };
 
@@ -225,28 +197,23 @@ const altra: PresetRow = {
     { cpus: 80, memory: [range(16 * TiB, 128 * GiB)], chassis: 1 },
   ],
   distance: sockets(2, 1, [20, 20]),
-  distanceClass: { class: 'assumed', source: 'commonly seen' },
+  distanceClass: assumed('commonly seen'),
   latency: [
-    { distance: 10, ns: 105, class: 'assumed', source: 'estimated 95-115' },
-    { distance: 20, ns: 270, class: 'assumed', source: 'estimated 190-350' },
+    { distance: 10, ns: 105, ...assumed('estimated 95-115') },
+    { distance: 20, ns: 270, ...assumed('estimated 190-350') },
   ],
-  onDie: onDieEstimate,
-  bandwidth: { value: 160, class: 'assumed', source: '8 x DDR4-3200 per socket, 80 %' },
-  linkBandwidth: { value: 80, class: 'assumed', source: 'half of the local one' },
-  layoutClass: typicalMap,
+  bandwidth: { value: 160, ...assumed('8 x DDR4-3200 per socket, 80 %') },
+  linkBandwidth: { value: 80, ...assumed('half of the local one') },
   reserved: armReserved(2 * GiB),
 };
 
 /** GPUs 0, 1 hang on node 0, GPUs 2, 3 on node 1; each GPU has 8 nodes, memory on the first. */
 const ghOwner = (nid: number) => (nid < 2 ? nid : Math.floor((nid - 2) / 16));
-const ghDistance = Array.from({ length: 34 }, (_, a) =>
-  Array.from({ length: 34 }, (_, b) => {
-    if (a === b) return 10;
-    if (a < 2 && b < 2) return 40;
-    if (a < 2 || b < 2) return ghOwner(a) === ghOwner(b) ? 80 : 120;
-    return 160;
-  }),
-);
+const ghDistance = slit(34, (a, b) => {
+  if (a < 2 && b < 2) return 40;
+  if (a < 2 || b < 2) return ghOwner(a) === ghOwner(b) ? 80 : 120;
+  return 160;
+});
 const grace: PresetRow = {
   name: 'gh200-like',
   summary: '2 CPU nodes and 32 GPU nodes without CPUs, 4 of which have memory',
@@ -266,16 +233,14 @@ const grace: PresetRow = {
   distance: ghDistance,
   distanceClass: firmware('numactl -H of a 2-CPU GH200-type system; 160 between GPUs assumed'),
   latency: [
-    { distance: 10, ns: 125, class: 'assumed', source: 'Grace, estimated 110-140' },
-    { distance: 40, ns: 220, class: 'assumed', source: 'other CPU' },
-    { distance: 80, ns: 250, class: 'assumed', source: 'own GPU over C2C, estimated 250 and more' },
-    { distance: 120, ns: 345, class: 'assumed', source: 'other CPU and its C2C' },
-    { distance: 160, ns: 400, class: 'assumed', source: 'GPU to GPU' },
+    { distance: 10, ns: 125, ...assumed('Grace, estimated 110-140') },
+    { distance: 40, ns: 220, ...assumed('other CPU') },
+    { distance: 80, ns: 250, ...assumed('own GPU over C2C, estimated 250 and more') },
+    { distance: 120, ns: 345, ...assumed('other CPU and its C2C') },
+    { distance: 160, ns: 400, ...assumed('GPU to GPU') },
   ],
-  onDie: onDieEstimate,
-  bandwidth: { value: 400, class: 'assumed', source: 'LPDDR5X, 80 % of 500' },
-  linkBandwidth: { value: 200, class: 'assumed', source: 'half of the local one; C2C is faster' },
-  layoutClass: typicalMap,
+  bandwidth: { value: 400, ...assumed('LPDDR5X, 80 % of 500') },
+  linkBandwidth: { value: 200, ...assumed('half of the local one; C2C is faster') },
   reserved: armReserved(2 * GiB),
 };
 
@@ -285,7 +250,6 @@ const rpi4: PresetRow = {
   name: 'rpi4',
   summary: 'Raspberry Pi 4, 4 GiB; ZONE_DMA ends at 1 GiB',
   arch: 'arm64',
-  pageSize: 4096,
   nodes: [
     {
       cpus: 4,
@@ -295,11 +259,11 @@ const rpi4: PresetRow = {
       ],
     },
   ],
-  latency: [{ distance: 10, ns: 130, class: 'assumed', source: 'LPDDR4 on Cortex-A72' }],
-  onDie: { value: 60, class: 'assumed', source: 'estimate' },
-  bandwidth: { value: 4, class: 'assumed', source: 'measured by users at 4-5 GB/s' },
-  linkBandwidth: { value: 4, class: 'assumed', source: 'one node: no links' },
-  layoutClass: { class: 'assumed', source: '4 GiB board, 76 MiB for the GPU' },
+  latency: [{ distance: 10, ns: 130, ...assumed('LPDDR4 on Cortex-A72') }],
+  onDie: { value: 60, ...assumed('estimate') },
+  bandwidth: { value: 4, ...assumed('measured by users at 4-5 GB/s') },
+  linkBandwidth: { value: 4, ...assumed('one node: no links') },
+  layoutClass: assumed('4 GiB board, 76 MiB for the GPU'),
   reserved: armReserved(0),
 };
 
@@ -308,13 +272,11 @@ const embedded: PresetRow = {
   name: 'single-node-embedded',
   summary: 'A small arm64 board: one node, 4 CPUs, 1 GiB',
   arch: 'arm64',
-  pageSize: 4096,
   nodes: [{ cpus: 4, memory: [range(GiB, GiB)] }],
-  latency: [{ distance: 10, ns: 130, class: 'assumed', source: 'LPDDR4' }],
-  onDie: { value: 60, class: 'assumed', source: 'estimate' },
-  bandwidth: { value: 4, class: 'assumed', source: 'estimate' },
-  linkBandwidth: { value: 4, class: 'assumed', source: 'one node: no links' },
-  layoutClass: typicalMap,
+  latency: [{ distance: 10, ns: 130, ...assumed('LPDDR4') }],
+  onDie: { value: 60, ...assumed('estimate') },
+  bandwidth: { value: 4, ...assumed('estimate') },
+  linkBandwidth: { value: 4, ...assumed('one node: no links') },
   reserved: armReserved(GiB),
 };
 
