@@ -262,11 +262,18 @@ function sizeBounds(text: string, pageSize: number): readonly [number, number] |
   }
 }
 
+/** Steps a policy may have: a request says in seven bits which is in hand (wire/request.ts). */
+const stepsMax = 128;
+
 function lowerSteps(
   steps: readonly string[],
   sources: readonly string[],
   pageSize: number,
 ): PolicySteps {
+  if (steps.length > stepsMax) {
+    const message = `${steps.length} steps, expected at most ${stepsMax}`;
+    throw new PolicyError(steps[stepsMax], message);
+  }
   const lowered: PolicySteps = {
     source: new Uint8Array(steps.length),
     needs: new Uint32Array(steps.length),

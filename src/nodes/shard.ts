@@ -3,7 +3,8 @@
  * its URL.
  */
 
-import { type DeviceEnd, DeviceHost, type HostWiring } from '../devices/host/host.js';
+import { type DeviceEnd, DeviceHost } from '../devices/host/host.js';
+import type { HostWiring } from '../devices/host/hostWiring.js';
 import { registerModule } from '../devices/kit.js';
 import { deviceModels } from '../devices/registry.js';
 import type { Behaviour, BuildShard, Loop } from '../sim/model.js';

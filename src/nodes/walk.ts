@@ -191,7 +191,7 @@ export class Walker {
   }
 
   #attempt(loop: Loop, request: Request, owner: number, work: number): void {
-    request.forward(loop, owner, work + between(this.#wiring, loop.actor, owner), ATTEMPT);
+    request.forward(loop, owner, this.#delay(loop, owner, work), ATTEMPT);
   }
 
   /** The actor to go to for a step whose conditions hold, or -1: there is none. */
@@ -276,7 +276,7 @@ export class Walker {
   grant(loop: Loop, request: Request, work: number, page: Page): void {
     const { id, lockWait } = request;
     const to = asker(id);
-    const delay = work + page.zero + between(this.#wiring, loop.actor, to);
+    const delay = this.#delay(loop, to, work + page.zero);
     const { recorder } = this.#wiring;
     if (recorder.hears('granted', id)) {
       recorder.tell('granted', { id, time: loop.now + delay, ...page });
@@ -298,16 +298,26 @@ export class Walker {
       this.recall(loop, request, { of: id, pages: got });
       return;
     }
-    const to = asker(id);
-    const delay = work + between(this.#wiring, loop.actor, to);
+    this.#tellRefused(loop, id, work).lockWait = lockWait;
+  }
+
+  /** Tells the asker, and whoever watches, that there are no pages. */
+  #tellRefused(loop: Loop, id: number, work: number): Refusal {
     const { recorder } = this.#wiring;
+    const to = asker(id);
+    const delay = this.#delay(loop, to, work);
     if (recorder.hears('refused', id)) {
       recorder.tell('refused', { id, time: loop.now + delay });
     }
     const refused = this.#refused.post(loop, to, delay, REFUSED);
     refused.id = id;
     refused.errno = ENOMEM;
-    refused.lockWait = lockWait;
+    return refused;
+  }
+
+  /** Ns until a message arrives that leaves after `work` ns. */
+  #delay(loop: Loop, to: number, work: number): number {
+    return work + between(this.#wiring, loop.actor, to);
   }
 
   /**
@@ -321,8 +331,7 @@ export class Walker {
   ): void {
     const first = this.nodeAt({ devNode, cpuNode, walk: 0 })!;
     const to = this.#wiring.nodeOf[first];
-    const delay = between(this.#wiring, loop.actor, to);
-    const recall = this.#recall.post(loop, to, delay, RECALL);
+    const recall = this.#recall.post(loop, to, this.#delay(loop, to, 0), RECALL);
     recall.id = id;
     recall.of = of;
     recall.left = pages;
@@ -336,8 +345,8 @@ export class Walker {
     const next = this.nodeAt(recall, recall.walk + 1);
     if (next === undefined) return false;
     const to = this.#wiring.nodeOf[next];
-    const delay = work + between(this.#wiring, loop.actor, to);
-    const out = this.#recall.post(loop, to, delay, RECALL).copy(recall.m, recall.at);
+    const out = this.#recall.post(loop, to, this.#delay(loop, to, work), RECALL);
+    out.copy(recall.m, recall.at);
     out.left = left;
     out.walk += 1;
     return true;
@@ -348,27 +357,19 @@ export class Walker {
    */
   recalled(loop: Loop, recall: Recall, work: number, first: { pfn: Pfn; nid: Nid }): void {
     const { id, of, pages } = recall;
-    const to = asker(id);
-    const delay = work + between(this.#wiring, loop.actor, to);
-    if (of === id) {
-      const refused = this.#refused.post(loop, to, delay, REFUSED);
-      refused.id = id;
-      refused.errno = ENOMEM;
-      return;
-    }
-    this.#freedTo(loop, to, delay, { id, pages, source: BUDDY, leakedFrom: NO_AREA, ...first });
+    if (of === id) this.#tellRefused(loop, id, work);
+    else this.#freedTo(loop, work, { id, pages, source: BUDDY, leakedFrom: NO_AREA, ...first });
   }
 
   /** Tells whoever freed that it is done. */
   released(loop: Loop, release: PageRelease, work: number, by: { source: number; nid: Nid }): void {
     const { id, pfn, pages, leakedFrom } = release;
-    const to = asker(id);
-    const delay = work + between(this.#wiring, loop.actor, to);
-    this.#freedTo(loop, to, delay, { id, pfn, pages, leakedFrom, ...by });
+    this.#freedTo(loop, work, { id, pfn, pages, leakedFrom, ...by });
   }
 
-  #freedTo(loop: Loop, to: number, delay: number, what: FreedPages): void {
-    const freed = this.#freed.post(loop, to, delay, FREED);
+  #freedTo(loop: Loop, work: number, what: FreedPages): void {
+    const to = asker(what.id);
+    const freed = this.#freed.post(loop, to, this.#delay(loop, to, work), FREED);
     freed.id = what.id;
     freed.pfn = what.pfn;
     freed.pages = what.pages;

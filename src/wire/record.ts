@@ -157,7 +157,9 @@ function bitAccessors(
   const number = `((${double} >>> ${shift}) & ${mask})`;
   const most = values ? values.length - 1 : mask + least;
   const got = values ? `values[${index}][${number}]` : `${number} + ${least}`;
-  const given = values ? `values[${index}].indexOf(value)` : `value - ${least}`;
+  // Comparisons of names that V8 has once each: indexOf() would be a call.
+  const positions = (values ?? []).map((one, at) => `value === ${JSON.stringify(one)} ? ${at} : `);
+  const given = values ? `${positions.join('')}-1` : `value - ${least}`;
   return `get ${name}() { return ${got}; }
     set ${name}(value) {
       const number = ${given};

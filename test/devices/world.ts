@@ -4,9 +4,9 @@
  */
 
 import { withCompanions } from '#cmasim/devices/companions.js';
-import { type DeviceEnd, DeviceHost, type PlannedDevice } from '#cmasim/devices/host/host.js';
+import { type DeviceEnd, DeviceHost } from '#cmasim/devices/host/host.js';
 import { type FootprintRow, memoryOf } from '#cmasim/devices/memory.js';
-import type { DeviceModel } from '#cmasim/devices/model.js';
+import type { DeviceModel, PlannedDevice } from '#cmasim/devices/model.js';
 import { devices } from '#cmasim/devices/registry.js';
 import { Ns } from '#cmasim/mm/units.js';
 import { Lines } from '#cmasim/nodes/cacheLines.js';

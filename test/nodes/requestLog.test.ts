@@ -39,3 +39,20 @@ test('is the same on two shards, and empty unless asked for', async () => {
   expect(two.log).toEqual(one.log);
   expect((await simulate(scenario, { shards: 1, inline: true })).log).toEqual([]);
 });
+
+test('tells of a refusal although pages that need not lie together had been taken first', async () => {
+  const [tooMuch] = parseScenario(
+    JSON.stringify({
+      kernel: '6.12',
+      machine: { nodes: 2, memory: '1G', cpus: 2 },
+      devices: { a: { kind: 'allocator', node: 1, size: '3G', requests: 1, iommu: 'translated' } },
+      stop: '1s',
+    }),
+    'test.yaml',
+  );
+  const { log } = await simulate(tooMuch, { shards: 1, inline: true, log: 'a' });
+  expect(log.map((line) => line.replace(/^\d+ ns /, ''))).toEqual([
+    'a#0 asks for 3221225472 bytes (iommu) on node 1',
+    'a#0 is refused',
+  ]);
+});

@@ -14,7 +14,7 @@ import type { ChartNames } from '../chart/refuse.js';
 import { type RowView, rowView } from '../chart/row.js';
 import { header, type RunningChart } from '../chart/runner.js';
 import type { DmaApi } from '../dmaApi.js';
-import { type DeviceModel, hostEvents } from '../model.js';
+import { type DeviceModel, hostEvents, type Numbers } from '../model.js';
 
 /** Positions of the host's events, the first in every machine's list. */
 export const eventAt = {
@@ -26,6 +26,11 @@ export const eventAt = {
   line: hostEvents.indexOf('LINE'),
   lost: hostEvents.indexOf('LOST'),
 } as const;
+
+/** Zeros the numbers of an event: fill() would be a call out of compiled code. */
+export function clear(numbers: Numbers): void {
+  for (let i = 0; i < numbers.length; i++) numbers[i] = 0;
+}
 
 export interface FleetOptions {
   readonly model: DeviceModel;

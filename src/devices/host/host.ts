@@ -39,13 +39,11 @@ import { configureRow } from '../chart/row.js';
 import type { DeviceEnvironment } from '../memory.js';
 import type { DeviceModel, PlannedDevice } from '../model.js';
 import { number } from '../model.js';
-import { accessElapsed, accessHandle, Driver, type HostWiring } from './driver.js';
-import { eventAt, Fleet } from './fleet.js';
+import { accessElapsed, accessHandle, Driver } from './driver.js';
+import { clear, eventAt, Fleet } from './fleet.js';
 import { EMPTY, FREEING } from './handles.js';
+import type { HostWiring } from './hostWiring.js';
 import { Roster } from './roster.js';
-
-export type { PlannedDevice } from '../model.js';
-export type { HostWiring } from './driver.js';
 
 const dmaAlloc = histogram('dma_alloc_ns', {
   unit: 'ns',
@@ -247,7 +245,7 @@ export class DeviceHost implements Behaviour {
       return;
     }
     const fleet = this.#turn(loop, device);
-    fleet.numbers.fill(0);
+    clear(fleet.numbers);
     this.#dispatch(fleet, type, m, at);
     this.#driver.answerHits();
   }

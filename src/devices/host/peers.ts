@@ -25,8 +25,8 @@ import {
   WORDS,
 } from '../../wire/sharedLine.js';
 import { number } from '../model.js';
-import type { HostWiring } from './driver.js';
-import { eventAt, type Fleet } from './fleet.js';
+import { clear, eventAt, type Fleet } from './fleet.js';
+import type { HostWiring } from './hostWiring.js';
 import type { Roster } from './roster.js';
 
 /** `keep` of a LINE_GRANTED that a device sends itself: its cache had the line. */
@@ -110,7 +110,7 @@ export class Peers {
   }
 
   #answer({ numbers, machine }: Fleet, line: number, { m, words }: LineWords): void {
-    numbers.fill(0);
+    clear(numbers);
     numbers[number.line.line] = line;
     for (let i = 0; i < WORDS; i++) numbers[number.line.words + i] = m[words + i];
     machine.send(eventAt.line);

@@ -126,7 +126,8 @@ function defaults(release: Release, reservation: Reservation, arch: Arch): Writa
 const selectors: readonly string[] = ['MBYTES', 'PERCENTAGE', 'MIN', 'MAX'];
 const ranges: Readonly<Record<string, readonly [number, number]>> = {
   CMA_ALIGNMENT: [2, 12],
-  CMA_AREAS: [0, 2 ** 20],
+  // A request names its area in 13 bits (wire/request.ts).
+  CMA_AREAS: [0, 2 ** 13 - 2],
   CMA_SIZE_PERCENTAGE: [0, 100],
   NODES_SHIFT: [0, 10],
   PAGE_BLOCK_MAX_ORDER: [1, 99],
