@@ -13,14 +13,7 @@
 import { mark } from '../sim/mark.js';
 import type { Loop } from '../sim/model.js';
 import type { Stream } from '../sim/random.js';
-import {
-  LINE_ACQUIRE,
-  LINE_CHANGED,
-  LINE_GRANTED,
-  LINE_RECALL,
-  LINE_SERVED,
-  LINE_YIELD,
-} from '../wire/messages.js';
+import * as wire from '../wire/messages.js';
 import { record } from '../wire/record.js';
 import {
   copyWords,
@@ -89,9 +82,9 @@ export class Lines {
   /** LINE_ACQUIRE, LINE_YIELD or LINE_SERVED at the node on which the line lies. */
   receive(loop: Loop, type: number, m: Float64Array, at: number): void {
     const line = this.#line(this.#message.on(m, at).line);
-    if (type === LINE_ACQUIRE) this.#acquired(loop, line, this.#acquire.on(m, at));
-    else if (type === LINE_YIELD) this.#yielded(loop, line, this.#yield.on(m, at));
-    else if (type === LINE_SERVED) this.#served(loop, line);
+    if (type === wire.LINE_ACQUIRE) this.#acquired(loop, line, this.#acquire.on(m, at));
+    else if (type === wire.LINE_YIELD) this.#yielded(loop, line, this.#yield.on(m, at));
+    else if (type === wire.LINE_SERVED) this.#served(loop, line);
   }
 
   #acquired(loop: Loop, line: Line, { from, op, a, b }: LineAcquire): void {
@@ -121,13 +114,17 @@ export class Lines {
 
   #wake(loop: Loop, line: Line): void {
     line.timed = true;
-    this.#tell(loop, line, { to: loop.actor, delay: line.until - loop.now, type: LINE_SERVED });
+    this.#tell(loop, line, {
+      to: loop.actor,
+      delay: line.until - loop.now,
+      type: wire.LINE_SERVED,
+    });
   }
 
   #recall(loop: Loop, line: Line): void {
     line.state = RECALLED;
     const delay = this.#way(loop.actor, line.holder);
-    this.#tell(loop, line, { to: line.holder, delay, type: LINE_RECALL });
+    this.#tell(loop, line, { to: line.holder, delay, type: wire.LINE_RECALL });
   }
 
   #tell(loop: Loop, { id }: Line, what: { to: number; delay: number; type: number }): void {
@@ -148,7 +145,7 @@ export class Lines {
   /** Copies of those that wait are invalidated. */
   #tellChanged(loop: Loop, line: Line): void {
     for (const to of line.watching) {
-      this.#tell(loop, line, { to, delay: this.#way(loop.actor, to), type: LINE_CHANGED });
+      this.#tell(loop, line, { to, delay: this.#way(loop.actor, to), type: wire.LINE_CHANGED });
     }
     line.watching.length = 0;
   }
@@ -168,7 +165,7 @@ export class Lines {
     line.holder = next;
     const reads = onlyReads(m, words, access);
     line.keeps = line.count === 0 && !reads;
-    const granted = this.#granted.post(loop, next, delay, LINE_GRANTED);
+    const granted = this.#granted.post(loop, next, delay, wire.LINE_GRANTED);
     granted.line = line.id;
     granted.keep = line.keeps ? 1 : 0;
     copyWords(line, granted);

@@ -4,6 +4,11 @@
  *
  * Models what dma_direct_alloc() and dma_direct_free() do on a CPU of the node
  * (kernel/dma/direct.c), and alloc_pages() on its zones. One behaviour serves all nodes of a shard.
+ *
+ * The coordinator, an actor on the node where the default area lies, is served by it too: it owns
+ * what a machine has once, dma_contiguous_default_area and the queue for the global allocation
+ * mutex (cma_mutex of mm/cma.c). Zonelists and the owners of freed pages do not change after boot:
+ * every shard has a copy of them.
  */
 
 import {
@@ -22,36 +27,7 @@ import { GFP_DMA, GFP_DMA32, GFP_HIGHMEM } from '../mm/gfp.js';
 import { Bytes, Nid, Pages, Pfn } from '../mm/units.js';
 import { mark } from '../sim/mark.js';
 import type { Behaviour, Loop } from '../sim/model.js';
-import {
-  ACCESS,
-  Access,
-  ALLOC,
-  ATTEMPT,
-  BUSY,
-  CONTIG_DONE,
-  ContigDone,
-  FREE,
-  GIVE_MEMORY,
-  Inspect,
-  LINE_ACQUIRE,
-  LINE_SERVED,
-  LINE_YIELD,
-  Memory,
-  MUTEX_ACQUIRE,
-  MUTEX_PASS,
-  MUTEX_TOKEN,
-  MutexMessage,
-  OBSERVE_AREAS,
-  OBSERVE_ZONES,
-  Pinning,
-  RECALL,
-  RELEASE,
-  TAKE_MEMORY,
-  TARGETED,
-  TARGETS,
-  Targets,
-  UNBUSY,
-} from '../wire/messages.js';
+import * as wire from '../wire/messages.js';
 import { asker, BUDDY, Free, isScattered, PageRelease, Recall, Request } from '../wire/request.js';
 import type { Areas } from './areas.js';
 import type { Bulk } from './bulk.js';
@@ -86,18 +62,18 @@ interface Owner {
 export class Node implements Behaviour {
   readonly #wiring: Wiring;
   readonly #parts: NodeParts;
-  readonly #access = new Access();
+  readonly #access = new wire.Access();
   readonly #request = new Request();
   readonly #free = new Free();
   readonly #release = new PageRelease();
   readonly #released = new PageRelease();
   readonly #recall = new Recall();
-  readonly #contigDone = new ContigDone();
-  readonly #mutex = new MutexMessage();
-  readonly #targets = new Targets();
-  readonly #memory = new Memory();
-  readonly #pinning = new Pinning();
-  readonly #observe = new Inspect();
+  readonly #contigDone = new wire.ContigDone();
+  readonly #mutex = new wire.MutexMessage();
+  readonly #targets = new wire.Targets();
+  readonly #memory = new wire.Memory();
+  readonly #pinning = new wire.Pinning();
+  readonly #observe = new wire.Inspect();
 
   constructor(wiring: Wiring, parts: NodeParts) {
     this.#wiring = wiring;
@@ -107,42 +83,42 @@ export class Node implements Behaviour {
   receive(loop: Loop, type: number, m: Float64Array, at: number): void {
     const { areas, zones, inspector } = this.#parts;
     switch (type) {
-      case ACCESS:
+      case wire.ACCESS:
         return this.#parts.controllers.access(loop, this.#access.on(m, at));
-      case LINE_ACQUIRE:
-      case LINE_YIELD:
-      case LINE_SERVED:
+      case wire.LINE_ACQUIRE:
+      case wire.LINE_YIELD:
+      case wire.LINE_SERVED:
         return this.#parts.lines.receive(loop, type, m, at);
-      case ALLOC:
+      case wire.ALLOC:
         // A payload is read-only; a request is changed by those it passes.
         return this.#alloc(loop, this.#request.copy(m, at));
-      case ATTEMPT:
+      case wire.ATTEMPT:
         return this.#attempt(loop, this.#request.copy(m, at));
-      case CONTIG_DONE:
+      case wire.CONTIG_DONE:
         return areas.contigDone(loop, this.#contigDone.on(m, at));
-      case FREE:
+      case wire.FREE:
         return this.#freeCall(loop, this.#free.on(m, at));
-      case RELEASE:
+      case wire.RELEASE:
         return this.#releaseCall(loop, this.#release.on(m, at));
-      case RECALL:
+      case wire.RECALL:
         return this.#parts.bulk.recall(loop, this.#recall.on(m, at));
-      case MUTEX_ACQUIRE:
-      case MUTEX_PASS:
-      case MUTEX_TOKEN:
+      case wire.MUTEX_ACQUIRE:
+      case wire.MUTEX_PASS:
+      case wire.MUTEX_TOKEN:
         return areas.mutexMessage(loop, type, this.#mutex.on(m, at).actor);
-      case TARGETS:
-      case TARGETED:
+      case wire.TARGETS:
+      case wire.TARGETED:
         return areas.targets(loop, type, this.#targets.on(m, at));
-      case TAKE_MEMORY:
+      case wire.TAKE_MEMORY:
         return zones.take(this.#wiring.nidOf[loop.actor], this.#memory.on(m, at).pages);
-      case GIVE_MEMORY:
+      case wire.GIVE_MEMORY:
         return zones.give(this.#wiring.nidOf[loop.actor], this.#memory.on(m, at).pages);
-      case BUSY:
-      case UNBUSY:
+      case wire.BUSY:
+      case wire.UNBUSY:
         return inspector.pin(loop, type, this.#pinning.on(m, at));
-      case OBSERVE_AREAS:
+      case wire.OBSERVE_AREAS:
         return inspector.areas(loop, this.#observe.on(m, at));
-      case OBSERVE_ZONES:
+      case wire.OBSERVE_ZONES:
         return inspector.zones(loop, this.#observe.on(m, at));
       default:
         throw new Error(`node ${loop.actor}: message of type ${type}, expected one of a node's`);
@@ -279,7 +255,7 @@ export class Node implements Behaviour {
     const owner =
       held === NO_AREA ? wiring.nodeOf[pageToNid(wiring.directory, pfn)] : wiring.areaOwner[held];
     const delay = work + between(wiring, loop.actor, owner);
-    const release = this.#released.post(loop, owner, delay, RELEASE);
+    const release = this.#released.post(loop, owner, delay, wire.RELEASE);
     release.id = id;
     release.pfn = pfn;
     release.pages = Pages(to.pages);

@@ -10,22 +10,7 @@
 
 import { Bytes, Nid, Pages, Pfn } from '../mm/units.js';
 import type { Behaviour, Loop } from '../sim/model.js';
-import {
-  ALLOC,
-  BUSY,
-  FREE,
-  FREED,
-  GRANTED,
-  Inspect,
-  Inspected,
-  OBSERVE_AREAS,
-  OBSERVE_ZONES,
-  OBSERVED,
-  Pinning,
-  REFUSED,
-  TIME_HAS_COME,
-  UNBUSY,
-} from '../wire/messages.js';
+import * as wire from '../wire/messages.js';
 import {
   BUDDY,
   Free,
@@ -64,9 +49,9 @@ export class Replayer implements Behaviour {
   readonly #grant = new Grant();
   readonly #refusal = new Refusal();
   readonly #freeDone = new FreeDone();
-  readonly #pinning = new Pinning();
-  readonly #inspect = new Inspect();
-  readonly #inspected = new Inspected();
+  readonly #pinning = new wire.Pinning();
+  readonly #inspect = new wire.Inspect();
+  readonly #inspected = new wire.Inspected();
   #next = 0;
 
   constructor(wiring: Wiring, { operations, held }: op.ReplayPlan, actor: number) {
@@ -123,23 +108,23 @@ export class Replayer implements Behaviour {
   }
 
   receive(loop: Loop, type: number, m: Float64Array, at: number): void {
-    if (type === TIME_HAS_COME) return this.#takeUp(loop);
+    if (type === wire.TIME_HAS_COME) return this.#takeUp(loop);
     const row = this.#refusal.on(m, at).id % ID_SPAN;
     this.#waits[row] -= 1;
     if (this.#waits[row] > 0) return;
     switch (type) {
-      case GRANTED:
+      case wire.GRANTED:
         this.#granted(loop, row, this.#grant.on(m, at));
         break;
-      case REFUSED:
+      case wire.REFUSED:
         this.#set(row, outcome.errno, this.#refusal.on(m, at).errno);
         this.#set(row, outcome.verdict, op.NOTHING);
         this.#set(row, outcome.settled, loop.now);
         break;
-      case FREED:
+      case wire.FREED:
         this.#freed(loop, row, this.#freeDone.on(m, at));
         break;
-      case OBSERVED:
+      case wire.OBSERVED:
         this.#observed(loop, row, this.#inspected.on(m, at).errno);
         break;
       default:
@@ -170,7 +155,7 @@ export class Replayer implements Behaviour {
     while (this.#next < this.#count) {
       const early = this.#column(this.#next, operation.time) - this.#margin;
       if (early > loop.now) {
-        loop.post(loop.actor, early - loop.now, TIME_HAS_COME);
+        loop.post(loop.actor, early - loop.now, wire.TIME_HAS_COME);
         return;
       }
       this.#stack.push(this.#next++);
@@ -213,9 +198,9 @@ export class Replayer implements Behaviour {
       case op.OP_UNBUSY:
         return this.#unpin(loop, row);
       case op.OP_STATE:
-        return this.#look(loop, row, OBSERVE_AREAS, this.#areaOwners);
+        return this.#look(loop, row, wire.OBSERVE_AREAS, this.#areaOwners);
       case op.OP_ZONES:
-        return this.#look(loop, row, OBSERVE_ZONES, this.#nodes);
+        return this.#look(loop, row, wire.OBSERVE_ZONES, this.#nodes);
       default:
         return this.#atOnce(loop, row, op.DONE);
     }
@@ -234,7 +219,7 @@ export class Replayer implements Behaviour {
     // A raw request to an area that this kernel does not have.
     if (isRaw && this.#column(row, operation.area) < 0) return this.#atOnce(loop, row, op.NOTHING);
     const [node, delay] = this.#way(loop, row, this.#node(row));
-    const request = this.#request.post(loop, node, delay, ALLOC);
+    const request = this.#request.post(loop, node, delay, wire.ALLOC);
     this.#fill(request, loop, row);
     request.size = Bytes(this.#column(row, operation.bytes));
     request.align = this.#column(row, operation.align);
@@ -249,7 +234,7 @@ export class Replayer implements Behaviour {
     if (part === 0) this.#holds[target] = 0;
     const bytes = part === 0 ? this.#column(target, operation.bytes) : part;
     const [node, delay] = this.#way(loop, row, this.#node(row));
-    const free = this.#free.post(loop, node, delay, FREE);
+    const free = this.#free.post(loop, node, delay, wire.FREE);
     this.#fill(free, loop, row);
     free.size = Bytes(bytes);
     const offset = this.#column(row, operation.offset);
@@ -304,14 +289,14 @@ export class Replayer implements Behaviour {
     this.#set(row, outcome.source, area);
     this.#set(row, outcome.pfn, basePfn[area] + this.#column(row, operation.offset));
     this.#set(row, outcome.pages, this.#column(row, operation.bytes) / pageSize);
-    return this.#pages(loop, row, BUSY, row);
+    return this.#pages(loop, row, wire.BUSY, row);
   }
 
   #unpin(loop: Loop, row: number): number {
     const target = this.#column(row, operation.target);
     if (target < 0 || this.#holds[target] === 0) return this.#atOnce(loop, row, op.SKIPPED);
     this.#holds[target] = 0;
-    return this.#pages(loop, row, UNBUSY, target);
+    return this.#pages(loop, row, wire.UNBUSY, target);
   }
 
   /** Asks the owner of an area for pages that `held` has or is to have. */

@@ -1,8 +1,8 @@
 /**
  * Log of one device: its requests, attempts and answers in words, as they happen.
  *
- * An example of an observer (docs/extending.md). Each shard writes down what its actors saw; lines of
- * several shards are put in the order of time when the run has ended.
+ * An example of an observer (docs/extending.md). Each shard writes down what its actors saw; lines
+ * of several shards are put in the order of time when the run has ended.
  */
 
 import { asker } from '../wire/request.js';

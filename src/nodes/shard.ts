@@ -14,7 +14,6 @@ import { type AreaEnd, Areas } from './areas.js';
 import { Bulk } from './bulk.js';
 import { Lines } from './cacheLines.js';
 import { Controllers } from './controllers.js';
-import { Coordinator } from './coordinator.js';
 import { Inspector } from './inspector.js';
 import { Movable } from './movablePages.js';
 import { Node } from './node.js';
@@ -41,9 +40,8 @@ export interface ShardResult {
 }
 
 const NODE = 0;
-const COORDINATOR = 1;
-const REPLAYER = 2;
-const DEVICE = 3;
+const REPLAYER = 1;
+const DEVICE = 2;
 
 const build: BuildShard<ShardResult> = async (data, shard) => {
   const plan = data as Plan;
@@ -92,11 +90,9 @@ const build: BuildShard<ShardResult> = async (data, shard) => {
   const bulk = new Bulk(wiring, { zones, controllers, walk });
   const parts = { walk, areas, zones, bulk, controllers, lines, inspector, movable };
   behaviours[NODE] = new Node(wiring, parts);
-  behaviours[COORDINATOR] = new Coordinator({ areas, inspector });
   behaviours[REPLAYER] = replayer ?? nobody;
   behaviours[DEVICE] = host;
   const behaviourOf = new Uint8Array(numbers.count).fill(DEVICE, numbers.firstDevice);
-  behaviourOf[numbers.coordinator] = COORDINATOR;
   behaviourOf[numbers.replayer] = REPLAYER;
   return {
     actors: numbers.count,

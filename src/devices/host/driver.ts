@@ -10,16 +10,7 @@ import { allowBlocking, GFP_ATOMIC, GFP_KERNEL } from '../../mm/gfp.js';
 import { Bytes, Nid, Pfn } from '../../mm/units.js';
 import type { Stream, Streams } from '../../sim/random.js';
 import type { Recorder, Statistic } from '../../sim/statistics.js';
-import {
-  ACCESS,
-  Access,
-  ALLOC,
-  DeviceEvent,
-  FREE,
-  OWN,
-  TIMER,
-  Timer,
-} from '../../wire/messages.js';
+import * as wire from '../../wire/messages.js';
 import { Free, ID_SPAN, isScattered, type Mode, Request } from '../../wire/request.js';
 import type { DmaApi } from '../dmaApi.js';
 import { EMPTY, FREEING } from './handles.js';
@@ -45,9 +36,9 @@ export class Driver extends Peers implements DmaApi {
   readonly #keptAt = new Map<readonly number[], number>();
   readonly #request = new Request();
   readonly #free = new Free();
-  readonly #access = new Access();
-  readonly #own = new DeviceEvent();
-  readonly #timer = new Timer();
+  readonly #access = new wire.Access();
+  readonly #own = new wire.DeviceEvent();
+  readonly #timer = new wire.Timer();
 
   constructor(roster: Roster, wiring: HostWiring, recorder: Recorder, streams: Streams) {
     super(roster, wiring);
@@ -95,7 +86,7 @@ export class Driver extends Peers implements DmaApi {
     const { handles } = this.#roster;
     const slot = this.#slot(handle);
     handles.state[slot] = FREEING;
-    const free = this.#free.post(this.loop, this.#node(), 0, FREE);
+    const free = this.#free.post(this.loop, this.#node(), 0, wire.FREE);
     this.#fill(free, handle, slot);
     if (isScattered(free.mode)) free.of = handles.held(slot);
     else free.pfn = Pfn(handles.held(slot));
@@ -130,7 +121,7 @@ export class Driver extends Peers implements DmaApi {
     const tables = this.#tables.map(this.device, size);
     if (tables === 0) return;
     const { nid, mask, smmuNode = nid } = planned[this.device];
-    const request = this.#request.post(this.loop, this.#node(), 0, ALLOC);
+    const request = this.#request.post(this.loop, this.#node(), 0, wire.ALLOC);
     request.id = this.#id(this.#roster.tablesHandle(this.device));
     request.size = Bytes(tables * this.#roster.pageSize);
     request.gfp = GFP_KERNEL;
@@ -193,10 +184,10 @@ export class Driver extends Peers implements DmaApi {
   }
 
   /** An access to memory of node `holder`, answered to this device. */
-  #accessTo(holder: number, bytes: number, back: number, tag: number): Access {
+  #accessTo(holder: number, bytes: number, back: number, tag: number): wire.Access {
     const { nid } = this.#roster.planned[this.device];
     const way = this.#wiring.oneWay(nid, holder);
-    const access = this.#access.post(this.loop, this.#wiring.nodeActor(holder), way, ACCESS);
+    const access = this.#access.post(this.loop, this.#wiring.nodeActor(holder), way, wire.ACCESS);
     access.tag = tag * TAG_SPAN + (this.loop.now % TAG_SPAN);
     access.bytes = Bytes(bytes);
     access.back = back;
@@ -209,7 +200,7 @@ export class Driver extends Peers implements DmaApi {
     const { model, eventIndex } = this.#roster.fleetOf(this.device);
     const index = eventIndex.get(event);
     if (index === undefined) throw new Error(`device ${model.kind}: no own event ${event}`);
-    const own = this.#own.post(this.loop, this.#self(), wholeDelay(delay), OWN);
+    const own = this.#own.post(this.loop, this.#self(), wholeDelay(delay), wire.OWN);
     own.event = index;
     own.generation = this.#roster.generation[this.device];
     setNumbers(own, a, b);
@@ -220,7 +211,7 @@ export class Driver extends Peers implements DmaApi {
   }
 
   setTimer(delay: number, token: number): void {
-    this.#timer.post(this.loop, this.#self(), wholeDelay(delay), TIMER).token = token;
+    this.#timer.post(this.loop, this.#self(), wholeDelay(delay), wire.TIMER).token = token;
   }
 
   record(statistic: Statistic, value: number): void {
@@ -245,7 +236,7 @@ export class Driver extends Peers implements DmaApi {
       throw new Error(`${this.#name()}: handle ${handle} is in use, expected it to be empty`);
     }
     handles.ask(slot, size, mode, this.loop.now);
-    const request = this.#request.post(this.loop, this.#node(), 0, ALLOC);
+    const request = this.#request.post(this.loop, this.#node(), 0, wire.ALLOC);
     this.#fill(request, handle, slot);
     request.gfp = GFP_KERNEL;
     request.maskBits = planned[this.device].mask;

@@ -10,21 +10,7 @@ import { Nid } from '../../mm/units.js';
 import type { Behaviour, Loop } from '../../sim/model.js';
 import type { Streams } from '../../sim/random.js';
 import { counter, histogram, type Recorder, type Statistic } from '../../sim/statistics.js';
-import {
-  ACCESSED,
-  Accessed,
-  CONTROL,
-  DeviceEvent,
-  FREED,
-  GRANTED,
-  OWN,
-  REFUSED,
-  SET_NODE,
-  SetNode,
-  START,
-  TIMER,
-  Timer,
-} from '../../wire/messages.js';
+import * as wire from '../../wire/messages.js';
 import {
   BUDDY,
   FreeDone,
@@ -45,73 +31,52 @@ import { EMPTY, FREEING } from './handles.js';
 import type { HostWiring } from './hostWiring.js';
 import { Roster } from './roster.js';
 
-const dmaAlloc = histogram('dma_alloc_ns', {
-  unit: 'ns',
-  class: 'assumed',
-  help: 'dma_alloc_coherent() that was granted, from the call to its return.',
-});
-const lockWait = histogram('cma_lock_wait_ns', {
-  unit: 'ns',
-  class: 'assumed',
-  help: 'Part of an allocation spent waiting for locks of CMA, of requests that reached an area.',
-});
-const zeroing = histogram('zero_ns', {
-  unit: 'ns',
-  class: 'assumed',
-  help: 'Part of a coherent allocation spent clearing its pages.',
-});
-const refusals = counter('refused', {
-  unit: '1',
-  class: 'exact',
-  help: 'Allocations that no source could serve.',
-});
-const leakedPages = counter('leaked_pages', {
-  unit: 'pages',
-  class: 'exact',
-  help: 'Pages that were freed and that no area or zone took back.',
-});
+const time = (name: string, help: string): Statistic =>
+  histogram(name, { unit: 'ns', class: 'assumed', help });
+const count = (name: string, unit: string, help: string): Statistic =>
+  counter(name, { unit, class: 'exact', help });
+/** Two counters: of what is off a node, and of what is on it. */
+const split = (name: string, unit: string, help: (at: 'off' | 'on') => string) =>
+  [count(`${name}.remote`, unit, help('off')), count(`${name}.local`, unit, help('on'))] as const;
 
-const whereText = { local: "on the device's node", remote: "off the device's node" } as const;
-
-type PlacedFrom = 'device' | 'node' | 'default' | 'buddy';
-
-/** Counters of where memory came from; local: on the node the device is plugged into. */
-function placedCounters(from: PlacedFrom): readonly [remote: Statistic, local: Statistic] {
-  const one = (where: 'remote' | 'local') =>
-    counter(`placed.${from}.${where}`, {
-      unit: '1',
-      class: 'exact',
-      help: `Coherent allocations from ${sourceText[from]}, ${whereText[where]}.`,
-    });
-  return [one('remote'), one('local')];
-}
-
-const sourceText: Readonly<Record<PlacedFrom, string>> = {
-  device: "the device's own area",
-  node: 'the area of a node',
-  default: 'the default area',
-  buddy: 'the buddy allocator',
-};
-const placed: Readonly<Record<PlacedFrom, readonly [Statistic, Statistic]>> = {
-  device: placedCounters('device'),
-  node: placedCounters('node'),
-  default: placedCounters('default'),
-  buddy: placedCounters('buddy'),
-};
-const poolPages = (['remote', 'local'] as const).map((where) =>
-  counter(`pool_pages.${where}`, {
-    unit: 'pages',
-    class: 'exact',
-    help: `Pages from alloc_pages_node(), ${whereText[where]}.`,
-  }),
+const dmaAlloc = time(
+  'dma_alloc_ns',
+  'dma_alloc_coherent() that was granted, from the call to its return.',
+);
+const lockWait = time(
+  'cma_lock_wait_ns',
+  'Part of an allocation spent waiting for locks of CMA, of requests that reached an area.',
+);
+const zeroing = time('zero_ns', 'Part of a coherent allocation spent clearing its pages.');
+const refusals = count('refused', '1', 'Allocations that no source could serve.');
+const leakedPages = count(
+  'leaked_pages',
+  'pages',
+  'Pages that were freed and that no area or zone took back.',
 );
 
-const tablePages = (['remote', 'local'] as const).map((where) =>
-  counter(`page_table_pages.${where}`, {
-    unit: 'pages',
-    class: 'exact',
-    help: `Pages of an IOMMU's page tables, ${where === 'local' ? 'on' : 'off'} its node.`,
-  }),
+/** Where memory came from; local: on the node the device is plugged into. */
+const placedFrom = (from: string, text: string) =>
+  split(
+    `placed.${from}`,
+    '1',
+    (at) => `Coherent allocations from ${text}, ${at} the device's node.`,
+  );
+const placed = {
+  device: placedFrom('device', "the device's own area"),
+  node: placedFrom('node', 'the area of a node'),
+  default: placedFrom('default', 'the default area'),
+  buddy: placedFrom('buddy', 'the buddy allocator'),
+} as const;
+const poolPages = split(
+  'pool_pages',
+  'pages',
+  (at) => `Pages from alloc_pages_node(), ${at} the device's node.`,
+);
+const tablePages = split(
+  'page_table_pages',
+  'pages',
+  (at) => `Pages of an IOMMU's page tables, ${at} its node.`,
 );
 
 /** Statistics that every device has. */
@@ -161,10 +126,10 @@ export class DeviceHost implements Behaviour {
   readonly #fleets: readonly Fleet[];
   readonly #wiring: HostWiring;
   readonly #recorder: Recorder;
-  readonly #event = new DeviceEvent();
-  readonly #setNode = new SetNode();
-  readonly #timer = new Timer();
-  readonly #accessed = new Accessed();
+  readonly #event = new wire.DeviceEvent();
+  readonly #setNode = new wire.SetNode();
+  readonly #timer = new wire.Timer();
+  readonly #accessed = new wire.Accessed();
   readonly #grantedTo = new Grant();
   readonly #refusedTo = new Refusal();
   readonly #freedTo = new FreeDone();
@@ -211,7 +176,7 @@ export class DeviceHost implements Behaviour {
     for (let device = 0; device < planned.length; device++) {
       if (kind[device] < 0) continue;
       this.#turn(loop, device).machine.start();
-      loop.post(this.#roster.actor(device), planned[device].start, START);
+      loop.post(this.#roster.actor(device), planned[device].start, wire.START);
     }
   }
 
@@ -225,7 +190,7 @@ export class DeviceHost implements Behaviour {
     if (index === undefined || !(entry.event in model.timeline)) {
       throw new Error(`device ${model.kind}: no event ${entry.event}`);
     }
-    const control = this.#event.post(loop, loop.actor, entry.at, CONTROL);
+    const control = this.#event.post(loop, loop.actor, entry.at, wire.CONTROL);
     control.event = index;
     control.m.set(entry.numbers, control.numbers);
   }
@@ -235,12 +200,12 @@ export class DeviceHost implements Behaviour {
    */
   scheduleSetNode(loop: Loop, device: number, entry: { at: number; numaNode: number }): void {
     this.#turn(loop, device);
-    this.#setNode.post(loop, loop.actor, entry.at, SET_NODE).nid = Nid(entry.numaNode);
+    this.#setNode.post(loop, loop.actor, entry.at, wire.SET_NODE).nid = Nid(entry.numaNode);
   }
 
   receive(loop: Loop, type: number, m: Float64Array, at: number): void {
     const device = this.#roster.device(loop.actor);
-    if (type === SET_NODE) {
+    if (type === wire.SET_NODE) {
       this.#roster.numaNode[device] = this.#setNode.on(m, at).nid;
       return;
     }
@@ -253,7 +218,7 @@ export class DeviceHost implements Behaviour {
   #dispatch(fleet: Fleet, type: number, m: Float64Array, at: number): void {
     const { loop, device } = this.#driver;
     switch (type) {
-      case ACCESSED: {
+      case wire.ACCESSED: {
         const { tag, queued } = this.#accessed.on(m, at);
         fleet.numbers[number.accessed.handle] = accessHandle(tag);
         fleet.numbers[number.accessed.queuedNs] = queued;
@@ -261,28 +226,28 @@ export class DeviceHost implements Behaviour {
         fleet.machine.send(eventAt.accessed);
         return;
       }
-      case TIMER:
+      case wire.TIMER:
         fleet.machine.fire(this.#timer.on(m, at).token);
         return;
-      case OWN: {
+      case wire.OWN: {
         const own = this.#event.on(m, at);
         if (own.generation !== this.#roster.generation[device]) return;
         this.#driver.deliver(fleet, own);
         return;
       }
-      case GRANTED:
+      case wire.GRANTED:
         this.#granted(fleet, this.#grantedTo.on(m, at));
         return;
-      case REFUSED:
+      case wire.REFUSED:
         this.#refused(fleet, this.#refusedTo.on(m, at));
         return;
-      case FREED:
+      case wire.FREED:
         this.#freed(fleet, this.#freedTo.on(m, at));
         return;
-      case CONTROL:
+      case wire.CONTROL:
         this.#driver.deliver(fleet, this.#event.on(m, at));
         return;
-      case START:
+      case wire.START:
         fleet.machine.send(eventAt.start);
         return;
       default:

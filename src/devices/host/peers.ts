@@ -7,15 +7,7 @@
  * its node (nodes/cacheLines.ts).
  */
 import type { Loop } from '../../sim/model.js';
-import {
-  DeviceEvent,
-  LINE_ACQUIRE,
-  LINE_CHANGED,
-  LINE_GRANTED,
-  LINE_RECALL,
-  LINE_YIELD,
-  PEER,
-} from '../../wire/messages.js';
+import * as wire from '../../wire/messages.js';
 import {
   LINES,
   LineAcquire,
@@ -37,7 +29,7 @@ export function wholeDelay(delay: number): number {
   return Math.max(0, Math.round(delay));
 }
 
-export function setNumbers({ m, numbers }: DeviceEvent, a: number, b: number, c = 0): void {
+export function setNumbers({ m, numbers }: wire.DeviceEvent, a: number, b: number, c = 0): void {
   m[numbers] = a;
   m[numbers + 1] = b;
   m[numbers + 2] = c;
@@ -54,7 +46,7 @@ export class Peers {
   /** Line that was in the cache of the device that acts: `#hit` answers in the same step. */
   #hitLine = -1;
   readonly #hit = new LineWords();
-  readonly #event = new DeviceEvent();
+  readonly #event = new wire.DeviceEvent();
   readonly #acquire = new LineAcquire();
   readonly #message = new LineMessage();
   readonly #received = new LineWords();
@@ -71,20 +63,20 @@ export class Peers {
    */
   receive(fleet: Fleet, type: number, m: Float64Array, at: number): void {
     switch (type) {
-      case PEER:
+      case wire.PEER:
         this.deliver(fleet, this.#event.on(m, at));
         return;
-      case LINE_GRANTED: {
+      case wire.LINE_GRANTED: {
         const granted = this.#received.on(m, at);
         const line = granted.line % LINES;
         if (granted.keep === 1) this.#caches.keep(this.device, line, granted);
         this.#answer(fleet, line, granted);
         return;
       }
-      case LINE_RECALL:
-      case LINE_CHANGED: {
+      case wire.LINE_RECALL:
+      case wire.LINE_CHANGED: {
         const { line } = this.#message.on(m, at);
-        if (type === LINE_RECALL) this.#yield(line);
+        if (type === wire.LINE_RECALL) this.#yield(line);
         fleet.numbers[number.lost.line] = line % LINES;
         fleet.machine.send(eventAt.lost);
         return;
@@ -95,7 +87,7 @@ export class Peers {
   }
 
   /** Hands a device an event that was sent to it. */
-  deliver({ numbers, machine }: Fleet, event: DeviceEvent): void {
+  deliver({ numbers, machine }: Fleet, event: wire.DeviceEvent): void {
     for (let i = 0; i < 6; i++) numbers[i] = event.m[event.numbers + i];
     machine.send(event.event);
   }
@@ -121,7 +113,7 @@ export class Peers {
     const to = this.peer(peer);
     const way = this.#wiring.oneWay(planned[this.device].nid, planned[to].nid);
     const actor = this.#roster.actor(to);
-    const message = this.#event.post(this.loop, actor, wholeDelay(delay) + way, PEER);
+    const message = this.#event.post(this.loop, actor, wholeDelay(delay) + way, wire.PEER);
     message.event = this.#roster.eventOf(to, event);
     setNumbers(message, a, b, c);
   }
@@ -136,7 +128,7 @@ export class Peers {
         return;
       }
       const self = this.#roster.actor(device);
-      const granted = this.#words.post(loop, self, Math.round(delay), LINE_GRANTED);
+      const granted = this.#words.post(loop, self, Math.round(delay), wire.LINE_GRANTED);
       granted.line = this.#lineId(line);
       granted.keep = HIT;
       this.#caches.hit(device, line, access, granted);
@@ -144,7 +136,7 @@ export class Peers {
     }
     this.#caches.ask(device, line, access);
     const { actor, way } = this.#home();
-    const acquire = this.#acquire.post(loop, actor, delay + way, LINE_ACQUIRE);
+    const acquire = this.#acquire.post(loop, actor, delay + way, wire.LINE_ACQUIRE);
     acquire.line = this.#lineId(line);
     acquire.op = op;
     acquire.a = a;
@@ -155,7 +147,7 @@ export class Peers {
   /** Sends a line that its home recalls back there. */
   #yield(id: number): void {
     const { actor, way } = this.#home();
-    const words = this.#words.post(this.loop, actor, way, LINE_YIELD);
+    const words = this.#words.post(this.loop, actor, way, wire.LINE_YIELD);
     words.line = id;
     this.#caches.yield(this.device, id % LINES, words);
   }
