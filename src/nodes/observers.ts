@@ -3,7 +3,7 @@
  */
 
 import type { AreaState, Finding, RunObserver, ZoneState } from './recorder.js';
-import { RequestHistory } from './requestHistory.js';
+import { AttemptHistory, RequestHistory } from './requestHistory.js';
 import { type LogOptions, RequestLog } from './requestLog.js';
 import { RequestWalk } from './requestWalk.js';
 
@@ -41,6 +41,7 @@ class States implements RunObserver {
 const makers = {
   findings: () => new Findings(),
   states: () => new States(),
+  attempts: () => new AttemptHistory(),
   requests: () => new RequestHistory(),
   walk: (from: number, end: number) => new RequestWalk(from, end),
   log: (options: LogOptions) => new RequestLog(options),

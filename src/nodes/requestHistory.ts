@@ -20,30 +20,28 @@ export type Answer =
   | ({ readonly type: 'granted' } & Granted)
   | ({ readonly type: 'refused' } & Refused);
 
-/** Events of all requests, in the order in which a shard saw them: plain data. */
-export interface History {
-  readonly asked: readonly Asked[];
-  readonly answers: readonly Answer[];
+/** Attempts of all requests, in the order in which a shard saw them: plain data. */
+export interface Attempts {
   /** Rows of ATTEMPT_WIDTH columns. */
   readonly attempts: Float64Array;
   readonly gaveBack: readonly GaveBack[];
+}
+
+/** Events of all requests, likewise. */
+export interface History extends Attempts {
+  readonly asked: readonly Asked[];
+  readonly answers: readonly Answer[];
   readonly freed: readonly Freed[];
 }
 
 const fields = ['id', 'time', 'step', 'area', 'count', 'align', 'err', 'retries', 'ns'] as const;
 const ATTEMPT_WIDTH = fields.length + PARTS;
 
-export class RequestHistory implements RunObserver {
-  readonly #asked: Asked[] = [];
-  readonly #answers: Answer[] = [];
+/** History of attempts alone: what a replay is compared by, which has its own columns for the rest. */
+export class AttemptHistory implements RunObserver {
   #attempts = new Float64Array(1024 * ATTEMPT_WIDTH);
   #length = 0;
   readonly #gaveBack: GaveBack[] = [];
-  readonly #freed: Freed[] = [];
-
-  asked(event: Asked): void {
-    this.#asked.push(event);
-  }
 
   attempted(event: Attempted): void {
     if (this.#length === this.#attempts.length) {
@@ -51,14 +49,26 @@ export class RequestHistory implements RunObserver {
       longer.set(this.#attempts);
       this.#attempts = longer;
     }
-    const row = this.#attempts.subarray(this.#length, this.#length + ATTEMPT_WIDTH);
-    for (let i = 0; i < fields.length; i++) row[i] = event[fields[i]];
-    row.set(event.parts, fields.length);
-    this.#length += ATTEMPT_WIDTH;
+    for (const name of fields) this.#attempts[this.#length++] = event[name];
+    for (let i = 0; i < PARTS; i++) this.#attempts[this.#length++] = event.parts[i];
   }
 
   gaveBack(event: GaveBack): void {
     this.#gaveBack.push(event);
+  }
+
+  take(): Attempts {
+    return { attempts: this.#attempts.slice(0, this.#length), gaveBack: this.#gaveBack };
+  }
+}
+
+export class RequestHistory extends AttemptHistory {
+  readonly #asked: Asked[] = [];
+  readonly #answers: Answer[] = [];
+  readonly #freed: Freed[] = [];
+
+  asked(event: Asked): void {
+    this.#asked.push(event);
   }
 
   granted(event: Granted): void {
@@ -73,19 +83,13 @@ export class RequestHistory implements RunObserver {
     this.#freed.push(event);
   }
 
-  take(): History {
-    return {
-      asked: this.#asked,
-      answers: this.#answers,
-      attempts: this.#attempts.slice(0, this.#length),
-      gaveBack: this.#gaveBack,
-      freed: this.#freed,
-    };
+  override take(): History {
+    return { ...super.take(), asked: this.#asked, answers: this.#answers, freed: this.#freed };
   }
 }
 
 /** Attempts of all shards by request, each request's in the order they returned. */
-export function attemptsById(histories: readonly History[]): Map<number, Attempted[]> {
+export function attemptsById(histories: readonly Attempts[]): Map<number, Attempted[]> {
   const byId = new Map<number, Attempted[]>();
   for (const { attempts } of histories) {
     for (let at = 0; at < attempts.length; at += ATTEMPT_WIDTH) {

@@ -127,9 +127,9 @@ class ModelRows {
   ) {
     this.#file = file;
     this.#outcomes = outcomes;
-    this.#attempts = attemptsById(observed.flatMap(({ requests }) => requests ?? []));
-    for (const { requests, states, findings } of observed) {
-      for (const { id, area, pfn, pages } of requests?.gaveBack ?? []) {
+    this.#attempts = attemptsById(observed.flatMap(({ attempts }) => attempts ?? []));
+    for (const { attempts, states, findings } of observed) {
+      for (const { id, area, pfn, pages } of attempts?.gaveBack ?? []) {
         append(this.#returned, id, [area, pfn, pages]);
       }
       for (const state of states?.areas ?? []) append(this.#areaStates, state.id, state);

@@ -16,7 +16,7 @@ export const onlyReplayed = {
   interpreted: false,
   timeline: [],
   pressure: [],
-  observe: { requests: [], states: [] },
+  observe: { attempts: [], states: [] },
   keepsZones: true,
   checks: false,
 } satisfies Partial<Plan>;

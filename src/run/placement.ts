@@ -8,7 +8,7 @@ import { gfpNames } from '../mm/gfp.js';
 import type { MemoryLayout } from '../mm/layout.js';
 import { type Bytes, Nid, Ns, Pages, Pfn } from '../mm/units.js';
 import type { Attempted, SkipReason } from '../nodes/recorder.js';
-import { attemptsById, type History } from '../nodes/requestHistory.js';
+import { type Attempts, attemptsById } from '../nodes/requestHistory.js';
 import { BUDDY, type Mode } from '../wire/request.js';
 
 /** One cma_alloc() of a request; times are those of the run. */
@@ -119,7 +119,7 @@ export function grouped<Key, Item>(
 /** What every request tried, in order, once it is known where its pages are. */
 export function triedById(
   layout: MemoryLayout,
-  histories: readonly History[],
+  histories: readonly Attempts[],
 ): (id: number, granted: Pick<Place, 'source' | 'pfn'>) => Tried[] {
   const attempts = attemptsById(histories);
   const returned = grouped(

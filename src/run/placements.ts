@@ -127,14 +127,14 @@ function freesByPage(histories: readonly History[]): (granted: Omit<Freed, 'sour
   };
 }
 
-/** A row of a timed replay that asked for memory. */
+/** A row of a replayed trace that asked for memory. */
 export interface AskedRow extends Pick<Placement, 'device' | 'node' | 'mode' | 'bytes' | 'gfp'> {
   readonly row: number;
   /** Row of the free that ends it; -1: none. */
   readonly freeRow: number;
 }
 
-/** The requests of a timed replay, in the order of `asked`. */
+/** The requests of a replayed trace, in the order of `asked`. */
 export function replayPlacements(
   plan: Plan,
   asked: readonly AskedRow[],
@@ -144,7 +144,7 @@ export function replayPlacements(
   const { replayer } = actorNumbers(plan);
   const tried = triedById(
     layout,
-    observed.flatMap(({ requests }) => requests ?? []),
+    observed.flatMap(({ attempts }) => attempts ?? []),
   );
   const sequences = new Sequences();
   const field = (row: number, name: keyof typeof op.outcome): number =>

@@ -32,7 +32,7 @@ function placements({ file, result }: Replayed): string[] {
 
 /** Per operation the areas tried, by name, as the tracepoints would tell. */
 function tried({ file, result }: Replayed): string[][] {
-  const byId = attemptsById([result.observed.requests!]);
+  const byId = attemptsById([result.observed.attempts!]);
   return [...byId.values()].map((list) => list.map(({ area }) => file.layout.areas[area].name));
 }
 
