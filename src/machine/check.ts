@@ -1,5 +1,5 @@
 /**
- * What a machine must satisfy before anything is built on it.
+ * Conditions a machine must satisfy before anything is built on it.
  *
  * Models slit_valid() of drivers/acpi/numa/srat.c and the overlap tests of numa_add_memblk(); what
  * the kernel would quietly repair (a wrong SLIT is ignored, overlapping nodes fail the NUMA setup)

@@ -1,5 +1,5 @@
 /**
- * How long a cache line, and therefore a message between nodes, is on its way.
+ * Time a cache line, and therefore a message between nodes, is on its way.
  *
  * Models an idle coherent interconnect: what an access from a to b costs beyond what b's own CPUs
  * pay for it, on top of one round trip on the die. Left out: load (controllers and links are queues

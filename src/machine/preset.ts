@@ -49,7 +49,7 @@ export interface PresetRow {
   readonly bandwidth: Classed;
   /** GB/s of all links into a node together. */
   readonly linkBandwidth: Classed;
-  /** Where the memory map and the number of CPUs come from; typical ones unless given. */
+  /** Origin of the memory map and of the number of CPUs; typical ones unless given. */
   readonly layoutClass?: Omit<Classed, 'value'>;
   /** Ranges firmware and kernel image hold at boot, in bytes. */
   readonly reserved: readonly (readonly [start: number, end: number])[];

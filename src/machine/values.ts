@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { Bytes, Nid, Ns, parseSize, parseTime, sizePattern, timePattern } from '../mm/units.js';
 
-/** How a value that is wrong is named: text as it stands, everything else by what it is. */
+/** Name of a value that is wrong: text as it stands, everything else by what it is. */
 export function found(value: unknown): string {
   if (value === undefined || value === null) return 'nothing';
   if (Array.isArray(value)) return value.length > 0 ? 'a list' : 'an empty list';

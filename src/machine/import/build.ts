@@ -1,6 +1,5 @@
 /**
- * Makes a machine of what a server's files say, and puts into words what they say and what they do
- * not.
+ * Machine made of what a server's files say, with words for what they say and what they do not.
  *
  * Left out: latencies and bandwidths, which no such file has (hwloc's attributes apart): the
  * defaults of a machine without a preset stand for them.
@@ -27,7 +26,7 @@ export interface ImportedMachine {
   readonly cpuNode: readonly number[];
   /** The machine in words, a sentence or row per line. */
   readonly description: readonly string[];
-  /** What is contradictory or broken in the sources; every one is true. */
+  /** Contradictions and damage in the sources; every one is true. */
   readonly warnings: readonly string[];
 }
 
@@ -179,8 +178,8 @@ function bandwidths(facts: Facts, nids: readonly number[]): Pick<MachineKeys, 'b
 }
 
 /**
- * What firmware and the image hold, where a source says it; otherwise customMachine()'s own guess
- * stands.
+ * Memory that firmware and the image hold, where a source says it; otherwise customMachine()'s own
+ * guess stands.
  */
 function reservedRanges(machine: Machine, facts: Facts): Machine {
   if (facts.reserved.length === 0) return machine;

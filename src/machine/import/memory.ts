@@ -1,10 +1,10 @@
 /**
- * Which addresses belong to which node: from the boot log, from zones and iomem, or only sizes.
+ * Addresses of each node: from the boot log, from zones and iomem, or only sizes.
  */
 import type { Range } from '../../mm/ranges.js';
 import type { Facts } from './facts.js';
 
-/** What is installed comes in sections; MemTotal is less, by what the kernel keeps for itself. */
+/** Unit of installed memory; MemTotal is less, by what the kernel keeps for itself. */
 const SECTION = 128 * 2 ** 20;
 
 export interface NodeMemory {

@@ -1,5 +1,5 @@
 /**
- * Finds out what a file of a server is, by its content, and hands it to whoever reads it.
+ * Kinds of files of a server, told by their content, each with who reads it.
  *
  * Only attributes of sysfs and debugfs, whose content is a bare number, are known by their path; a
  * listing `path:value` as `grep -r . DIR` prints it is taken for the files it lists.

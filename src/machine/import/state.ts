@@ -34,7 +34,7 @@ export function startState(facts: Facts, pageSize: number): StartState {
 }
 
 /**
- * Where the areas lie: sysfs has their names and sizes, the boot log their addresses and sizes. An
+ * Places the areas: sysfs has their names and sizes, the boot log their addresses and sizes. An
  * area of a node is matched to a reservation in that node's memory; the default area to one that is
  * left.
  */

@@ -1,5 +1,5 @@
 /**
- * Reads a tar archive held in memory: ustar, GNU long names and pax paths, regular files only.
+ * Reader of a tar archive held in memory: ustar, GNU long names and pax paths, regular files only.
  *
  * A captured server is a few MB. A damaged archive gives the files before the damage and says so.
  */
@@ -23,7 +23,7 @@ const text = (bytes: Uint8Array): string => {
 
 const octal = (bytes: Uint8Array): number => Number.parseInt(text(bytes).trim() || '0', 8);
 
-/** Whether the bytes begin with a tar header: its checksum holds. */
+/** True when the bytes begin with a tar header: its checksum holds. */
 export function isTar(bytes: Uint8Array): boolean {
   return bytes.length >= BLOCK && checksumHolds(bytes.subarray(0, BLOCK));
 }

@@ -1,6 +1,6 @@
 /**
- * Compares a summary with the `summary.json` and `counts.json` that lie beside a recording, field
- * by field.
+ * Comparison of a summary with the `summary.json` and `counts.json` that lie beside a recording,
+ * field by field.
  *
  * Those were counted by a script with two habits of its own, which are known and named here: of
  * kprobe lines it took the place of the probe for the device, and of perf trace the field dma_addr
@@ -68,9 +68,7 @@ class Differ {
   }
 }
 
-/**
- * Whether a document is a counts.json (true) or a summary.json (false); null when it is neither.
- */
+/** True for a counts.json, false for a summary.json; null for a document that is neither. */
 export function isCounts(document: unknown): boolean | null {
   if (!isObject(document)) return null;
   const rows = Object.values(document);

@@ -59,12 +59,12 @@ export class SampleScanner {
     return this.#line;
   }
 
-  /** Whether there was an array of samples. */
+  /** True once there was an array of samples. */
   get found(): boolean {
     return this.#samples !== 'ahead';
   }
 
-  /** Whether the document is whole. */
+  /** True once the document is whole. */
   get done(): boolean {
     return this.#done;
   }

@@ -1,5 +1,5 @@
 /**
- * Whether an input is an operation file or a recorded trace, told from how it begins.
+ * Kind of an input, operation file or recorded trace, told from how it begins.
  */
 import { constants, gunzipSync } from 'node:zlib';
 import { chunksOf, emptyFile, inputName } from '../../files/read.js';

@@ -20,7 +20,7 @@ export interface LineSink {
 export class LineSplitter {
   readonly #sink: LineSink;
   #carry = '';
-  /** Whether the line at hand is too long already: the rest of it is skipped. */
+  /** True while the line at hand is too long: the rest of it is skipped. */
   #skips = false;
 
   constructor(sink: LineSink) {

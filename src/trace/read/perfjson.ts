@@ -1,5 +1,5 @@
 /**
- * Reads `perf data convert --to-json`: an array of samples, each with its event's raw fields.
+ * Reader of `perf data convert --to-json`: an array of samples, each with its event's raw fields.
  *
  * perf writes no event name (seen in 6.1): it is told from the fields present, which do tell the
  * events of dma, cma, iommu and kmem apart, except allocations of pages from coherent ones. pfn

@@ -1,6 +1,6 @@
 /**
- * Reads `perf trace` with tracepoints: `  388.446 rmmod/2667 cma:cma_release(name: "numa0", pfn:
- * 384528)`.
+ * Reader of `perf trace` with tracepoints: `  388.446 rmmod/2667 cma:cma_release(name: "numa0",
+ * pfn: 384528)`.
  *
  * Times are milliseconds since the start. Output of the traced command may stand between a line's
  * head and its event. Numbers are decimal unless they say 0x; perf trace prints no `dir` and no

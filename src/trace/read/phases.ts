@@ -1,5 +1,5 @@
 /**
- * Which files make up one recording, and in which order they were written.
+ * Files that make up one recording, in the order in which they were written.
  *
  * A directory stands for its phases; what was recorded beside them (other tracer options, the page
  * allocator, lost events) is another recording. Order is that of the first event, not of the names.

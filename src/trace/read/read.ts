@@ -1,5 +1,5 @@
 /**
- * Opens a recording, finds out what it is by its content, and streams its events into a sink.
+ * Opening of a recording: its content says what it is, and its events stream into a sink.
  *
  * gzip is undone on the way. Memory does not depend on the length of the input. What is no
  * recording ends in an InputError of one line; what is one in part is read in part, and the tally

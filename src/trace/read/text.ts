@@ -1,5 +1,5 @@
 /**
- * Reads the line formats: ftrace text with all its options, trace-cmd report, perf script, perf
+ * Reader of the line formats: ftrace text with all its options, trace-cmd report, perf script, perf
  * trace.
  *
  * Every line is judged by itself, so files of several recordings one after the other, or with a

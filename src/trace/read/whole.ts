@@ -1,5 +1,6 @@
 /**
- * A whole input as text: for formats whose rows refer to one another. Gzip is recognised by its first bytes.
+ * Whole input as text: for formats whose rows refer to one another. Gzip is recognised by its
+ * first bytes.
  */
 
 import { chunksOf, inputName } from '../../files/read.js';
