@@ -35,6 +35,11 @@ const parts = ['kind', 'config', 'fields', 'machine', 'actions', 'statistics', '
 /** Modules of this thread by URL: one that several scenarios name is made once. */
 const made = new Map<string, readonly DeviceModel[]>();
 
+/** URLs of the modules that this thread knows. */
+export function registeredModules(): string[] {
+  return [...made.keys()];
+}
+
 /**
  * Registers what a module gives in this thread.
  * @throws Error in one line if it gives no models, one of a kind that is taken, or one whose chart

@@ -1,5 +1,5 @@
 /**
- * Errors of a shard that are the user's: what a device module of the user's own does wrong.
+ * Errors that are the user's: what a device module of the user's own does wrong, in any thread.
  *
  * An error loses its class on the way out of a thread, so it travels as the words of one.
  */
@@ -15,7 +15,7 @@ export interface ShardMistake {
 
 /** The error as the user's mistake if one of these modules was at work, else as it is. */
 export function mistakeIn(modules: readonly string[], error: unknown): unknown {
-  const { message, stack = '' } = error as Error;
+  const { message = String(error), stack = '' } = Object(error) as Partial<Error>;
   if (error instanceof LoweringError) return new UserError(null, message);
   const place = modules.map((url) => placeIn(stack, url)).find((found) => found !== null);
   return place ? new UserError(place, message.split('\n')[0]) : error;

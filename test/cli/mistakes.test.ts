@@ -1,5 +1,5 @@
-/** A file that is not there, is a directory, may not be read or is empty: one wording for every verb. */
-import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+/** A file that is not there, is a directory, may not be read or is empty: one wording for all verbs. */
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -128,4 +128,31 @@ test.each([
   expect(await complaint(args.map((arg) => (/yaml|^out$/.test(arg) ? at(arg) : arg)))).toContain(
     message,
   );
+});
+
+test('a file of the command itself that is missing is our bug, any other is a mistake', () => {
+  const missing = (path: string) =>
+    Object.assign(new Error(), { code: 'ENOENT', syscall: 'open', path });
+  const ours = fileURLToPath(new URL('../../package.json', import.meta.url));
+  expect(usersMistake(missing(ours))).toBe(null);
+  expect(usersMistake(missing('package.json'))?.message).toBe('package.json: no such file');
+});
+
+const recorder = readFileSync(new URL('../../scenarios/recorder.mjs', import.meta.url), 'utf8');
+
+test.each([
+  [
+    'checks its keys',
+    '    config,\n',
+    "config: config.refine(() => { throw new Error('not here'); }),\n",
+  ],
+  ['says its memory', '(c) => [{', "() => { throw new Error('not here'); }, x: () => [{"],
+])('a module that throws when it %s is the mistake of its line', async (name, from, to) => {
+  const kind = name.replaceAll(' ', '-');
+  const text = recorder.replace("kind: 'recorder'", `kind: '${kind}'`).replace(from, to);
+  writeFileSync(at(`${kind}.mjs`), text.replace('bytes: c.buffer', 'bytes: 1'));
+  const scenario = `modules: [./${kind}.mjs]\ndevices: { it: { kind: ${kind} } }\n`;
+  writeFileSync(at('own.yaml'), `kernel: 6.12\nmachine: kunpeng920-2p\nstop: 1us\n${scenario}`);
+  const expected = new RegExp(`${kind}\\.mjs:\\d+:\\d+: not here$`);
+  expect(await complaint(['run', at('own.yaml')])).toMatch(expected);
 });
