@@ -5,7 +5,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { StorageError } from '../files/fileError.js';
 import { loadStudy } from '../study/load.js';
-import { RunLedger, type Shard } from '../study/progress.js';
+import { RunLedger, type Shard } from '../study/runLedger.js';
 import { runStudy, type StudyRun } from '../study/runStudy.js';
 import { type Study, variantText } from '../study/study.js';
 import type { VariantSummary } from '../study/summary.js';

@@ -19,6 +19,7 @@ import {
 import { found } from '../machine/values.js';
 import type { Place } from '../text/userError.js';
 import { ScenarioError } from './error.js';
+import { ExpressionError } from './expect.js';
 import { checkStructure, type Fail, inlineAliases } from './structure.js';
 
 /** One change from the command line; `option` is how an error calls it, such as `--set seed=x`. */
@@ -100,6 +101,16 @@ export class Source {
     const name = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`));
     const text = name.join('').replace(/^\./, '');
     return new ScenarioError(this.place(path, at), text === '' ? message : `${text}: ${message}`);
+  }
+
+  /** What `parse` makes of the text there; an error of the expression is one of its place. */
+  parsed<T>(path: Path, parse: () => T): T {
+    try {
+      return parse();
+    } catch (error) {
+      if (!(error instanceof ExpressionError)) throw error;
+      throw this.error(path, error.message, { offset: error.offset });
+    }
   }
 
   private nodeAt(path: Path, key: boolean): Node | undefined {

@@ -17,7 +17,7 @@ import type { MovablePressure } from '../nodes/movablePages.js';
 import type { TimelineEntry } from '../nodes/timeline.js';
 import { placeText } from '../text/userError.js';
 import type { Source } from './document.js';
-import { type Expression, ExpressionError, parseExpression } from './expect.js';
+import { parseExpression } from './expect.js';
 import { explain } from './explain.js';
 import { unknownName } from './names.js';
 import type { Expectation } from './scenario.js';
@@ -299,18 +299,9 @@ export function resolveExpect(
 ): Expectation[] {
   return keys.expect.map((text, i) => {
     const path = ['expect', i];
-    const expression = parsed(source, path, text);
+    const expression = source.parsed(path, () => parseExpression(text));
     const unknown = unknownName(expression, devices);
     if (unknown !== undefined) throw source.error(path, unknown);
     return { text, expression, place: placeText(source.place(path)) };
   });
-}
-
-function parsed(source: Source, path: Path, text: string): Expression {
-  try {
-    return parseExpression(text);
-  } catch (error) {
-    if (!(error instanceof ExpressionError)) throw error;
-    throw source.error(path, error.message, { offset: error.offset });
-  }
 }

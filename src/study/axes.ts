@@ -5,9 +5,9 @@
 import { type Document, isScalar, isSeq } from 'yaml';
 import { parseSize, parseTime, sizeWord, timeWord } from '../mm/units.js';
 import type { Source } from '../scenario/document.js';
-import { ExpressionError, judge, parseExpression } from '../scenario/expect.js';
+import { judge, parseExpression } from '../scenario/expect.js';
 import { didYouMean } from '../scenario/suggest.js';
-import type { AxisKeys, StudyKeys } from './schema.js';
+import type { AxisKeys, StudyFile } from './schema.js';
 import type { AxisValue } from './study.js';
 
 export interface Axis {
@@ -36,7 +36,8 @@ export const takenNames: readonly string[] = [
 const combinationsMax = 1_000_000;
 
 /** The axes as the file has them. Throws ScenarioError. */
-export function readAxes(source: Source, keys: StudyKeys, document: Document): Axis[] {
+export function readAxes(file: StudyFile): Axis[] {
+  const { source, keys } = file;
   const used = JSON.stringify(keys.set ?? {});
   return Object.entries(keys.axes ?? {}).map(([name, axis]): Axis => {
     if (takenNames.includes(name)) {
@@ -45,15 +46,11 @@ export function readAxes(source: Source, keys: StudyKeys, document: Document): A
     }
     const given = Array.isArray(axis) ? undefined : axis.key;
     const key = given ?? (used.includes(`{${name}}`) ? null : name);
-    return { name, key, values: axisPoints(source, name, { axis, document }) };
+    return { name, key, values: axisPoints(file, name, axis) };
   });
 }
 
-function axisPoints(
-  source: Source,
-  name: string,
-  { axis, document }: { axis: AxisKeys; document: Document },
-): AxisPoint[] {
+function axisPoints({ source, document }: StudyFile, name: string, axis: AxisKeys): AxisPoint[] {
   const path = ['axes', name];
   if (Array.isArray(axis)) return listed(document, path);
   const isRange = axis.from !== undefined || axis.to !== undefined;
@@ -143,8 +140,9 @@ function rangePoints(
 /**
  * Every combination that meets all conditions; the last axis varies fastest. Throws ScenarioError.
  */
-export function combine(source: Source, keys: StudyKeys, axes: readonly Axis[]): Combination[] {
-  const groups = groupsOf(source, keys, axes);
+export function combine(file: StudyFile, axes: readonly Axis[]): Combination[] {
+  const { source } = file;
+  const groups = groupsOf(file, axes);
   const total = groups.reduce((product, group) => product * group[0].values.length, 1);
   if (total > combinationsMax) {
     throw source.error(['axes'], `${total} combinations, expected at most ${combinationsMax}`);
@@ -158,7 +156,7 @@ export function combine(source: Source, keys: StudyKeys, axes: readonly Axis[]):
       }),
     );
   }
-  const kept = list.filter(conditions(source, keys, axes));
+  const kept = list.filter(conditions(file, axes));
   if (kept.length === 0) {
     throw source.error(['where'], `none of ${total} combinations is left, expected at least one`);
   }
@@ -167,7 +165,7 @@ export function combine(source: Source, keys: StudyKeys, axes: readonly Axis[]):
 }
 
 /** Axes that move together, in the order in which the first of each group stands in the file. */
-function groupsOf(source: Source, keys: StudyKeys, axes: readonly Axis[]): Axis[][] {
+function groupsOf({ source, keys }: StudyFile, axes: readonly Axis[]): Axis[][] {
   const byName = new Map(axes.map((axis) => [axis.name, axis]));
   const groupOf = new Map<string, Axis[]>();
   keys.zip?.forEach((names, i) => {
@@ -199,11 +197,7 @@ function groupsOf(source: Source, keys: StudyKeys, axes: readonly Axis[]): Axis[
 }
 
 /** `where`, as one predicate; words that are no axis stand for themselves: `kernel == v2`. */
-function conditions(
-  source: Source,
-  keys: StudyKeys,
-  axes: readonly Axis[],
-): (one: Combination) => boolean {
+function conditions({ source, keys }: StudyFile, axes: readonly Axis[]) {
   const numbers = new Map<string, number>();
   const numberOf = (value: AxisValue): number => {
     const known = typeof value === 'boolean' ? undefined : quantity(value);
@@ -215,15 +209,10 @@ function conditions(
     return numbers.get(word)!;
   };
   const names = new Set(axes.map(({ name }) => name));
-  const parsed = (keys.where ?? []).map((text, i) => {
-    try {
-      return parseExpression(text);
-    } catch (error) {
-      if (!(error instanceof ExpressionError)) throw error;
-      throw source.error(['where', i], error.message, { offset: error.offset });
-    }
-  });
-  return (one) =>
+  const parsed = (keys.where ?? []).map((text, i) =>
+    source.parsed(['where', i], () => parseExpression(text)),
+  );
+  return (one: Combination): boolean =>
     parsed.every(
       (expression) =>
         judge(expression, (name, measure) => {

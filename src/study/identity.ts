@@ -9,6 +9,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Scenario } from '../scenario/scenario.js';
+import { known } from './known.js';
 
 /** JSON with keys in order and without those that have no value: equal data, equal text. */
 export function canonical(value: unknown): string {
@@ -71,14 +72,12 @@ export class Naming {
 
   /** 64 hex digits. A title tells runs apart for people only. */
   nameOf(document: ScenarioDocument, seed: number): string {
-    let hash = this.begun.get(document);
-    if (hash === undefined) {
+    const hash = known(this.begun, document, () => {
       const { title: _, seed: __, modules, ...rest } = document;
       const digests = (modules as string[] | undefined)?.map((path) => this.modules[path]);
       const determines = { ...rest, modules: digests };
-      hash = createHash('sha256').update(canonical([this.ground, determines]));
-      this.begun.set(document, hash);
-    }
+      return createHash('sha256').update(canonical([this.ground, determines]));
+    });
     return hash.copy().update(`\n${seed}`).digest('hex');
   }
 }
@@ -86,15 +85,15 @@ export class Naming {
 /** Rooms whose code decides what a run yields. */
 const decisive = ['mm', 'sim', 'machine', 'wire', 'devices', 'nodes', 'scenario', 'boot', 'run'];
 
-let known: string | undefined;
+let model: string | undefined;
 
 /**
  * The release and a digest of the model's code, such as `0.1.0+3f2a9c01d4e5`: runs of two builds
  * that differ in a single line of the model are never taken for each other.
  */
 export function modelVersion(): string {
-  known ??= digestOfModel();
-  return known;
+  model ??= digestOfModel();
+  return model;
 }
 
 function digestOfModel(): string {

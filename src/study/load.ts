@@ -6,7 +6,7 @@
  */
 
 import { basename, dirname, extname, resolve } from 'node:path';
-import { type Document, isNode, parseDocument } from 'yaml';
+import { isNode, parseDocument } from 'yaml';
 import { emptyFile, exists, inputName, readText } from '../files/read.js';
 import { type Override, parseSources, type Source } from '../scenario/document.js';
 import { explain } from '../scenario/explain.js';
@@ -16,8 +16,8 @@ import { didYouMean } from '../scenario/suggest.js';
 import { placeText, UserError } from '../text/userError.js';
 import { type Axis, type Combination, combine, readAxes, takenNames } from './axes.js';
 import { type Digests, digestsOf, modelVersion, placedDocument } from './identity.js';
-import { parseRule, type Rule, RuleError } from './rule.js';
-import { type StudyKeys, studyKeys } from './schema.js';
+import { parseRule } from './rule.js';
+import { type StudyFile, studyKeys } from './schema.js';
 import type { AxisValue, Replications, Study, Variant } from './study.js';
 
 export interface LoadStudyOptions {
@@ -43,26 +43,24 @@ export function parseStudy(text: string, file: string, options: LoadStudyOptions
   const parsed = studyKeys.safeParse(data);
   if (!parsed.success) throw explain(source, parsed.error.issues, { schema: studyKeys, data });
   const keys = parsed.data;
-  const document = parseDocument(text);
-  const axes = readAxes(source, keys, document);
-  const base = baseScenario(source, keys, { text, document });
-  const overrides = options.overrides ?? [];
-  const { variants, modules } = makeVariants(source, keys, { axes, base, overrides });
+  const study: StudyFile = { source, keys, text, document: parseDocument(text) };
+  const axes = readAxes(study);
+  const { variants, modules } = makeVariants(study, axes, options.overrides ?? []);
   const [first] = variants;
   return {
     name: basename(file, extname(file)),
     title: keys.title ?? '',
     axes: Object.keys(first!.values),
     variants,
-    replications: replicationsOf(source, keys),
-    until: (keys.until ?? []).map((rule, i) => ruleOf(source, rule, i)),
+    replications: replicationsOf(study),
+    until: (keys.until ?? []).map((rule, i) => source.parsed(['until', i], () => parseRule(rule))),
     confidence: keys.confidence ?? 0.95,
     quantiles: keys.quantiles ?? [0.5],
     seed: keys.seed ?? (first!.document.seed as number),
     random: keys.random ?? 'common',
     warmupNs: keys.warmup ?? 0,
-    labels: labelsOf(source, keys, axes),
-    baseline: baselineValues(source, keys, variants),
+    labels: labelsOf(study, axes),
+    baseline: baselineValues(study, variants),
     show: keys.show ?? [],
     model: options.model ?? modelVersion(),
     modules,
@@ -75,11 +73,7 @@ interface BaseScenario {
   readonly file: string;
 }
 
-function baseScenario(
-  source: Source,
-  { scenario }: StudyKeys,
-  { text, document }: { text: string; document: Document },
-): BaseScenario {
+function baseScenario({ source, keys: { scenario }, text, document }: StudyFile): BaseScenario {
   if (typeof scenario === 'string') {
     const file = resolve(dirname(source.file), scenario);
     try {
@@ -99,18 +93,15 @@ function baseScenario(
 }
 
 function makeVariants(
-  source: Source,
-  keys: StudyKeys,
-  {
-    axes,
-    base,
-    overrides,
-  }: { axes: readonly Axis[]; base: BaseScenario; overrides: readonly Override[] },
+  study: StudyFile,
+  axes: readonly Axis[],
+  overrides: readonly Override[],
 ): { variants: Variant[]; modules: Digests } {
+  const base = baseScenario(study);
   const variants: Variant[] = [];
   const urls = new Set<string>();
-  for (const combination of combine(source, keys, axes)) {
-    const changes = [...changesOf(source, keys, { axes, combination }), ...overrides];
+  for (const combination of combine(study, axes)) {
+    const changes = [...changesOf(study, axes, combination), ...overrides];
     const scenarios = parseScenario(base.text, base.file, { overrides: changes });
     scenarios.forEach((scenario: Scenario, i) => {
       const values: Record<string, AxisValue> = scenarios.length > 1 ? { document: i + 1 } : {};
@@ -125,9 +116,9 @@ function makeVariants(
 
 /** What one combination changes in the scenario, each with the place that errors name. */
 function changesOf(
-  source: Source,
-  keys: StudyKeys,
-  { axes, combination }: { axes: readonly Axis[]; combination: Combination },
+  { source, keys }: StudyFile,
+  axes: readonly Axis[],
+  combination: Combination,
 ): Override[] {
   const set = Object.entries(keys.set ?? {}).map(([path, value]): Override => {
     const option = placeText(source.place(['set', path]));
@@ -172,7 +163,8 @@ function filled(
   );
 }
 
-function replicationsOf(source: Source, { replications, until }: StudyKeys): Replications {
+function replicationsOf({ source, keys }: StudyFile): Replications {
+  const { replications, until } = keys;
   if (typeof replications === 'object') {
     const { at_least: atLeast = 10, at_most: atMost, step = 5 } = replications;
     if (atMost < atLeast) {
@@ -188,20 +180,8 @@ function replicationsOf(source: Source, { replications, until }: StudyKeys): Rep
   return { atLeast: count, atMost: count, step: 1 };
 }
 
-function ruleOf(source: Source, text: string, i: number): Rule {
-  try {
-    return parseRule(text);
-  } catch (error) {
-    if (!(error instanceof RuleError)) throw error;
-    throw source.error(['until', i], error.message, { offset: error.offset });
-  }
-}
-
-function labelsOf(
-  source: Source,
-  { labels = {} }: StudyKeys,
-  axes: readonly Axis[],
-): Readonly<Record<string, AxisValue>> {
+function labelsOf({ source, keys }: StudyFile, axes: readonly Axis[]): Study['labels'] {
+  const { labels = {} } = keys;
   const runs = ['kernel', 'policy', 'machine', 'cmdline'];
   const taken = [...takenNames, ...runs, ...axes.map(({ name }) => name)];
   const wrong = Object.keys(labels).find((name) => taken.includes(name));
@@ -212,8 +192,7 @@ function labelsOf(
 }
 
 function baselineValues(
-  source: Source,
-  { baseline, random }: StudyKeys,
+  { source, keys: { baseline, random } }: StudyFile,
   variants: readonly Variant[],
 ): Study['baseline'] {
   if (baseline === undefined) return null;

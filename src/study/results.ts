@@ -18,7 +18,7 @@ import { writeTable } from '../tables/parquet.js';
 import { UserError } from '../text/userError.js';
 import { canonical } from './identity.js';
 import { Journal } from './journal.js';
-import type { RunLedger } from './progress.js';
+import type { RunLedger } from './runLedger.js';
 import { runColumns, runRows } from './runsTable.js';
 import type { NeededRun, Study } from './study.js';
 import { summaryColumns, summaryRows, VariantSummary } from './summary.js';

@@ -8,7 +8,7 @@
  * leaves).
  */
 
-import { type Measure, measures } from '../scenario/expect.js';
+import { ExpressionError, type Measure, measures } from '../scenario/expect.js';
 import { tokens } from '../scenario/tokens.js';
 import { meanInterval } from './intervals.js';
 import type { Replications } from './study.js';
@@ -23,25 +23,14 @@ export interface Rule {
   readonly relative: boolean;
 }
 
-/** What cannot be parsed, with the offset into the text. */
-export class RuleError extends Error {
-  readonly offset: number;
-
-  constructor(offset: number, message: string) {
-    super(message);
-    this.name = 'RuleError';
-    this.offset = offset;
-  }
-}
-
-/** Reads `STATISTIC within NUMBER[%|unit]`. Throws RuleError. */
+/** Reads `STATISTIC within NUMBER[%|unit]`. Throws ExpressionError. */
 export function parseRule(text: string): Rule {
   const [name, within, width, end] = tokens(text, (offset, message) => {
-    throw new RuleError(offset, message);
+    throw new ExpressionError(offset, message);
   });
   const fail = (token: typeof name, what: string): never => {
     const found = token === undefined || token.type === 'end' ? 'the end' : token.text;
-    throw new RuleError(token?.offset ?? text.length, `${found}, expected ${what}`);
+    throw new ExpressionError(token?.offset ?? text.length, `${found}, expected ${what}`);
   };
   if (name?.type !== 'name') return fail(name, 'a statistic such as dma_alloc_ns.p99');
   if (within?.text !== 'within') return fail(within, 'within');

@@ -5,8 +5,8 @@
 
 import type { Engine } from './engine.js';
 import type { Journal } from './journal.js';
-import { RunLedger, type Shard } from './progress.js';
 import { finishResults, openResults, summariesOf, takeIn } from './results.js';
+import { RunLedger, type Shard } from './runLedger.js';
 import type { Study } from './study.js';
 import type { VariantSummary } from './summary.js';
 import { type SweepOptions, type SweepOutcome, sweep } from './sweep.js';

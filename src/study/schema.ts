@@ -1,16 +1,20 @@
 /**
- * What may stand in a study: every key with a sentence. What a key of a variant means is the
- * scenario's schema's business: a variant is a scenario with other values.
+ * Keys of a study file, each with a sentence. Keys of a variant are the scenario's schema's business:
+ * a variant is a scenario with other values.
  */
 
+import type { Document } from 'yaml';
 import { z } from 'zod';
 import { expected, textValue, timeValue, wholeNumber } from '../machine/values.js';
+import type { Source } from '../scenario/document.js';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()], expected('text or a number'));
 const share = z
   .union([z.number(), z.string().regex(/^[0-9]+(\.[0-9]+)?%$/)], expected('0.95 or 95%'))
   .transform((value) => (typeof value === 'number' ? value : Number.parseFloat(value) / 100))
   .refine((value) => value > 0 && value < 1, 'not between 0 and 1, expected 0.95 or 95%');
+
+const runCount = wholeNumber('1 to 1000000', 1, 1_000_000);
 
 const axisName = z
   .string()
@@ -42,12 +46,8 @@ const replicationKeys = z.strictObject({
   at_least: wholeNumber('2 to 1000000', 2, 1_000_000)
     .optional()
     .describe('Before `until` is asked; 10.'),
-  at_most: wholeNumber('1 to 1000000', 1, 1_000_000).describe(
-    'However wide the intervals still are.',
-  ),
-  step: wholeNumber('1 to 1000000', 1, 1_000_000)
-    .optional()
-    .describe('Replications between two looks at `until`; 5 unless given.'),
+  at_most: runCount.describe('However wide the intervals still are.'),
+  step: runCount.optional().describe('Replications between two looks at `until`; 5 unless given.'),
 });
 
 /** A study file. */
@@ -76,10 +76,7 @@ export const studyKeys = z.strictObject({
     .optional()
     .describe('Conditions on axes, such as `nics <= 4 or kernel == v2`; a variant must meet all.'),
   replications: z
-    .union(
-      [wholeNumber('1 to 1000000', 1, 1_000_000), replicationKeys],
-      expected('a number, or at_least and at_most'),
-    )
+    .union([runCount, replicationKeys], expected('a number, or at_least and at_most'))
     .optional()
     .describe('Runs of every variant, each with its own seed; 10 unless given.'),
   until: z
@@ -117,3 +114,11 @@ export const studyKeys = z.strictObject({
 
 export type StudyKeys = z.output<typeof studyKeys>;
 export type AxisKeys = z.output<typeof axis>;
+
+/** A study file as it is read: its keys, and where each of them stands. */
+export interface StudyFile {
+  readonly source: Source;
+  readonly keys: StudyKeys;
+  readonly text: string;
+  readonly document: Document;
+}

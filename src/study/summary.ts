@@ -5,6 +5,7 @@
 
 import type { TableColumn } from '../tables/parquet.js';
 import { type MeanEstimate, meanInterval, pairedInterval, quantileInterval } from './intervals.js';
+import { known } from './known.js';
 import type { RunRecord } from './record.js';
 import { type StatisticRow, statisticRows, variantColumns } from './runsTable.js';
 import { baselineOf, type Study, type Variant } from './study.js';
@@ -68,13 +69,9 @@ export class VariantSummary {
   private put(row: StatisticRow, measure: Measured['measure'], value: number | null): void {
     const { statistic, actor, unit, class: of } = row;
     const what = { statistic, actor, unit, class: of, measure };
-    const key = keyOf(what);
-    let one = this.series.get(key);
-    if (one === undefined) {
-      const counts = row.kind === 'counter' || measure === 'count';
-      one = { ...what, values: [], counts };
-      this.series.set(key, one);
-    }
+    const one = known(this.series, keyOf(what), () => {
+      return { ...what, values: [], counts: row.kind === 'counter' || measure === 'count' };
+    });
     while (one.values.length < this.count) one.values.push(Number.NaN);
     one.values[this.count] = value ?? Number.NaN;
   }
@@ -108,14 +105,10 @@ export function* summaryRows(
   );
   for (const one of summaries) for (const counter of counters.values()) one.addZero(counter);
   const measured = new Map<number, Map<string, Measured>>();
-  const of = (index: number): Map<string, Measured> => {
-    let known = measured.get(index);
-    if (known === undefined) {
-      known = new Map(summaries[index].measured().map((one) => [keyOf(one), one]));
-      measured.set(index, known);
-    }
-    return known;
-  };
+  const of = (index: number): Map<string, Measured> =>
+    known(measured, index, () => {
+      return new Map(summaries[index].measured().map((one) => [keyOf(one), one]));
+    });
   for (const { variant } of summaries) {
     const baseline = baselineOf(study, variant);
     for (const [key, one] of of(variant.index)) {

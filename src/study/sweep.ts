@@ -5,8 +5,9 @@
 
 import type { Engine, Made, RunJob } from './engine.js';
 import type { Journal } from './journal.js';
-import { RunLedger, type Shard } from './progress.js';
+import { known } from './known.js';
 import { parseRecord } from './record.js';
+import { RunLedger, type Shard } from './runLedger.js';
 import type { NeededRun, Study, Variant } from './study.js';
 
 export interface RunFailure {
@@ -159,11 +160,7 @@ class Conductor {
   }
 
   private jobOf({ variant, seed, run }: NeededRun): RunJob {
-    let document = this.documents.get(variant);
-    if (document === undefined) {
-      document = JSON.stringify(variant.document);
-      this.documents.set(variant, document);
-    }
+    const document = known(this.documents, variant, () => JSON.stringify(variant.document));
     const { warmupNs, modules } = this.options.study;
     return { run, scenario: variant.scenario, document, seed, warmupNs, modules };
   }

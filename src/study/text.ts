@@ -5,6 +5,7 @@
 
 import { type Paint, right, table, timeText } from '../text/table.js';
 import type { MeanEstimate } from './intervals.js';
+import { known } from './known.js';
 import type { Study } from './study.js';
 import { type Measured, type SummaryRow, summaryRows, type VariantSummary } from './summary.js';
 
@@ -32,11 +33,7 @@ export interface StudyText {
 export function studyText({ study, summaries, paint, partial }: StudyText): string {
   const rows = new Map<number, Map<string, SummaryRow>>();
   for (const row of summaryRows(study, summaries)) {
-    let own = rows.get(row.variant.index);
-    if (own === undefined) {
-      own = new Map();
-      rows.set(row.variant.index, own);
-    }
+    const own = known(rows, row.variant.index, () => new Map<string, SummaryRow>());
     own.set(measuredName(row.measured), row);
   }
   const shown = shownNames(study, rows);

@@ -7,9 +7,9 @@ import { expect, test } from 'vitest';
 import { Streams } from '#cmasim/sim/random.js';
 import { meanInterval } from '#cmasim/study/intervals.js';
 import { parseStudy } from '#cmasim/study/load.js';
-import { RunLedger } from '#cmasim/study/progress.js';
 import type { RunRecord } from '#cmasim/study/record.js';
 import { parseRule, replicationsNeeded } from '#cmasim/study/rule.js';
+import { RunLedger } from '#cmasim/study/runLedger.js';
 import type { NeededRun } from '#cmasim/study/study.js';
 import { cases } from '../cases.js';
 

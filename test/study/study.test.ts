@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { canonical, Naming } from '#cmasim/study/identity.js';
 import { parseStudy } from '#cmasim/study/load.js';
-import { RunLedger } from '#cmasim/study/progress.js';
+import { RunLedger } from '#cmasim/study/runLedger.js';
 import { baselineOf, type Study, StudyRuns, variantText } from '#cmasim/study/study.js';
 
 const scenario = 'scenario: { kernel: "6.12", machine: { nodes: 2 }, seed: 5 }\n';

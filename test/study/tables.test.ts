@@ -9,8 +9,8 @@ import { meanInterval, pairedInterval, quantileInterval } from '#cmasim/study/in
 import type { Journal } from '#cmasim/study/journal.js';
 import { parseStudy } from '#cmasim/study/load.js';
 import { Maker } from '#cmasim/study/make.js';
-import { RunLedger } from '#cmasim/study/progress.js';
 import { finishResults, openResults, takeIn } from '#cmasim/study/results.js';
+import { RunLedger } from '#cmasim/study/runLedger.js';
 import { sweep } from '#cmasim/study/sweep.js';
 import { temporary } from './harness.js';
 import runSynthetic from './processes/runner.mjs';

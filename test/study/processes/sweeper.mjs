@@ -4,9 +4,9 @@
  */
 
 import { loadStudy } from '../../../dist/src/study/load.js';
-import { RunLedger } from '../../../dist/src/study/progress.js';
 import { RedisQueue } from '../../../dist/src/study/queue.js';
 import { finishResults, openResults, takeIn } from '../../../dist/src/study/results.js';
+import { RunLedger } from '../../../dist/src/study/runLedger.js';
 import { sweep } from '../../../dist/src/study/sweep.js';
 import { Threads } from '../../../dist/src/study/threads.js';
 import { UserError } from '../../../dist/src/text/userError.js';

@@ -1,5 +1,5 @@
 /**
- * What a study has and what it still lacks: which runs to make next, and when a variant has enough.
+ * Ledger of a study: runs it has and lacks, which to make next, and when a variant has enough.
  *
  * Rules are asked of the first replications of a variant once all of them are there, so that the
  * runs of a finished study are the same whichever came back first, and none is made that is not
