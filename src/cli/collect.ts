@@ -19,7 +19,7 @@ const FILES_MAX = 50_000;
 
 export interface Collected {
   readonly files: readonly ImportFile[];
-  /** What was wrong with an archive, a sentence each. */
+  /** Faults of an archive, a sentence each. */
   readonly warnings: readonly string[];
 }
 

@@ -81,3 +81,11 @@ export function overridesOf(options: ChangingOptions): Override[] {
   });
   return [...named, ...set];
 }
+
+type Given<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
+
+/** Those of the options that were given. */
+export function given<T extends object>(options: T): Given<T> {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Given<T>;
+}

@@ -1,5 +1,5 @@
 /**
- * Where text goes: data to standard output, everything else to standard error, colour only to
+ * Places of text: data on standard output, everything else on standard error, colour only on
  * terminals.
  */
 

@@ -27,7 +27,7 @@ export class ProgressLine {
     return performance.now() - this.#startMs;
   }
 
-  /** Whether it is time to say something again; then it is said. */
+  /** True when it is time to say something again; the next time begins then. */
   isDue(): boolean {
     const now = performance.now();
     if (now - this.#shownMs < this.#pauseMs) return false;

@@ -21,7 +21,7 @@ import { UserError } from '../text/userError.js';
 import { phasesOf } from '../trace/read/phases.js';
 import { collectFiles, machineName } from './collect.js';
 
-/** Where the files of a server may lie beside its recording. */
+/** Places of a server's files beside its recording. */
 const beside = ['machine', '../machine', 'machine.tar.gz', '../machine.tar.gz'];
 
 /** Recordings of the paths: each directory is one, the files named together are another. */

@@ -12,6 +12,7 @@ import { checkDocument, replayText } from '../replay/checkText.js';
 import { countedAgainst, replayDocument, replayTraceText, reportOf } from '../replay/text.js';
 import { UserError } from '../text/userError.js';
 import { isOperationFile } from '../trace/read/kind.js';
+import { given } from './options.js';
 import { print, printJson, stdoutPaint } from './output.js';
 import { onReplayThreads, recordingsOf, replayed } from './recording.js';
 
@@ -81,13 +82,7 @@ async function replayOperations(files: readonly string[], options: ReplayOptions
 async function replayTraces(paths: readonly string[], options: ReplayOptions): Promise<void> {
   const { recordings, instead } = await recordingsOf(paths, options.machine);
   const { kernel, policy, cmdline, closedLoop = false } = options;
-  const change = {
-    ...instead,
-    ...(kernel === undefined ? {} : { kernel }),
-    ...(policy === undefined ? {} : { policy }),
-    ...(cmdline === undefined ? {} : { cmdline }),
-    closedLoop,
-  };
+  const change = { ...instead, ...given({ kernel, policy, cmdline }), closedLoop };
   const replays = await replayed(recordings.map((recording) => [recording, change] as const));
   const reports = replays.map(reportOf);
   const documents = reports.map(replayDocument);

@@ -118,7 +118,7 @@ function writeRun(directory: string, { scenario, result }: FinishedRun, devices:
   write('stats.json', json(runDocument([result])));
 }
 
-/** What it takes to repeat the run and to know what its numbers rest on. */
+/** Data to repeat the run and to know what its numbers rest on. */
 function manifest({ scenario, result }: FinishedRun, devices: string): Record<string, unknown> {
   return {
     format: 'cmasim-manifest/1',

@@ -16,6 +16,7 @@ import {
   type ChangingOptions,
   countUpTo,
   type EngineOptions,
+  given,
   overridesOf,
   shared,
 } from './options.js';
@@ -103,8 +104,7 @@ async function sizeScenario(scenario: Scenario, options: SizeCliOptions): Promis
         size(scenario, {
           engine,
           ...asked,
-          ...{ what, uniform, curveRuns: options.curve },
-          ...(runs === undefined ? {} : { runs }),
+          ...{ what, uniform, curveRuns: options.curve, ...given({ runs }) },
           signal,
           onRun: (made) => {
             if (line.isDue()) line.draw(madeText(scenario.name, made, line.elapsedMs));
@@ -132,7 +132,7 @@ function aborted(signal: AbortSignal): Promise<null> {
   });
 }
 
-/** How many runs were made is all that is known: how many it takes depends on what they say. */
+/** Runs so far are all that is known: how many it takes depends on what they say. */
 function madeText(name: string, made: number, elapsedMs: number): string {
   return `${name}: ${made} runs, ${((made / elapsedMs) * 1000).toFixed(0)} runs/s`;
 }

@@ -11,7 +11,7 @@ import { type Study, variantText } from '../study/study.js';
 import type { VariantSummary } from '../study/summary.js';
 import { studyDocument, studyText } from '../study/text.js';
 import { interruptedCode, interruptible } from './interrupt.js';
-import { type EngineOptions, overridesOf, shared } from './options.js';
+import { type EngineOptions, given, overridesOf, shared } from './options.js';
 import { complain, print, printJson, stdoutPaint } from './output.js';
 
 import { SweepProgress } from './sweepProgress.js';
@@ -68,9 +68,7 @@ async function sweepInto(directory: string, study: Study, options: SweepCliOptio
   try {
     const run = await interruptible(null, (signal) =>
       runStudy(study, directory, {
-        ...(jobs === undefined ? {} : { jobs }),
-        ...(engine === undefined ? {} : { engine }),
-        ...(shard === undefined ? {} : { shard }),
+        ...given({ jobs, engine, shard }),
         signal,
         onOpen: (torn) => {
           if (torn > 0) progress.line(`${directory}: ${torn} torn records, made again`);

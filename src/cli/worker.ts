@@ -5,7 +5,7 @@
 import { Command } from 'commander';
 import { modelVersion } from '../study/identity.js';
 import { interruptible } from './interrupt.js';
-import { countUpTo, type EngineOptions, engineUrl, shared } from './options.js';
+import { countUpTo, type EngineOptions, engineUrl, given, shared } from './options.js';
 import { complain } from './output.js';
 
 interface WorkerCliOptions extends EngineOptions {
@@ -42,7 +42,7 @@ async function serve({ engine, jobs, lostAfter }: WorkerCliOptions): Promise<voi
   await interruptible(words, (signal) =>
     serveQueue(engine, {
       model,
-      ...(jobs === undefined ? {} : { jobs }),
+      ...given({ jobs }),
       lostAfterMs: lostAfter * 1000,
       signal,
       onReady: () => complain(`ready for runs of model ${model}`),

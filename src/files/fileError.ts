@@ -1,5 +1,5 @@
 /**
- * What the file system refuses, in words: the user's to mend, and the same words for every command.
+ * Refusals of the file system in words: the user's to mend, and the same words for every command.
  */
 
 import { UserError } from '../text/userError.js';

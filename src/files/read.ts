@@ -15,14 +15,14 @@ const chunkBytes = 1 << 20;
 const unpackedBytesMax = 256 << 20;
 
 export interface ReadOptions {
-  /** How errors call the file, unless by its path. */
+  /** Name of the file in errors, unless its path. */
   readonly name?: string;
-  /** What the file is to hold, such as `a scenario`. */
+  /** Content that the file is to have, such as `a scenario`. */
   readonly expected?: string;
   readonly bytesMax?: number;
 }
 
-/** How errors call a file. */
+/** Name of a file in errors. */
 export function inputName(file: string): string {
   return file === '-' ? 'stdin' : file;
 }
@@ -31,7 +31,7 @@ export function exists(path: string): boolean {
   return existsSync(path);
 }
 
-/** Whether a path leads to a directory; one that leads nowhere does not. */
+/** True for a path that leads to a directory; one that leads nowhere does not. */
 export function isDirectory(path: string): boolean {
   if (path === '-') return false;
   try {

@@ -2,7 +2,7 @@
  * Sizes of areas as a kernel takes them: boot parameters, or a Kconfig symbol where there is no
  * parameter.
  *
- * Which there are is the release's reservation row; nothing here knows a kernel by its name.
+ * The release's reservation row says which there are; nothing here knows a kernel by its name.
  * Parameters that say the same are taken off the command line first, and those that say where
  * (cma=64M@0-4G) with them.
  */
@@ -20,7 +20,7 @@ export type AreaKey = 'default' | 'every' | number;
 /** Bytes by area; an area that is missing has 0. */
 export type Sizes = ReadonlyMap<AreaKey, number>;
 
-/** What can be sized on a scenario's kernel and machine. */
+/** Areas that can be sized on a scenario's kernel and machine. */
 export interface Sizable {
   readonly scenario: Scenario;
   readonly keys: readonly AreaKey[];

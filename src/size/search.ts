@@ -117,7 +117,7 @@ export async function neededAtLeast(
   });
 }
 
-/** Whether at least `enough` seeds fail; asks no more of them than it takes to know. */
+/** True if at least `enough` seeds fail; asks no more of them than it takes to know. */
 async function fails(
   options: Pick<SizingOptions, 'try' | 'together'>,
   { steps, seeds, enough }: { steps: Steps; seeds: readonly number[]; enough: number },
@@ -138,7 +138,7 @@ interface Tried {
   readonly verdict: Verdict;
 }
 
-/** What seeds say, as many at a time as may be tried together, at the sizes of that time. */
+/** Answers of seeds, as many at a time as may be tried together, at the sizes of that time. */
 async function* tried(
   options: Pick<SizingOptions, 'try' | 'together'>,
   seeds: readonly number[],
@@ -186,7 +186,7 @@ class Unreachable extends Error {
 class Search {
   private readonly options: SizingOptions;
   private readonly most: number[];
-  /** What each seed needs of each area, largest first, as far as it is known. */
+  /** Sizes that each seed needs of each area, largest first, as far as it is known. */
   private readonly needs: number[][];
   /** Seeds that may fail; with several areas none may. */
   private readonly allowed: number;

@@ -354,7 +354,7 @@ function forgiven(what: Avoid, best: RunRecord['nodes'][number] | undefined): nu
   return best && (what === 'buddy' || what === 'default') ? wrong[what](best) : 0;
 }
 
-/** Whether the kernel has reserved this area, at least as large. */
+/** True if the kernel has reserved this area, at least as large. */
 function has({ areas }: RunRecord, key: AreaKey, size: number): boolean {
   const large = areas.filter(({ count, pageSize }) => count * pageSize >= size);
   if (key === 'default') return large.some(({ role }) => role === 'default');

@@ -1,5 +1,5 @@
 /**
- * Where runs are made: the one seam between a study and threads of this process, or other machines.
+ * Engines make runs: the one seam between a study and threads of this process, or other machines.
  *
  * An engine is told what to run and says what came of it. It knows nothing of studies, and a study
  * nothing of threads and queues; whatever an engine does, the name of a run determines its record.
@@ -28,14 +28,14 @@ export interface RunJob {
   readonly modules: Digests;
 }
 
-/** What came of a run: its record as JSON, or what is wrong with it. */
+/** Outcome of a job: the run's record as JSON, or what is wrong with it. */
 export type Made =
   | { readonly record: string; readonly wallMs: number }
   | { readonly error: string; readonly kind: 'input' | 'bug' };
 
-/** What an engine tells while it works, for the progress display. */
+/** State of an engine at work, for the progress display. */
 export interface EngineState {
-  /** Where runs are made now: `2 threads`, `3 workers on redis://…`. */
+  /** Place where runs are made now: `2 threads`, `3 workers on redis://…`. */
   readonly text: string;
   /** Runs that had to be made again because a thread or a worker was lost. */
   readonly redone: number;

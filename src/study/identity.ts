@@ -1,5 +1,5 @@
 /**
- * What names a run: a hash of everything that determines its result, and of nothing else.
+ * Name of a run: a hash of everything that determines its result, and of nothing else.
  *
  * Two machines that agree on a name agree on the result, so runs may be made anywhere, in any
  * order, twice, and put together. Where, when and how fast a run was made is not part of it.
@@ -47,7 +47,7 @@ export function digestOf(path: string): string {
   return createHash('sha256').update(readFileSync(path)).digest('hex');
 }
 
-/** What is the same for all runs of a study. */
+/** Ground that all runs of a study share. */
 export interface Ground {
   /** modelVersion() of whoever makes the runs. */
   readonly model: string;

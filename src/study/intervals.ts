@@ -1,5 +1,5 @@
 /**
- * What a sample says of the thing sampled, and how surely: means, quantiles, probabilities,
+ * Estimates from a sample, and how sure they are: means, quantiles, probabilities,
  * differences.
  *
  * Values are one per replication, hence independent; what happened inside one run never is. Bounds

@@ -114,7 +114,7 @@ function makeVariants(
   return { variants, modules: digestsOf(urls) };
 }
 
-/** What one combination changes in the scenario, each with the place that errors name. */
+/** Changes that one combination makes in the scenario, each with the place that errors name. */
 function changesOf(
   { source, keys }: StudyFile,
   axes: readonly Axis[],

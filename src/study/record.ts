@@ -1,5 +1,5 @@
 /**
- * What is kept of a run: what its hash determines, and no more. Two records of one run have the
+ * Record of a run: what its hash determines, and no more. Two records of one run have the
  * same bytes.
  *
  * Statistics of single devices are kept of up to 32 devices; of more, those of declarations and of
@@ -29,7 +29,7 @@ export interface RunRecord {
   readonly machine: string;
   readonly cmdline: string;
   readonly seed: number;
-  /** Why the kernel does not boot; then everything below is empty. */
+  /** Reason why the kernel does not boot; then everything below is empty. */
   readonly failed: string | null;
   readonly fingerprint: string;
   readonly simulatedNs: number;

@@ -62,7 +62,7 @@ export function readStudy(directory: string): Study {
   throw new UserError({ file: path }, `not of format ${format}`);
 }
 
-/** Whether two studies ask the same. */
+/** True for studies that ask the same. */
 export function sameStudy(a: Study, b: Study): boolean {
   return canonical(a) === canonical(b);
 }

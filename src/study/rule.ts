@@ -52,7 +52,7 @@ export function statisticOf(text: string): { name: string; measure: Measure | nu
   return { name: text.slice(0, dot), measure };
 }
 
-/** Whether the values are enough for the rule. */
+/** True if the values are enough for the rule. */
 export function holds(rule: Rule, values: readonly number[], confidence: number): boolean {
   const { mean, half } = meanInterval(values, confidence);
   if (half === null || Number.isNaN(half)) return false;
@@ -60,7 +60,7 @@ export function holds(rule: Rule, values: readonly number[], confidence: number)
 }
 
 /**
- * How many replications a variant needs, judged by the first of them: `done` as soon as that is
+ * Replications that a variant needs, judged by the first of them: `done` as soon as that is
  * decided, otherwise the number to have before asking again.
  *
  * @param series For each rule the values of replications 0, 1, …, as many as are there without a

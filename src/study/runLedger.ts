@@ -62,7 +62,7 @@ export class RunLedger {
     return this.counted.there;
   }
 
-  /** Whether nothing more will be planned once what is planned is there. */
+  /** True if nothing more will be planned once what is planned is there. */
   get isFinal(): boolean {
     return this.accounts.every((account) => account.decided || !this.owns(account.variant, 0));
   }
@@ -72,7 +72,7 @@ export class RunLedger {
     return this.queue.shift();
   }
 
-  /** Whether take() wants to see records: only rules ask what came of a run. */
+  /** True if take() wants to see records: only rules ask what came of a run. */
   get reads(): boolean {
     return this.study.until.length > 0;
   }

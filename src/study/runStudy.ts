@@ -25,7 +25,7 @@ export interface StudyOptions extends Pick<SweepOptions, 'signal' | 'onRun' | 'o
   readonly onOpen?: (torn: number) => void;
 }
 
-/** What a results directory says of its study. */
+/** Results of a study, as its directory has them. */
 export interface StudyResults {
   readonly summaries: readonly VariantSummary[];
   readonly ledger: RunLedger;

@@ -6,8 +6,11 @@ import { columnType, type TableColumn } from '../tables/parquet.js';
 import type { RunRecord } from './record.js';
 import type { NeededRun, Study } from './study.js';
 
+const distributed = ['mean', 'min', 'p50', 'p90', 'p99', 'p999', 'max'] as const;
+type Distributed = Readonly<Record<(typeof distributed)[number], number | null>>;
+
 /** One number, or one distribution, of one run. */
-export interface StatisticRow {
+export interface StatisticRow extends Distributed {
   readonly statistic: string;
   /** A device, a declaration, an area; empty for the whole machine. */
   readonly actor: string;
@@ -16,13 +19,6 @@ export interface StatisticRow {
   readonly class: string;
   /** The value of all but histograms, of which it is the number of values. */
   readonly count: number;
-  readonly mean: number | null;
-  readonly min: number | null;
-  readonly p50: number | null;
-  readonly p90: number | null;
-  readonly p99: number | null;
-  readonly p999: number | null;
-  readonly max: number | null;
 }
 
 const plain = { mean: null, min: null, p50: null, p90: null, p99: null, p999: null, max: null };
@@ -76,9 +72,8 @@ export function variantColumns<Row>(
   return [{ name: 'variant', type: 'INT32', of: (row) => valuesOf(row).index }, ...axes, ...labels];
 }
 
-/** What every run has; an axis of that name stands in its place. */
+/** Columns that every run has; an axis of that name stands in the place of one. */
 const words = ['kernel', 'policy', 'machine', 'cmdline'] as const;
-const figures = ['count', 'mean', 'min', 'p50', 'p90', 'p99', 'p999', 'max'] as const;
 
 export function runColumns(study: Study): TableColumn<RunRow>[] {
   return [
@@ -93,12 +88,10 @@ export function runColumns(study: Study): TableColumn<RunRow>[] {
     { name: 'replication', type: 'INT32', of: ({ planned }) => planned.replication },
     { name: 'run', type: 'STRING', of: ({ planned }) => planned.run },
     { name: 'fingerprint', type: 'STRING', of: ({ record }) => record.fingerprint },
-    { name: 'statistic', type: 'STRING', of: ({ row }) => row.statistic },
-    { name: 'actor', type: 'STRING', of: ({ row }) => row.actor },
-    { name: 'kind', type: 'STRING', of: ({ row }) => row.kind },
-    { name: 'unit', type: 'STRING', of: ({ row }) => row.unit },
-    { name: 'class', type: 'STRING', of: ({ row }) => row.class },
-    ...figures.map((name): TableColumn<RunRow> => {
+    ...(['statistic', 'actor', 'kind', 'unit', 'class'] as const).map((name) => {
+      return { name, type: 'STRING', of: ({ row }: RunRow) => row[name] } as const;
+    }),
+    ...(['count', ...distributed] as const).map((name): TableColumn<RunRow> => {
       return { name, type: 'DOUBLE', of: ({ row }) => row[name] };
     }),
   ];

@@ -16,7 +16,7 @@ export interface RunFailure {
   readonly kind: 'input' | 'bug';
 }
 
-/** How far a sweep is. */
+/** State of a sweep under way. */
 export interface SweepState {
   /** Runs that are there, and those known to be needed. */
   readonly there: number;
@@ -69,7 +69,7 @@ class Conductor {
   private keeping = 0;
   private made = 0;
   private madeMs = 0;
-  /** What ended the sweep before its end. */
+  /** The error that ended the sweep before its end. */
   private broken: { readonly error: unknown } | null = null;
   private wake: () => void = () => {};
 

@@ -10,7 +10,7 @@ import type { Study } from './study.js';
 import { type Measured, type SummaryRow, summaryRows, type VariantSummary } from './summary.js';
 
 const shownMax = 6;
-/** What is shown of what there is, unless the study says. */
+/** Statistics shown of those there are, unless the study says. */
 const usual = [
   ...['boot_failed', 'refused', 'leaked_pages', 'placed.node', 'placed.default', 'placed.buddy'],
   ...['dma_alloc_ns.mean', 'dma_alloc_ns.p99', 'cmd_sync_ns.mean', 'dma_unmap_ns.mean'],

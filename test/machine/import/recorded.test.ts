@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { machineYaml } from '#cmasim/cli/import.js';
 import { customMachine } from '#cmasim/machine/custom.js';
+import { machineYaml } from '#cmasim/machine/import/yaml.js';
 import { machineKeys } from '#cmasim/machine/keys.js';
 import { server, servers, topologies, topology } from './servers.js';
 
