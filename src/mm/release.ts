@@ -95,7 +95,7 @@ const columns = {
   activationStops: since({ '5.7': true, '5.10': false }),
   /** Pages of an area that could not be activated go to the buddy; otherwise they are lost. */
   inactivePagesFreed: since({ '5.7': false, '5.16': true }),
-  /** arm64: ZONE_DMA is the first GiB, ZONE_DMA32 the rest below 4 GiB; or ZONE_DMA is all of it. */
+  /** arm64: ZONE_DMA is the first GiB and ZONE_DMA32 the rest below 4 GiB, or all is ZONE_DMA. */
   arm64ZoneDmaBits: since({ '5.7': 30, '5.16': 32 }),
   arm64NodesShift: since({ '5.7': 2, '5.16': 4 }),
   /** hugetlb_cma_reserve(): a consumer of slots and memory. */
@@ -137,7 +137,7 @@ const columns = {
   zonelistLoad: since({ '5.7': 'remaining', '5.16': 'remaining added', '6.1': 'one' }),
   /** kB above which min_free_kbytes does not go by itself. */
   minFreeKbytesMax: since({ '5.7': 65536, '5.8-rc3': 262144 }),
-  /** printf texts with `{field}` in place of conversions; the prefix `cma: ` is part of the text. */
+  /** printf texts with `{field}` in place of conversions, the prefix `cma: ` included. */
   messages: {
     /** bf29bfaa5490 brought the node, c009da4258f9 (several ranges) wrapped the function. */
     reserved: since<string>({

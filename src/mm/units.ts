@@ -22,6 +22,13 @@ export type Ns = Unit<'Ns'>;
 /** A NUMA node's number, or NUMA_NO_NODE. */
 export type Nid = Unit<'Nid'>;
 
+/**
+ * A number in one unit: `In<Bytes>` takes bytes and what has no unit yet, and no pages. Functions
+ * that take two numbers of different units say so by it; a mixed call does not compile.
+ */
+export type In<Named extends Unit<string>> =
+  Named extends Unit<infer Name> ? number & { readonly [unit]?: Name } : never;
+
 /** Numbers get their unit where they enter: `Bytes(4096)`. What is computed is given one anew. */
 export const Bytes = (count: number): Bytes => count as Bytes;
 export const Pages = (count: number): Pages => count as Pages;

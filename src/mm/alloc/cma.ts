@@ -11,6 +11,7 @@
  */
 
 import type { AreaLayout } from '../layout.js';
+import type { In, Pages, Pfn } from '../units.js';
 import {
   type Bitmap,
   bitmapClear,
@@ -202,8 +203,8 @@ export function cmaAlloc(
  */
 export function cmaPagesValid(
   area: CmaArea,
-  pfn: number,
-  count: number,
+  pfn: In<Pfn>,
+  count: In<Pages>,
   wholeRange: boolean,
 ): boolean {
   const end = area.basePfn + area.count;
@@ -216,7 +217,12 @@ export function cmaPagesValid(
  * NOT_MINE. Fewer than `count`: some were not held (the kernel warns in free_contig_range) or lie
  * past the area's end.
  */
-export function cmaRelease(area: CmaArea, pfn: number, count: number, wholeRange = false): number {
+export function cmaRelease(
+  area: CmaArea,
+  pfn: In<Pfn>,
+  count: In<Pages>,
+  wholeRange = false,
+): number {
   if (!cmaPagesValid(area, pfn, count, wholeRange)) return NOT_MINE;
   area.releasePagesSuccess += count;
   const first = pfn - area.basePfn;
@@ -257,7 +263,7 @@ function freePages(area: CmaArea, first: number, count: number): number {
  * out the bit stays set for good (a leak), a pinned page is simply free again. Returns the pages
  * that went back.
  */
-export function cmaFreeToBuddy(area: CmaArea, pfn: number, count: number): number {
+export function cmaFreeToBuddy(area: CmaArea, pfn: In<Pfn>, count: In<Pages>): number {
   return freePages(area, pfn - area.basePfn, count);
 }
 
@@ -265,7 +271,7 @@ export function cmaFreeToBuddy(area: CmaArea, pfn: number, count: number): numbe
  * Takes [pfn, pfn + count) out of the buddy without touching the bitmap, as a pin or
  * alloc_contig_range() by somebody else does. 0, or EBUSY if one of the pages is not free.
  */
-export function cmaPin(area: CmaArea, pfn: number, count: number): number {
+export function cmaPin(area: CmaArea, pfn: In<Pfn>, count: In<Pages>): number {
   const first = pfn - area.basePfn;
   for (let page = first; page < first + count; page++) if (isHeld(area, page)) return EBUSY;
   for (let page = first; page < first + count; page++) {

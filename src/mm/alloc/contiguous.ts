@@ -9,7 +9,7 @@
 import { allowBlocking, GFP_DMA, GFP_DMA32 } from '../gfp.js';
 import type { MemoryLayout } from '../layout.js';
 import { allocSources, conditions, freeOwners, type Policy, type PolicySteps } from '../policy.js';
-import { NUMA_NO_NODE } from '../units.js';
+import { Bytes, type In, NUMA_NO_NODE, Pages, type Pfn } from '../units.js';
 
 export const ALLOC_DEVICE = allocSources.indexOf('device');
 export const ALLOC_PERNUMA = allocSources.indexOf('pernuma');
@@ -110,13 +110,13 @@ function lastAtOrBelow(starts: Float64Array, pfn: number): number {
 }
 
 /** page_to_nid(): node of a page of RAM. */
-export function pageToNid(directory: AreaDirectory, pfn: number): number {
+export function pageToNid(directory: AreaDirectory, pfn: In<Pfn>): number {
   const at = lastAtOrBelow(directory.spanStart, pfn);
   return at < 0 ? NUMA_NO_NODE : directory.spanNid[at];
 }
 
 /** The area in which a page lies, whoever may use it; NO_AREA if none. */
-export function areaOfPage(directory: AreaDirectory, pfn: number): number {
+export function areaOfPage(directory: AreaDirectory, pfn: In<Pfn>): number {
   const at = lastAtOrBelow(directory.areaStart, pfn);
   const area = at < 0 ? NO_AREA : directory.areaAt[at];
   return areaHolds(directory, area, pfn) ? area : NO_AREA;
@@ -125,24 +125,24 @@ export function areaOfPage(directory: AreaDirectory, pfn: number): number {
 /**
  * get_order(): the smallest order whose block holds `size` bytes; 52 for size 0, as the kernel's.
  */
-export function getOrder(size: number, pageShift: number): number {
+export function getOrder(size: In<Bytes>, pageShift: number): number {
   if (size === 0) return 52;
   const pages = Math.ceil(size / 2 ** pageShift);
   return pages === 1 ? 0 : Math.ceil(Math.log2(pages));
 }
 
 /** Pages asked from CMA: size >> PAGE_SHIFT, rounded down (a caller that aligned loses nothing). */
-export function cmaCount(size: number, pageShift: number): number {
-  return Math.floor(size / 2 ** pageShift);
+export function cmaCount(size: In<Bytes>, pageShift: number): Pages {
+  return Pages(Math.floor(size / 2 ** pageShift));
 }
 
 /** Pages given back to CMA: PAGE_ALIGN(size) >> PAGE_SHIFT. */
-export function releaseCount(size: number, pageShift: number): number {
-  return Math.ceil(size / 2 ** pageShift);
+export function releaseCount(size: In<Bytes>, pageShift: number): Pages {
+  return Pages(Math.ceil(size / 2 ** pageShift));
 }
 
-export function pageAlign(size: number, pageShift: number): number {
-  return releaseCount(size, pageShift) * 2 ** pageShift;
+export function pageAlign(size: In<Bytes>, pageShift: number): Bytes {
+  return Bytes(releaseCount(size, pageShift) * 2 ** pageShift);
 }
 
 /** Area of node `nid` in one of the arrays; out of range is an empty slot. */
@@ -315,8 +315,8 @@ export function optimalGfpMask(limits: DmaLimits, maskBits: number): number {
 
 /** dma_coherent_ok(): the whole range is addressable. */
 export function coherentOk(
-  pfn: number,
-  size: number,
+  pfn: In<Pfn>,
+  size: In<Bytes>,
   pageShift: number,
   maskBits: number,
 ): boolean {

@@ -13,6 +13,7 @@
 import { GFP_DIRECT_RECLAIM, GFP_DMA, GFP_DMA32, GFP_HIGH, GFP_MOVABLE } from '../gfp.js';
 import type { MemoryLayout, NodeLayout, ZoneLayout } from '../layout.js';
 import { joinRanges, rangesSize, without } from '../ranges.js';
+import type { In, Pages, Pfn } from '../units.js';
 import { type Buddy, buddyAlloc, buddyFree, buddyFromRanges } from './buddy.js';
 
 /** Zones from the lowest up; a zone's index is its place here. */
@@ -244,7 +245,7 @@ export function zoneAlloc(zone: Zone, order: number): number {
 }
 
 /** __free_pages() of pages that belong to no CMA area. */
-export function zoneFree(zone: Zone, pfn: number, order: number): void {
+export function zoneFree(zone: Zone, pfn: In<Pfn>, order: number): void {
   buddyFree(zone.buddy, pfn, order);
 }
 
@@ -257,7 +258,7 @@ export function zoneOfPfn(zones: readonly Zone[], pfn: number): Zone | undefined
  * Counts `count` pages that an area of this zone took out of the buddy. Returns how many of them
  * movable users held and alloc_contig_range() had to move elsewhere; free pages are taken first.
  */
-export function zoneTakeCma(zone: Zone, count: number): number {
+export function zoneTakeCma(zone: Zone, count: In<Pages>): number {
   const free = Math.min(count, zone.freeCma);
   zone.freeCma -= free;
   zone.borrowedCma -= count - free;
@@ -267,6 +268,6 @@ export function zoneTakeCma(zone: Zone, count: number): number {
 /**
  * Counts `count` pages of an area that went back to the buddy, by cma_release() or by a wrong free.
  */
-export function zoneGiveCma(zone: Zone, count: number): void {
+export function zoneGiveCma(zone: Zone, count: In<Pages>): void {
   zone.freeCma += count;
 }

@@ -50,7 +50,8 @@ export function activateAreas(boot: Boot): Activated {
     if (result === 'no struct page') {
       const [start, end] = area.ranges[0];
       const crash =
-        `${area.name}: ${inBytes(end - start)} from ${inBytes(start)} have no memory behind them; ` +
+        `${area.name}: ${inBytes(end - start)} from ${inBytes(start)} ` +
+        'have no memory behind them; ' +
         'the kernel looks for their struct pages when it activates the area, and dies';
       addSentence(request, 'the kernel crashes when it activates this area');
       return { inactive, lost, crash };

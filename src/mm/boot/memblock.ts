@@ -7,7 +7,7 @@
  */
 
 import { joinRanges, type Range, without } from '../ranges.js';
-import { NUMA_NO_NODE } from '../units.js';
+import { type Bytes, type In, NUMA_NO_NODE } from '../units.js';
 
 export interface MemRegion {
   readonly base: number;
@@ -16,8 +16,8 @@ export interface MemRegion {
 }
 
 export interface Search {
-  readonly size: number;
-  readonly align: number;
+  readonly size: In<Bytes>;
+  readonly align: In<Bytes>;
   /** The range lies in [start, end). */
   readonly start: number;
   readonly end: number;
@@ -76,22 +76,22 @@ export class Memblock {
   }
 
   /** Node of the page at `address`; NUMA_NO_NODE where there is no memory. */
-  nodeOf(address: number): number {
+  nodeOf(address: In<Bytes>): number {
     const region = this.memory.find((r) => r.base <= address && address < r.base + r.size);
     return region?.nid ?? NUMA_NO_NODE;
   }
 
   /** memblock_is_region_reserved(): some byte of it is. */
-  isReserved(base: number, size: number): boolean {
+  isReserved(base: In<Bytes>, size: In<Bytes>): boolean {
     return this.reserved.some(([start, end]) => start < base + size && base < end);
   }
 
-  reserve(base: number, size: number): void {
+  reserve(base: In<Bytes>, size: In<Bytes>): void {
     if (size > 0) this.reserved = joinRanges([...this.reserved, [base, base + size]]);
   }
 
   /** memblock_phys_free(). */
-  free(base: number, size: number): void {
+  free(base: In<Bytes>, size: In<Bytes>): void {
     this.reserved = without(this.reserved, [[base, base + size]]);
   }
 
