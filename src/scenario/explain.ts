@@ -10,24 +10,30 @@ import { didYouMean } from './suggest.js';
 
 type Issue = z.core.$ZodIssue;
 
-/** The first mistake of `issues`; `root` and `schema` are where their paths start. */
-export function explain(
+/** Where the data stands in the document, and what may stand beside the keys of the schema. */
+interface Where {
+  readonly root?: readonly PropertyKey[];
+  readonly besides?: readonly string[];
+}
+
+/** What `schema` makes of `data`. Throws ScenarioError for the first mistake. */
+export function readKeys<Schema extends z.ZodType>(
   source: Source,
-  issues: readonly Issue[],
-  {
-    root = [],
-    schema,
-    data,
-    besides = [],
-  }: {
-    root?: readonly PropertyKey[];
-    schema: z.ZodType;
-    data: unknown;
-    /** Keys that may stand at the root besides those of the schema. */
-    besides?: readonly string[];
-  },
+  schema: Schema,
+  data: unknown,
+  where: Where = {},
+): z.output<Schema> {
+  const parsed = schema.safeParse(data);
+  if (parsed.success) return parsed.data;
+  throw explain(source, parsed.error.issues[0], { ...where, schema, data });
+}
+
+function explain(
+  source: Source,
+  issue: Issue,
+  { root = [], besides = [], schema, data }: Where & { schema: z.ZodType; data: unknown },
 ): ScenarioError {
-  const deepest = deepen(issues[0]);
+  const deepest = deepen(issue);
   const path = [...root, ...deepest.path];
   const value = valueAt(data, deepest.path);
   switch (deepest.code) {
@@ -42,14 +48,13 @@ export function explain(
       return source.error(path, inner?.message ?? 'not a name', { key: true });
     }
     case 'invalid_union':
-      if ('options' in deepest && Array.isArray(deepest.options)) {
-        const options = deepest.options.map(String);
-        const what = value === undefined ? 'nothing' : found(value);
-        return source.error(path, `${what}, ${didYouMean(what, options)}`);
+      if (!('options' in deepest) || !Array.isArray(deepest.options)) {
+        return source.error(path, deepest.message);
       }
-      return source.error(path, deepest.message);
-    case 'invalid_type':
-      return source.error(path, stated(deepest, value));
+      return source.error(
+        path,
+        `${found(value)}, ${didYouMean(found(value), deepest.options.map(String))}`,
+      );
     default:
       return source.error(path, stated(deepest, value));
   }

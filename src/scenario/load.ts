@@ -18,7 +18,7 @@ import { presets } from '../machine/presets.js';
 import { UserError } from '../text/userError.js';
 import { type Override, parseSources, type Source } from './document.js';
 import { ScenarioError } from './error.js';
-import { explain } from './explain.js';
+import { readKeys } from './explain.js';
 import { loadModules } from './modules.js';
 import {
   checkConfig,
@@ -79,11 +79,7 @@ export function scenariosYaml(scenarios: readonly Scenario[]): string {
 
 function resolved(source: Source, name: string): Scenario {
   const data = source.data();
-  const parsed = scenarioKeys.safeParse(data);
-  if (!parsed.success) {
-    throw explain(source, parsed.error.issues, { schema: scenarioKeys, data });
-  }
-  const keys = parsed.data;
+  const keys = readKeys(source, scenarioKeys, data);
   const { machine, document } = resolveMachine(source, keys, data.machine);
   const kernel = resolveKernel(source, keys);
   checkPolicy(source, kernel.policy, machine.pageSize);
@@ -153,11 +149,8 @@ function machineFile(source: Source, path: string): { machine: Machine; document
   }
   const [own] = parseSources(path, text);
   const document = own!.data();
-  const parsed = machineKeys.safeParse(document);
-  if (!parsed.success) {
-    throw explain(own!, parsed.error.issues, { schema: machineKeys, data: document });
-  }
-  return { machine: buildMachine(own!, [], parsed.data), document };
+  const keys = readKeys(own!, machineKeys, document);
+  return { machine: buildMachine(own!, [], keys), document };
 }
 
 function buildMachine(source: Source, root: readonly string[], keys: MachineKeys): Machine {
@@ -172,22 +165,14 @@ function buildMachine(source: Source, root: readonly string[], keys: MachineKeys
 
 /** Files of other kinds that come near: the parser's own complaint would not help. */
 function checkKind(text: string, file: string): void {
-  const place = { file, line: 1, col: 1 };
   if (text.trim() === '') throw emptyFile(file, 'a scenario');
+  const wrong = (what: string) => new ScenarioError({ file, line: 1, col: 1 }, what);
   const [first = '', second = ''] = text.trimStart().split('\n', 2);
   if (/^\{.*\}\s*$/.test(first) && /^[{[]/.test(second)) {
-    throw new ScenarioError(
-      place,
-      'JSON Lines, expected a scenario; `cmasim replay` reads recordings',
-    );
+    throw wrong('JSON Lines, expected a scenario; `cmasim replay` reads recordings');
   }
-  const other = [/^#!/, /^<\?xml|^<!DOCTYPE|^<html/i, /^# tracer:/].find((sign) =>
-    sign.test(first),
-  );
-  if (other) {
-    throw new ScenarioError(
-      place,
-      `a file that begins with ${first.slice(0, 30)}, expected a scenario`,
-    );
+  const other = [/^#!/, /^<\?xml|^<!DOCTYPE|^<html/i, /^# tracer:/];
+  if (other.some((sign) => sign.test(first))) {
+    throw wrong(`a file that begins with ${first.slice(0, 30)}, expected a scenario`);
   }
 }

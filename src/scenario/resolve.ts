@@ -18,7 +18,7 @@ import type { TimelineEntry } from '../nodes/timeline.js';
 import { placeText } from '../text/userError.js';
 import type { Source } from './document.js';
 import { parseExpression } from './expect.js';
-import { explain } from './explain.js';
+import { readKeys } from './explain.js';
 import { unknownName } from './names.js';
 import type { Expectation } from './scenario.js';
 import type { ScenarioKeys } from './schema.js';
@@ -157,11 +157,8 @@ function ownKeys(
   root: Path,
   { own, model }: { own: unknown; model: DeviceModel },
 ): unknown {
-  const parsed = model.config.safeParse(own);
-  if (parsed.success) return parsed.data;
   // A key no kind has may be one that every device has, misspelt.
-  const besides = Object.keys(deviceKeys.shape);
-  throw explain(source, parsed.error.issues, { root, schema: model.config, data: own, besides });
+  return readKeys(source, model.config, own, { root, besides: Object.keys(deviceKeys.shape) });
 }
 
 function nidList({ nodes }: Machine): string {

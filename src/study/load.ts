@@ -9,7 +9,7 @@ import { basename, dirname, extname, resolve } from 'node:path';
 import { isNode, parseDocument } from 'yaml';
 import { emptyFile, exists, inputName, readText } from '../files/read.js';
 import { type Override, parseSources, type Source } from '../scenario/document.js';
-import { explain } from '../scenario/explain.js';
+import { readKeys } from '../scenario/explain.js';
 import { parseScenario } from '../scenario/load.js';
 import type { Scenario } from '../scenario/scenario.js';
 import { didYouMean } from '../scenario/suggest.js';
@@ -40,9 +40,7 @@ export function parseStudy(text: string, file: string, options: LoadStudyOptions
   }
   const source = sources[0];
   const data = source.data();
-  const parsed = studyKeys.safeParse(data);
-  if (!parsed.success) throw explain(source, parsed.error.issues, { schema: studyKeys, data });
-  const keys = parsed.data;
+  const keys = readKeys(source, studyKeys, data);
   const study: StudyFile = { source, keys, text, document: parseDocument(text) };
   const axes = readAxes(study);
   const { variants, modules } = makeVariants(study, axes, options.overrides ?? []);

@@ -36,15 +36,8 @@ export const RETURNED_AT_ONCE = 1;
 export const NO_WINDOW = -1;
 export const NOT_MINE = -1;
 
-export interface CmaArea {
-  readonly index: number;
-  readonly name: string;
-  readonly basePfn: number;
-  /** Pages; 0: the area was not activated. */
-  readonly count: number;
-  readonly orderPerBit: number;
-  readonly nid: number;
-  readonly zone: string;
+/** An area; `count` 0: it was not activated. */
+export interface CmaArea extends Omit<AreaLayout, 'role' | 'slotNid'> {
   /** basePfn in units of bits, modulo 2^30: all that alignment needs. */
   readonly baseBits: number;
   readonly bitmap: Bitmap;

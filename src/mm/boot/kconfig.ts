@@ -10,33 +10,47 @@ import { ConfigError } from '../configError.js';
 import type { Release } from '../release.js';
 import type { Arch, Reservation } from './reservation.js';
 
-export type SizeSelector = 'MBYTES' | 'PERCENTAGE' | 'MIN' | 'MAX';
+const flag = (value: boolean) => ({ value });
+const integer = (value: number, [least, most] = [0, 2 ** 20]) => ({ value, least, most });
+const word = <Word extends string>(value: Word, words: readonly Word[]) => ({ value, words });
 
-export interface Kconfig {
-  readonly DMA_CMA: boolean;
-  readonly CMA_AREAS: number;
-  /** Order, 2 to 12. */
-  readonly CMA_ALIGNMENT: number;
+/** Every symbol with what it is where neither release nor architecture says otherwise. */
+const symbols = {
+  DMA_CMA: flag(true),
+  /** A request names its area in 13 bits (wire/request.ts). */
+  CMA_AREAS: integer(0, [0, 2 ** 13 - 2]),
+  /** Order. */
+  CMA_ALIGNMENT: integer(8, [2, 12]),
   /** MiB. */
-  readonly CMA_SIZE_MBYTES: number;
+  CMA_SIZE_MBYTES: integer(0),
   /** Percent of all memory. */
-  readonly CMA_SIZE_PERCENTAGE: number;
-  readonly CMA_SIZE_SEL: SizeSelector;
+  CMA_SIZE_PERCENTAGE: integer(0, [0, 100]),
+  CMA_SIZE_SEL: word('MBYTES', ['MBYTES', 'PERCENTAGE', 'MIN', 'MAX']),
   /** MiB per node; only the 2020 series reads it. */
-  readonly CMA_PERNUMA_SIZE_MBYTES: number;
-  readonly DMA_PERNUMA_CMA: boolean;
-  readonly DMA_NUMA_CMA: boolean;
-  readonly CMA_SIZE_PERNUMA: boolean;
-  readonly DMA_COHERENT_POOL: boolean;
-  readonly HUGETLB_PAGE: boolean;
-  readonly NUMA: boolean;
+  CMA_PERNUMA_SIZE_MBYTES: integer(0),
+  DMA_PERNUMA_CMA: flag(false),
+  DMA_NUMA_CMA: flag(false),
+  CMA_SIZE_PERNUMA: flag(false),
+  DMA_COHERENT_POOL: flag(false),
+  HUGETLB_PAGE: flag(true),
+  NUMA: flag(true),
   /** MAX_NUMNODES is 2 to this power. */
-  readonly NODES_SHIFT: number;
-  readonly ZONE_DMA: boolean;
-  readonly ZONE_DMA32: boolean;
+  NODES_SHIFT: integer(6, [0, 10]),
+  ZONE_DMA: flag(true),
+  ZONE_DMA32: flag(true),
   /** Upper bound of pageblock_order. */
-  readonly PAGE_BLOCK_MAX_ORDER: number;
-}
+  PAGE_BLOCK_MAX_ORDER: integer(99, [1, 99]),
+};
+
+type KconfigSymbol = keyof typeof symbols;
+export type Kconfig = {
+  readonly [Name in KconfigSymbol]: (typeof symbols)[Name]['value'];
+};
+
+/** Symbols a scenario's `config:` may set; a leading `CONFIG_` is allowed. */
+export const kconfigSymbols: readonly string[] = Object.keys(symbols);
+
+const isSymbol = (name: string): name is KconfigSymbol => Object.hasOwn(symbols, name);
 
 /** Orders that follow from the page size (arm64; 4096 holds for x86 too). */
 const geometry: Readonly<Record<number, { pageShift: number; largest: number; huge: number }>> = {
@@ -83,38 +97,14 @@ export function pageGeometry(release: Release, config: Kconfig, pageSize: number
   };
 }
 
-/** What does not depend on the release; the rest is filled in below. */
-const base: Kconfig = {
-  DMA_CMA: true,
-  CMA_AREAS: 0,
-  CMA_ALIGNMENT: 8,
-  CMA_SIZE_MBYTES: 0,
-  CMA_SIZE_PERCENTAGE: 0,
-  CMA_SIZE_SEL: 'MBYTES',
-  CMA_PERNUMA_SIZE_MBYTES: 0,
-  DMA_PERNUMA_CMA: false,
-  DMA_NUMA_CMA: false,
-  CMA_SIZE_PERNUMA: false,
-  DMA_COHERENT_POOL: false,
-  HUGETLB_PAGE: true,
-  NUMA: true,
-  NODES_SHIFT: 6,
-  ZONE_DMA: true,
-  ZONE_DMA32: true,
-  PAGE_BLOCK_MAX_ORDER: 99,
-};
-
-/** Symbols a scenario's `config:` may set; a leading `CONFIG_` is allowed. */
-export const kconfigSymbols: readonly string[] = Object.keys(base);
-
-type Writable = { -readonly [K in keyof Kconfig]: Kconfig[K] };
-
-function defaults(release: Release, reservation: Reservation, arch: Arch): Writable {
+function defaults(release: Release, reservation: Reservation, arch: Arch): Kconfig {
   const isOn = (symbol: string) =>
     reservation.kconfig === symbol && reservation.kconfigDefaultOn.includes(arch);
   const arm64 = { CMA_SIZE_MBYTES: 16, CMA_SIZE_PERCENTAGE: 10, DMA_COHERENT_POOL: true };
+  const values = Object.entries(symbols).map(([name, { value }]) => [name, value]);
   return {
-    ...base,
+    // Entries have lost that there is one for each symbol.
+    ...(Object.fromEntries(values) as Kconfig),
     ...(arch === 'arm64' ? { ...arm64, NODES_SHIFT: release.arm64NodesShift } : {}),
     CMA_AREAS: release.slotsDefault[1],
     CMA_PERNUMA_SIZE_MBYTES: reservation.sizeMbytes?.[arch] ?? 0,
@@ -123,35 +113,26 @@ function defaults(release: Release, reservation: Reservation, arch: Arch): Writa
   };
 }
 
-const selectors: readonly string[] = ['MBYTES', 'PERCENTAGE', 'MIN', 'MAX'];
-const ranges: Readonly<Record<string, readonly [number, number]>> = {
-  CMA_ALIGNMENT: [2, 12],
-  // A request names its area in 13 bits (wire/request.ts).
-  CMA_AREAS: [0, 2 ** 13 - 2],
-  CMA_SIZE_PERCENTAGE: [0, 100],
-  NODES_SHIFT: [0, 10],
-  PAGE_BLOCK_MAX_ORDER: [1, 99],
-};
-
 /** One value of a configuration, as a scenario, `--set` or a .config writes it. */
-function kconfigValue(symbol: string, like: unknown, value: unknown): boolean | number | string {
+function kconfigValue(symbol: KconfigSymbol, value: unknown): boolean | number | string {
   const wrong = (expected: string) =>
     new ConfigError(`config.${symbol}: ${String(value)}, expected ${expected}`);
-  if (typeof like === 'boolean') {
-    if (value === true || value === 'y') return true;
-    if (value === false || value === 'n') return false;
-    throw wrong('y or n');
+  const known = symbols[symbol];
+  if ('words' in known) {
+    const chosen = known.words.find((one) => one === value);
+    if (chosen === undefined) throw wrong(known.words.join(', '));
+    return chosen;
   }
-  if (typeof like === 'string') {
-    if (typeof value === 'string' && selectors.includes(value)) return value;
-    throw wrong(selectors.join(', '));
+  if ('least' in known) {
+    const { least, most } = known;
+    const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+    const isInteger = typeof number === 'number' && Number.isInteger(number);
+    if (isInteger && number >= least && number <= most) return number;
+    throw wrong(`an integer from ${least} to ${most}`);
   }
-  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-  const [low, high] = ranges[symbol] ?? [0, 2 ** 20];
-  if (typeof number === 'number' && Number.isInteger(number) && number >= low && number <= high) {
-    return number;
-  }
-  throw wrong(`an integer from ${low} to ${high}`);
+  if (value === true || value === 'y') return true;
+  if (value === false || value === 'n') return false;
+  throw wrong('y or n');
 }
 
 /**
@@ -169,18 +150,15 @@ export function kconfigOf(
   const given: Record<string, boolean | number | string> = {};
   for (const [name, value] of Object.entries(overrides)) {
     const symbol = name.replace(/^CONFIG_/, '');
-    if (!Object.hasOwn(base, symbol)) {
+    if (!isSymbol(symbol)) {
       throw new ConfigError(
         `config.${name}: no such symbol, expected ${kconfigSymbols.join(', ')}`,
       );
     }
-    given[symbol] = kconfigValue(symbol, base[symbol as keyof Kconfig], value);
+    given[symbol] = kconfigValue(symbol, value);
   }
-  if (given.NUMA === false) {
-    config.NODES_SHIFT = 0;
-    config.CMA_AREAS = release.slotsDefault[0];
-  }
-  return Object.assign(config, given);
+  const uma = { NODES_SHIFT: 0, CMA_AREAS: release.slotsDefault[0] };
+  return { ...config, ...(given.NUMA === false ? uma : {}), ...given };
 }
 
 /** Entries of cma_areas[]. */

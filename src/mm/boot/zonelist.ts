@@ -9,22 +9,18 @@
  */
 import type { NodeLayout } from '../layout.js';
 
-/** What the first node of each distance group is charged with: see nodeLoadRules. */
-export type NodeLoad = 'remaining' | 'remaining added' | 'one';
-
-interface NodeLoadRule {
-  /** As many as nodes were left to order, or 1. */
-  readonly decreasing: boolean;
-  /** Whether the charge is added to what earlier lists charged, or replaces it. */
-  readonly added: boolean;
-}
-
-/** In the order of the releases that brought them; 54d032ced983 made the charges add up. */
-const nodeLoadRules: Readonly<Record<NodeLoad, NodeLoadRule>> = {
+/**
+ * What the first node of each distance group is charged with, in the order of the releases that
+ * brought it: as many as nodes were left to order, or 1; in the place of what earlier lists charged
+ * or, since 54d032ced983, added to it.
+ */
+const nodeLoadRules = {
   remaining: { decreasing: true, added: false },
   'remaining added': { decreasing: true, added: true },
   one: { decreasing: false, added: true },
 };
+export type NodeLoad = keyof typeof nodeLoadRules;
+type NodeLoadRule = (typeof nodeLoadRules)[NodeLoad];
 
 export interface FallbackNode {
   readonly nid: number;
