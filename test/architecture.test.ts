@@ -17,10 +17,10 @@ const source = new Map(files.map((name) => [name, readFileSync(join(root, name),
 /** What the source may have of each; a limit only ever falls. */
 const limits = {
   filesInCircles: 22,
-  sameNames: 34,
-  longLines: 279,
-  longSignatures: 51,
-  codeLines: 33_950,
+  sameNames: 5,
+  longLines: 40,
+  longSignatures: 10,
+  codeLines: 33_000,
 };
 
 /** First folder of a file, or the file itself at the top: `mm`, `cli`, `index.ts`. */

@@ -2,15 +2,14 @@
  * Every scenario prints what stands beside it, to the last digit of its fingerprint. A changed output is
  * changed on purpose: `npm run golden` writes them anew.
  */
-import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { loadScenario } from '#cmasim/index.js';
+import { cmasim } from './cli/command.js';
 
 const root = new URL('../', import.meta.url);
 const folder = new URL('scenarios/', root);
-const main = fileURLToPath(new URL('dist/src/cli/main.js', root));
 const names = readdirSync(folder)
   .filter((name) => name.endsWith('.yaml'))
   .map((name) => name.replace('.yaml', ''));
@@ -19,15 +18,14 @@ const names = readdirSync(folder)
 const tooLarge = new Set(['rack-1024']);
 
 describe('what a scenario prints is what NAME.out says', () => {
-  test.each(names.filter((name) => !tooLarge.has(name)))('%s', (name) => {
+  test.each(names.filter((name) => !tooLarge.has(name)))('%s', async (name) => {
     const out = new URL(`${name}.out`, folder);
     expect(existsSync(out), `${name}.out is there`).toBe(true);
     const file = fileURLToPath(new URL(`${name}.yaml`, folder));
-    const env = { ...process.env, NO_COLOR: '1' };
-    const run = spawnSync(process.execPath, [main, 'run', file], { encoding: 'utf8', env });
-    expect(run.stderr).toBe('');
-    expect(run.stdout).toBe(readFileSync(out, 'utf8'));
-    expect(run.status, 'every expectation holds').toBe(0);
+    const run = await cmasim(['run', file]);
+    expect(run.err).toBe('');
+    expect(run.out).toBe(readFileSync(out, 'utf8'));
+    expect(run.code, 'every expectation holds').toBe(0);
   });
 });
 

@@ -13,29 +13,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { progressText } from '#cmasim/cli/progress.js';
 import { start } from '../study/harness.js';
+import { cmasim, main } from './command.js';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
-const main = join(root, 'dist/src/cli/main.js');
 const directory = mkdtempSync(join(tmpdir(), 'cmasim-'));
-
-interface Outcome {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function cmasim(args: readonly string[], input = ''): Outcome {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
-    input,
-    encoding: 'utf8',
-    cwd: root,
-  });
-  return { code: status, out: stdout, err: stderr };
-}
 
 const small = `kernel: 6.12
 machine: { nodes: 2 }
@@ -47,34 +30,34 @@ expect:
 `;
 
 describe('exit codes', () => {
-  test('0: fine, with data on stdout and nothing on stderr', () => {
-    const { code, out, err } = cmasim(['run', '-'], small);
+  test('0: fine, with data on stdout and nothing on stderr', async () => {
+    const { code, out, err } = await cmasim(['run', '-'], small);
     expect([code, err]).toEqual([0, '']);
     expect(out).toContain('ok    nic.placed.default.remote > 0');
   });
 
-  test('0: a device that is logged speaks on stderr, and stdout stays as it is', () => {
-    const { code, out, err } = cmasim(['run', '-', '--log', 'nic'], small);
+  test('0: a device that is logged speaks on stderr, and stdout stays as it is', async () => {
+    const { code, out, err } = await cmasim(['run', '-', '--log', 'nic'], small);
     expect(code).toBe(0);
-    expect(out).toBe(cmasim(['run', '-'], small).out);
+    expect(out).toBe((await cmasim(['run', '-'], small)).out);
     expect(err.split('\n')[0]).toMatch(/^\d+ ns nic#0 asks for \d+ bytes \(coherent\) on node \d$/);
-    const { code: wrong, err: why } = cmasim(['run', '-', '--log', 'disk'], small);
+    const { code: wrong, err: why } = await cmasim(['run', '-', '--log', 'disk'], small);
     expect([wrong, why]).toEqual([
       2,
       expect.stringMatching(/--log disk: no such device, expected/),
     ]);
   });
 
-  test('1: an expectation does not hold', () => {
+  test('1: an expectation does not hold', async () => {
     const failing = small.replace('> 0', '== 0');
-    expect(cmasim(['run', '-', '--json'], failing).code).toBe(1);
+    expect((await cmasim(['run', '-', '--json'], failing)).code).toBe(1);
   });
 
-  test('1: with --check, a finding', () => {
+  test('1: with --check, a finding', async () => {
     const leaking = ['run', 'scenarios/node-rewritten.yaml', '--json', '--kernel', 'v2'];
     const passing = ['--set', 'expect=[]', '--set', 'config={CMA_PERNUMA_SIZE_MBYTES: 16}'];
-    expect(cmasim([...leaking, ...passing]).code).toBe(0);
-    expect(cmasim([...leaking, ...passing, '--check']).code).toBe(1);
+    expect((await cmasim([...leaking, ...passing])).code).toBe(0);
+    expect((await cmasim([...leaking, ...passing, '--check'])).code).toBe(1);
   });
 
   test.each([
@@ -100,8 +83,8 @@ describe('exit codes', () => {
       "error: option '--shards <count>' argument '0' is invalid. expected auto or a number from 1 to 1024\n",
     ],
     [['rnu'], '', "error: unknown command 'rnu'\n(Did you mean run?)\n"],
-  ])('2: %j', (args, input, message) => {
-    expect(cmasim(args, input)).toEqual({ code: 2, out: '', err: message });
+  ])('2: %j', async (args, input, message) => {
+    expect(await cmasim(args, input)).toEqual({ code: 2, out: '', err: message });
   });
 
   test('a reader that goes away is no error', async () => {
@@ -116,33 +99,38 @@ describe('exit codes', () => {
   });
 });
 
-test('the same input gives the same bytes', () => {
-  expect(cmasim(['run', '-'], small).out).toBe(cmasim(['run', '-', '--shards', '2'], small).out);
+test('the same input gives the same bytes', async () => {
+  expect((await cmasim(['run', '-'], small)).out).toBe(
+    (await cmasim(['run', '-', '--shards', '2'], small)).out,
+  );
 });
 
-test('--print-config prints a scenario that loads as the same, and runs nothing', () => {
-  const resolved = cmasim(['run', '-', '--print-config', '--kernel', 'v2', '--seed', '7'], small);
+test('--print-config prints a scenario that loads as the same, and runs nothing', async () => {
+  const resolved = await cmasim(
+    ['run', '-', '--print-config', '--kernel', 'v2', '--seed', '7'],
+    small,
+  );
   expect(resolved.out).toContain('policy: v2\n');
   expect(resolved.out).toContain('seed: 7\n');
-  expect(cmasim(['run', '-', '--print-config'], resolved.out).out).toBe(resolved.out);
+  expect((await cmasim(['run', '-', '--print-config'], resolved.out)).out).toBe(resolved.out);
 });
 
-test('-o leaves a directory that repeats the run, and is not overwritten', () => {
+test('-o leaves a directory that repeats the run, and is not overwritten', async () => {
   const target = join(directory, 'out');
-  const first = cmasim(['run', '-', '-o', target], small);
+  const first = await cmasim(['run', '-', '-o', target], small);
   expect(first.code).toBe(0);
   const manifest = JSON.parse(readFileSync(join(target, 'manifest.json'), 'utf8'));
   expect(manifest).toMatchObject({ format: 'cmasim-manifest/1', seed: 1, kernel: '6.12' });
   const stats = JSON.parse(readFileSync(join(target, 'stats.json'), 'utf8'));
   expect(stats).toMatchObject({ format: 'cmasim-run/1', fingerprint: manifest.fingerprint });
 
-  const again = cmasim(['run', join(target, 'scenario.yaml'), '--json']);
+  const again = await cmasim(['run', join(target, 'scenario.yaml'), '--json']);
   expect(JSON.parse(again.out).fingerprint).toBe(manifest.fingerprint);
 
-  const refused = cmasim(['run', '-', '-o', target], small);
+  const refused = await cmasim(['run', '-', '-o', target], small);
   expect([refused.code, refused.out]).toEqual([2, '']);
   expect(refused.err).toBe(`${target}: exists, expected a new directory or --force\n`);
-  expect(cmasim(['run', '-', '-o', target, '--force', '--seed', '2'], small).code).toBe(0);
+  expect((await cmasim(['run', '-', '-o', target, '--force', '--seed', '2'], small)).code).toBe(0);
   expect(JSON.parse(readFileSync(join(target, 'manifest.json'), 'utf8')).seed).toBe(2);
 });
 
@@ -153,32 +141,32 @@ describe('-o is tried before anything is simulated', () => {
     ['', [], '--output: an empty name, expected a directory'],
     [foreign, ['--force'], `${foreign}: not written by a run, expected a new directory`],
     [join(main, 'x'), [], `${main}: exists, and is no directory`],
-  ])('%j %j', (target, more, message) => {
-    const { code, out, err } = cmasim(['run', '-', '-o', target, ...more], small);
+  ])('%j %j', async (target, more, message) => {
+    const { code, out, err } = await cmasim(['run', '-', '-o', target, ...more], small);
     expect([code, out, err]).toEqual([2, '', `${message}\n`]);
     expect(readdirSync(foreign)).toEqual(['precious']);
   });
 });
 
-test('runs of one name get a directory each', () => {
+test('runs of one name get a directory each', async () => {
   const target = join(directory, 'namesakes');
   const file = join(directory, 'same.yaml');
   writeFileSync(file, small);
-  expect(cmasim(['run', file, file, '-o', target]).code).toBe(0);
+  expect((await cmasim(['run', file, file, '-o', target])).code).toBe(0);
   expect(readdirSync(target)).toEqual(['same', 'same.2']);
 });
 
-test('--print-config of several scenarios loads as the same several', () => {
+test('--print-config of several scenarios loads as the same several', async () => {
   const file = join(directory, 'bare.yaml');
   writeFileSync(file, 'kernel: v2\nmachine: xeon-4p\n');
-  const { out } = cmasim(['run', '-', file, '--print-config'], small);
+  const { out } = await cmasim(['run', '-', file, '--print-config'], small);
   expect(out).toContain('devices: null');
-  expect(cmasim(['run', '-', '--print-config'], out).out).toBe(out);
+  expect((await cmasim(['run', '-', '--print-config'], out)).out).toBe(out);
 });
 
-test('what cannot happen before the end is noted', () => {
+test('what cannot happen before the end is noted', async () => {
   const late = small.replace('queues: 1', 'queues: 1, start: 30ms').replace('> 0', '== 0');
-  expect(cmasim(['run', '-'], late).out).toContain(
+  expect((await cmasim(['run', '-'], late)).out).toContain(
     'nic: probe at 30000000 ns does not happen: the run ends at 20000000 ns',
   );
 });
@@ -193,11 +181,11 @@ test('an output that takes nothing is one line, exit 2', () => {
   expect([status, stderr]).toEqual([2, 'cmasim: output cannot be written (ENOSPC)\n']);
 });
 
-test('several runs share one document and one directory', () => {
+test('several runs share one document and one directory', async () => {
   const target = join(directory, 'both');
   const file = join(directory, 'study.yaml');
   writeFileSync(file, `${small}---\ncmdline: cma=0\nexpect: []\n`);
-  const { code, out } = cmasim(['run', file, '--json', '-o', target]);
+  const { code, out } = await cmasim(['run', file, '--json', '-o', target]);
   expect(code).toBe(0);
   expect(JSON.parse(out).runs.map((run: { scenario: string }) => run.scenario)).toEqual([
     'study#1',
@@ -231,8 +219,8 @@ test('Ctrl-C ends a run with what it has, marked, and exit code 130', async () =
 
 test.each(['run', 'replay', 'kernels', 'machines', 'devices', 'schema'])(
   '%s --help explains itself on stdout',
-  (verb) => {
-    const { code, out, err } = cmasim([verb, '--help']);
+  async (verb) => {
+    const { code, out, err } = await cmasim([verb, '--help']);
     expect([code, err]).toEqual([0, '']);
     expect(out).toContain(`Usage: cmasim ${verb}`);
   },
@@ -240,8 +228,8 @@ test.each(['run', 'replay', 'kernels', 'machines', 'devices', 'schema'])(
 
 test.each(['kernels', 'machines', 'devices'])(
   '%s --json is one document with its format',
-  (verb) => {
-    expect(JSON.parse(cmasim([verb, '--json']).out).format).toBe(`cmasim-${verb}/1`);
+  async (verb) => {
+    expect(JSON.parse((await cmasim([verb, '--json'])).out).format).toBe(`cmasim-${verb}/1`);
   },
 );
 

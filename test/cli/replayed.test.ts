@@ -1,13 +1,12 @@
 /** `replay`, `diff` and `export` as scripts see them: streams, documents and exit codes. */
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
+import { cmasim } from './command.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const main = join(root, 'dist/src/cli/main.js');
 const folder = mkdtempSync(join(tmpdir(), 'cmasim-replayed-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -15,20 +14,15 @@ const life = 'test/kernel/traces/x86-7.2-life';
 const trace = `${life}/lifecycle.trace.gz`;
 const operations = 'test/kernel/oracle/c01_1node.jsonl.gz';
 
-function cmasim(args: readonly string[], input: string | Buffer = '') {
-  const run = spawnSync(process.execPath, [main, ...args], { input, cwd: root });
-  return { code: run.status, out: run.stdout.toString(), err: run.stderr.toString() };
-}
-
 describe('replay', () => {
-  test('the file decides: operations and traces take the same verb', () => {
-    expect(cmasim(['replay', '--check', operations])).toMatchObject({ code: 0, err: '' });
-    expect(cmasim(['replay', '--check', trace])).toMatchObject({ code: 0, err: '' });
+  test('the file decides: operations and traces take the same verb', async () => {
+    expect(await cmasim(['replay', '--check', operations])).toMatchObject({ code: 0, err: '' });
+    expect(await cmasim(['replay', '--check', trace])).toMatchObject({ code: 0, err: '' });
   });
-  test('from standard input too', () => {
+  test('from standard input too', async () => {
     const input = readFileSync(join(root, trace));
     const args = ['replay', '--check', '--json', '-', '--machine', `${life}/machine.tar.gz`];
-    const { code, out } = cmasim(args, input);
+    const { code, out } = await cmasim(args, input);
     const [recording] = JSON.parse(out).recordings;
     expect(code).toBe(0);
     expect(recording).toMatchObject({
@@ -38,8 +32,8 @@ describe('replay', () => {
       pfn_equal: 35,
     });
   });
-  test('1: with --check, another command line than the recorded one', () => {
-    const { code, out } = cmasim(['replay', '--check', trace, '--cmdline', 'cma=8M']);
+  test('1: with --check, another command line than the recorded one', async () => {
+    const { code, out } = await cmasim(['replay', '--check', trace, '--cmdline', 'cma=8M']);
     expect(code).toBe(1);
     expect(out).toContain('different: other command line');
     expect(out).toMatch(/ {4}kernel {2}\S+\n {4}model {3}\S+/);
@@ -50,8 +44,8 @@ describe('replay', () => {
     [['replay', operations, '--cmdline', 'cma=1M'], 'cmasim: replay: --cmdline is for traces'],
     [['replay', 'test/kernel/README.md'], 'test/kernel/README.md:3:1: not a trace: '],
     [['replay', trace, '--kernel', '9.9'], 'cmasim: kernel 9.9: expected one of'],
-  ])('2: %j', (args, message) => {
-    const { code, out, err } = cmasim(args);
+  ])('2: %j', async (args, message) => {
+    const { code, out, err } = await cmasim(args);
     expect([code, out]).toEqual([2, '']);
     expect(err.startsWith(message)).toBe(true);
     expect(err.trimEnd()).not.toContain('\n');
@@ -59,14 +53,14 @@ describe('replay', () => {
 });
 
 describe('diff', () => {
-  test('1: worse, and says so in its first line', () => {
-    const { code, out, err } = cmasim(['diff', trace, '--b', 'cmdline+=cma_pernuma=0']);
+  test('1: worse, and says so in its first line', async () => {
+    const { code, out, err } = await cmasim(['diff', trace, '--b', 'cmdline+=cma_pernuma=0']);
     expect([code, err]).toEqual([1, '']);
     expect(out.split('\n')[0]).toMatch(/^B is worse: \d+ requests leave their device's node/);
     expect(out).toContain('first to go elsewhere: ');
   });
-  test('0: the same on both sides', () => {
-    const { code, out } = cmasim(['diff', trace, '--b', 'kernel=7.2', '--json']);
+  test('0: the same on both sides', async () => {
+    const { code, out } = await cmasim(['diff', trace, '--b', 'kernel=7.2', '--json']);
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({
       format: 'cmasim-diff/1',
@@ -75,15 +69,16 @@ describe('diff', () => {
       same_place: 92,
     });
   });
-  test('two runs are repeated and compared', () => {
+  test('two runs are repeated and compared', async () => {
     const scenario = 'scenarios/area-exhausted.yaml';
-    const runs = ['6.12', 'pre'].map((kernel) => {
+    const runs: string[] = [];
+    for (const kernel of ['6.12', 'pre']) {
       const path = join(folder, kernel);
       const args = ['run', scenario, '--kernel', kernel, '--set', 'expect=[]', '-o', path];
-      expect(cmasim(args).code).toBe(0);
-      return path;
-    });
-    const { out } = cmasim(['diff', ...runs, '--json']);
+      expect((await cmasim(args)).code).toBe(0);
+      runs.push(path);
+    }
+    const { out } = await cmasim(['diff', ...runs, '--json']);
     expect(JSON.parse(out)).toMatchObject({
       a: { kernel: '6.12' },
       b: { kernel: '5.7', policy: 'pre' },
@@ -93,34 +88,34 @@ describe('diff', () => {
     [['diff', trace], 'cmasim: diff: nothing differs'],
     [['diff', trace, '--b', 'seed=3'], 'cmasim: diff: seed is no key of a recording'],
     [['diff', trace, '--b', 'kernel'], 'cmasim: diff: kernel: expected key=value'],
-  ])('2: %j', (args, message) => {
-    const { code, err } = cmasim(args);
+  ])('2: %j', async (args, message) => {
+    const { code, err } = await cmasim(args);
     expect(code).toBe(2);
     expect(err).toContain(message);
   });
 });
 
 describe('export', () => {
-  test.each(['ftrace', 'perfetto', 'kernelfs', 'parquet'])('%s', (format) => {
+  test.each(['ftrace', 'perfetto', 'kernelfs', 'parquet'])('%s', async (format) => {
     const path = join(folder, format);
-    expect(cmasim(['export', trace, '--to', format, '-o', path])).toEqual({
+    expect(await cmasim(['export', trace, '--to', format, '-o', path])).toEqual({
       code: 0,
       out: '',
       err: '',
     });
     expect(existsSync(path)).toBe(true);
-    const again = cmasim(['export', trace, '--to', format, '-o', path]);
+    const again = await cmasim(['export', trace, '--to', format, '-o', path]);
     expect(again.code).toBe(2);
     expect(again.err).toContain('exists; --force writes over it');
   });
-  test('ftrace text goes on to trace through a pipe', () => {
-    const { out } = cmasim(['export', trace, '--to', 'ftrace', '-o', '-']);
-    const { code, out: summary } = cmasim(['trace', '-', '--json'], out);
+  test('ftrace text goes on to trace through a pipe', async () => {
+    const { out } = await cmasim(['export', trace, '--to', 'ftrace', '-o', '-']);
+    const { code, out: summary } = await cmasim(['trace', '-', '--json'], out);
     expect(code).toBe(0);
     expect(JSON.parse(summary).requests).toBe(92);
   });
-  test('2: several files do not fit standard output', () => {
-    const { code, err } = cmasim(['export', trace, '--to', 'parquet', '-o', '-']);
+  test('2: several files do not fit standard output', async () => {
+    const { code, err } = await cmasim(['export', trace, '--to', 'parquet', '-o', '-']);
     expect([code, err]).toEqual([
       2,
       'cmasim: export: parquet is several files, expected a directory as -o\n',

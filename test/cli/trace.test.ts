@@ -8,26 +8,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
+import { cmasim } from './command.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const main = join(root, 'dist/src/cli/main.js');
 const folder = mkdtempSync(join(tmpdir(), 'cmasim-'));
 const life = 'test/kernel/traces/x86-7.2-life';
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function cmasim(args: readonly string[], input: string | Uint8Array = '') {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
-    input,
-    encoding: 'utf8',
-    cwd: root,
-    maxBuffer: 64 << 20,
-  });
-  return { code: status, out: stdout, err: stderr };
-}
-
 describe('trace', () => {
-  test('compares with what lies beside the recording, joined with the machine', () => {
-    const { code, out, err } = cmasim([
+  test('compares with what lies beside the recording, joined with the machine', async () => {
+    const { code, out, err } = await cmasim([
       'trace',
       `${life}/lifecycle.trace.gz`,
       '--machine',
@@ -41,17 +31,17 @@ describe('trace', () => {
     expect(out).toContain(`${life}/summary.json: 95 fields compared, all equal`);
   });
 
-  test('exit 1 when a summary says something else', () => {
+  test('exit 1 when a summary says something else', async () => {
     const other = 'test/kernel/traces/x86-7.2-exhaust';
     const files = ['trace', `${other}/probe.trace.gz`, '--check'];
-    expect(cmasim([...files, `${other}/summary.json`]).code).toBe(0);
-    expect(cmasim([...files, 'test/kernel/traces/x86-7.2-tiny/summary.json']).code).toBe(1);
+    expect((await cmasim([...files, `${other}/summary.json`])).code).toBe(0);
+    expect((await cmasim([...files, 'test/kernel/traces/x86-7.2-tiny/summary.json'])).code).toBe(1);
   });
 
-  test('the standard input, gzipped or not, and one document for scripts', () => {
+  test('the standard input, gzipped or not, and one document for scripts', async () => {
     const zipped = readFileSync(join(root, life, 'lifecycle.trace.gz'));
     for (const input of [zipped, gunzipSync(zipped)]) {
-      const { code, out } = cmasim(['trace', '-', '--json'], input);
+      const { code, out } = await cmasim(['trace', '-', '--json'], input);
       const document = JSON.parse(out);
       expect([code, document.format]).toEqual([0, 'cmasim-trace/1']);
       expect(document.inputs[0].by_event.dma_map_phys).toBe(7294);
@@ -65,8 +55,8 @@ describe('trace', () => {
     ['bytes', ['trace', '-'], '\u0001\u0000\u0002', /^stdin: not a trace: binary data/],
     ['a directory', ['import', 'src/sim'], '', 'src/sim: no NUMA node found in it\n'],
     ['no server', ['import', 'none'], '', 'none: no such file\n'],
-  ])('%s: one line of error, exit 2', (_what, args, input, message) => {
-    const { code, out, err } = cmasim(args, input);
+  ])('%s: one line of error, exit 2', async (_what, args, input, message) => {
+    const { code, out, err } = await cmasim(args, input);
     expect([code, out]).toEqual([2, '']);
     if (typeof message === 'string') expect(err).toBe(message);
     else expect(err).toMatch(message);
@@ -77,9 +67,9 @@ describe('trace', () => {
 describe('import', () => {
   const file = join(folder, 'life.yaml');
 
-  test('writes a machine that run takes, and the state it was found in', () => {
+  test('writes a machine that run takes, and the state it was found in', async () => {
     const state = join(folder, 'life.json');
-    const { code, out, err } = cmasim([
+    const { code, out, err } = await cmasim([
       'import',
       `${life}/machine.tar.gz`,
       '--name',
@@ -93,21 +83,21 @@ describe('import', () => {
     expect(out).toMatch(/^life: x86, 4 nodes, 4 CPUs, 6 GiB, 4K pages, kernel 7\.2\.13/);
     expect(JSON.parse(readFileSync(state, 'utf8')).format).toBe('cmasim-state/1');
     const scenario = `kernel: 6.12\nmachine: ${file}\nstop: 1ms\n`;
-    expect(cmasim(['run', '-', '--print-config'], scenario).out).toContain('0x7ffd0000');
+    expect((await cmasim(['run', '-', '--print-config'], scenario)).out).toContain('0x7ffd0000');
   });
 
-  test('writes over nothing without --force', () => {
+  test('writes over nothing without --force', async () => {
     const again = ['import', `${life}/machine.tar.gz`, '-o', file];
-    expect(cmasim(again)).toMatchObject({
+    expect(await cmasim(again)).toMatchObject({
       code: 2,
       err: `cmasim: ${file} exists; --force writes over it\n`,
     });
-    expect(cmasim([...again, '--force']).code).toBe(0);
+    expect((await cmasim([...again, '--force'])).code).toBe(0);
   });
 });
 
-test('capture prints a script', () => {
-  const { code, out } = cmasim(['capture']);
+test('capture prints a script', async () => {
+  const { code, out } = await cmasim(['capture']);
   expect(code).toBe(0);
   expect(spawnSync('sh', ['-n'], { input: out }).status).toBe(0);
 });

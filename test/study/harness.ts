@@ -90,21 +90,6 @@ export function startScript(
   return start(process.execPath, [script, ...args], env);
 }
 
-const cli = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
-
-/** The command, from its start to its end. */
-export async function cmasim(...args: readonly string[]) {
-  const running = start(process.execPath, [cli, ...args]);
-  let [out, err] = ['', ''];
-  running.process.stdout!.on('data', (data) => {
-    out += data;
-  });
-  running.process.stderr!.on('data', (data) => {
-    err += data;
-  });
-  return { code: await running.exit, out, err };
-}
-
 /** Runs that a sweeper has made so far: one dot each. */
 export const dots = (output: string) => output.split('.').length - 1;
 

@@ -3,7 +3,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { cmasim, temporary } from './harness.js';
+import { cmasim } from '../cli/command.js';
+import { temporary } from './harness.js';
 
 test('size prints a boot string that the simulator then finds to be enough', async () => {
   const scenario = join(temporary(), 'one.yaml');
@@ -16,13 +17,13 @@ stop: 30ms
 `;
   writeFileSync(scenario, text);
   const asked = ['--risk', '20%', '--avoid', 'refused,remote,buddy', '--curve', '2', '--json'];
-  const { out, err, code } = await cmasim('size', scenario, ...asked);
+  const { out, err, code } = await cmasim(['size', scenario, ...asked]);
   expect(code, err).toBe(0);
   const answer = JSON.parse(out);
   expect(answer).toMatchObject({ format: 'cmasim-size/1', found: true });
   expect(answer.boot).toMatch(/^cma=0 numa_cma=1:\d+M$/);
   expect(answer.bad.high).toBeLessThanOrEqual(0.2);
-  const run = await cmasim('run', scenario, '--cmdline', answer.cmdline, '--json');
+  const run = await cmasim(['run', scenario, '--cmdline', answer.cmdline, '--json']);
   const [nic] = JSON.parse(run.out).devices;
   expect(nic).toMatchObject({ local_share: 1, refused: 0 });
 });
