@@ -5,7 +5,7 @@
  */
 
 import { fileURLToPath } from 'node:url';
-import { LoweringError } from '../devices/chart/loweringError.js';
+import { DeviceError, EndlessError, LoweringError } from '../devices/chart/loweringError.js';
 import { type Place, UserError } from '../text/userError.js';
 
 /** What a thread answers in the place of a result. */
@@ -15,21 +15,35 @@ export interface ShardMistake {
 
 /** The error as the user's mistake if one of these modules was at work, else as it is. */
 export function mistakeIn(modules: readonly string[], error: unknown): unknown {
-  const { message = String(error), stack = '' } = Object(error) as Partial<Error>;
-  if (error instanceof LoweringError) return new UserError(null, message);
-  const place = modules.map((url) => placeIn(stack, url)).find((found) => found !== null);
-  return place ? new UserError(place, message.split('\n')[0]) : error;
+  const [device, cause] =
+    error instanceof DeviceError ? [`device ${error.device}: `, error.cause] : ['', error];
+  const { message = String(cause), stack = '' } = Object(cause) as Partial<Error>;
+  if (cause instanceof LoweringError || cause instanceof EndlessError) {
+    return new UserError(null, device + message);
+  }
+  const frames = modules.map((url) => framesIn(stack, url)).find((all) => all.length > 0);
+  if (frames === undefined) return error;
+  const action = frames[frames.length - 1].name;
+  return new UserError(frames[0].place, `${device}${action}${message.split('\n')[0]}`);
 }
 
-/** Where in a module the innermost of its functions stands in a stack. */
-function placeIn(stack: string, url: string): Place | null {
+/** A call of a module's function: where it stands, and the function's name as a message has it. */
+interface Frame {
+  readonly place: Place;
+  readonly name: string;
+}
+
+/** A module's functions in a stack, the innermost first: the last is the action or guard. */
+function framesIn(stack: string, url: string): Frame[] {
   const file = fileURLToPath(url);
-  for (const line of stack.split('\n')) {
-    const at = [url, file].map((name) => line.lastIndexOf(`${name}:`)).find((i) => i >= 0);
-    const [, row, col] = /:(\d+):(\d+)\)?$/.exec(at === undefined ? '' : line) ?? [];
-    if (col !== undefined) return { file, line: Number(row), col: Number(col) };
-  }
-  return null;
+  return stack.split('\n').flatMap((line) => {
+    if (!line.includes(`${url}:`) && !line.includes(`${file}:`)) return [];
+    const [, row, col] = /:(\d+):(\d+)\)?$/.exec(line) ?? [];
+    if (col === undefined) return [];
+    const [, name] = /^ *at (?:\w+\.)?(\w+) (?:\[as .*\] )?\(/.exec(line) ?? [];
+    const place = { file, line: Number(row), col: Number(col) };
+    return { place, name: name === undefined ? '' : `${name}: ` };
+  });
 }
 
 export function isMistake(answer: unknown): answer is ShardMistake {

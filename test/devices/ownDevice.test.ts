@@ -120,6 +120,27 @@ describe('what a module does wrong in a run is the mistake of the user, in any t
     );
     const error = await simulate(scenario, { inline, shards: 1 }).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(UserError);
-    expect((error as Error).message).toMatch(/mine\d+\.mjs:\d+:\d+: .*undefined/);
+    expect((error as Error).message).toMatch(
+      /mine\d+\.mjs:\d+:\d+: device it: beginProbe: .*undefined/,
+    );
+  });
+
+  test.each([
+    [true, 'lowered'],
+    [false, 'lowered'],
+    [true, 'interpreted'],
+  ] as const)('a chart that never settles: inline %j, %s', async (inline, devices) => {
+    const scenario = scenarioWith((text) =>
+      text
+        .replace("removed: { type: 'final' }", "removed: { always: 'removing' }")
+        .replace(
+          "removing: { entry: 'beginFree', ...sequence.freeing('#recorder.removed') }",
+          "removing: { always: 'removed' }",
+        )
+        .replace("off: { on: { START: 'probing' } }", "off: { on: { START: 'removing' } }"),
+    );
+    const error = await simulate(scenario, { inline, shards: 1, devices }).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(UserError);
+    expect((error as Error).message).toMatch(/^device it: recorder[^:]*: never settles/);
   });
 });

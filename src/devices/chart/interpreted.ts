@@ -7,7 +7,8 @@
  */
 import { type AnyActorRef, type AnyStateMachine, createActor } from 'xstate';
 import type { Vocabulary } from '../model.js';
-import { header, type RunningChart, type Surroundings } from './runner.js';
+import { EndlessError } from './loweringError.js';
+import { header, MICROSTEPS_MAX, type RunningChart, type Surroundings } from './runner.js';
 
 /** One device's actor and the callbacks of its timers, by token. */
 interface Running {
@@ -30,6 +31,8 @@ export class InterpretedMachine implements RunningChart {
   ) {
     this.#around = around;
     this.#machine = machine.provide(bind(machine, vocabulary, around));
+    const { options } = this.#machine;
+    options.maxIterations = Math.min(options.maxIterations ?? MICROSTEPS_MAX, MICROSTEPS_MAX);
     this.events = events;
     this.leaves = leavesOf(machine.root);
   }
@@ -83,7 +86,11 @@ export class InterpretedMachine implements RunningChart {
   #note(actor: AnyActorRef): void {
     const { rows, base } = this.#around.row;
     const snapshot = actor.getSnapshot();
-    if (snapshot.status === 'error') throw snapshot.error;
+    if (snapshot.status === 'error') {
+      const { message } = snapshot.error as Error;
+      const isEndless = message.startsWith('Infinite loop');
+      throw isEndless ? new EndlessError(this.#machine.id, message) : snapshot.error;
+    }
     rows[base + header.leaf] = this.leaves.indexOf(leafId(this.#machine, snapshot.value));
   }
 }

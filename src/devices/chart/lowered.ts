@@ -10,12 +10,10 @@
 import type { Vocabulary } from '../model.js';
 import { AND, NOT } from './guards.js';
 import { OP_BITS, opcode, type Tables } from './lower.js';
-import { header, type RunningChart, type Surroundings } from './runner.js';
+import { EndlessError } from './loweringError.js';
+import { header, MICROSTEPS_MAX, type RunningChart, type Surroundings } from './runner.js';
 
 const OP_MASK = (1 << OP_BITS) - 1;
-/** A machine that goes on this long without an event will never stop. */
-const MICROSTEPS_MAX = 10_000;
-
 export class LoweredMachine implements RunningChart {
   readonly leaves: readonly string[];
   readonly events: readonly string[];
@@ -98,7 +96,7 @@ export class LoweredMachine implements RunningChart {
     let eventless = always;
     for (let steps = 0; tables.done[leaf] === 0; steps++) {
       if (steps > MICROSTEPS_MAX) {
-        throw new Error(`${tables.leaves[leaf]}: never settles (always or raise in a circle)`);
+        throw new EndlessError(tables.leaves[leaf]);
       }
       const block = eventless ? this.#pick(tables.always[leaf]) : 0;
       if (block !== 0) {

@@ -1,6 +1,29 @@
 /**
- * The error that says what of a chart cannot be lowered, and whether XState itself can run it.
+ * Errors of a chart: what of it cannot be lowered, and what it does wrong in a run.
+ *
+ * A chart is its author's, so whoever loads or runs one turns these into the user's mistake.
  */
+
+/** A chart goes on for ever without an event; `stateId` is a state of the circle, or the chart. */
+export class EndlessError extends Error {
+  constructor(stateId: string, cause = 'always or raise in a circle') {
+    super(`${stateId}: never settles (${cause})`);
+  }
+}
+
+/** What went wrong in a device's turn, by the device's name; told as it was thrown. */
+export class DeviceError extends Error {
+  override readonly cause: unknown;
+  readonly device: string;
+
+  constructor(device: string, cause: unknown) {
+    const { message = String(cause), stack = '' } = Object(cause) as Partial<Error>;
+    super(message);
+    this.stack = stack;
+    this.device = device;
+    this.cause = cause;
+  }
+}
 
 /** What lower.ts does not do, and XState does without an actor system. */
 const runsInXState = [

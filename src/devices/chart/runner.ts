@@ -19,6 +19,9 @@ export const header = {
   timers: 2,
 } as const;
 
+/** A machine that goes on this long without an event will never stop. */
+export const MICROSTEPS_MAX = 10_000;
+
 export interface Surroundings {
   readonly dma: DmaApi;
   readonly row: RowView;

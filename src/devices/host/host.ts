@@ -21,6 +21,7 @@ import {
   type Mode,
   Refusal,
 } from '../../wire/request.js';
+import { DeviceError } from '../chart/loweringError.js';
 import { configureRow } from '../chart/row.js';
 import type { DeviceEnvironment } from '../memory.js';
 import type { DeviceModel, PlannedDevice } from '../model.js';
@@ -211,8 +212,12 @@ export class DeviceHost implements Behaviour {
     }
     const fleet = this.#turn(loop, device);
     clear(fleet.numbers);
-    this.#dispatch(fleet, type, m, at);
-    this.#driver.answerHits();
+    try {
+      this.#dispatch(fleet, type, m, at);
+      this.#driver.answerHits();
+    } catch (error) {
+      throw new DeviceError(this.#roster.planned[device].name, error);
+    }
   }
 
   #dispatch(fleet: Fleet, type: number, m: Float64Array, at: number): void {
