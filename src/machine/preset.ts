@@ -88,7 +88,7 @@ export function buildPreset(preset: PresetRow): Machine {
     distances.map((distance) => {
       const ns = nsOf.get(distance);
       if (ns === undefined)
-        throw new Error(`${row.name}: no latency for SLIT distance ${distance}`);
+        throw new Error(`${row.name}: expected a latency for SLIT distance ${distance}`);
       return ns;
     }),
   );

@@ -277,7 +277,7 @@ function takeFirst(buddy: Buddy, order: number): number {
 export function buddyFree(buddy: Buddy, pfn: number, order: number): void {
   let block = pfn - buddy.basePfn;
   let size = order;
-  if (find(buddy, block) >= 0) throw new BuddyError(`pfn ${pfn} is free already`);
+  if (find(buddy, block) >= 0) throw new BuddyError(`pfn ${pfn} is free, expected it to be held`);
   buddy.free += 1 << order;
   for (; size < buddy.maxOrder; size++) {
     const slot = findFree(buddy, block ^ (1 << size), size);

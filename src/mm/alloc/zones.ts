@@ -148,7 +148,7 @@ export function zonesFromLayout(
   options: WatermarkOptions,
 ): Zone[] {
   const node = layout.nodes.find((candidate) => candidate.nid === nid);
-  if (node === undefined) throw new RangeError(`node ${nid} is not in the layout`);
+  if (node === undefined) throw new RangeError(`node ${nid}: expected a node of the layout`);
   return node.zones
     .filter((zone) => zone.present > 0)
     .map((zone) => zoneFromLayout(layout, node, zone, zoneWatermarks(zone, kept, options)))
@@ -172,7 +172,9 @@ function zoneFromLayout(
   const buddy = buddyFromRanges(without(zone.ranges, held), layout.maxPageOrder);
   const free = zone.free - zone.freeCma;
   if (free > buddy.free || zone.freeCma > cmaPages) {
-    throw new RangeError(`node ${nid}, zone ${zone.name}: more pages are free than it has`);
+    const expected = `at most ${buddy.free} and ${cmaPages} of CMA`;
+    const found = `${free} free pages and ${zone.freeCma} of CMA`;
+    throw new RangeError(`node ${nid}, zone ${zone.name}: ${found}, expected ${expected}`);
   }
   while (buddy.free > free) buddyAlloc(buddy, 0);
   return {
