@@ -7,52 +7,38 @@
  */
 
 import { Command, CommanderError } from 'commander';
-import { bootCommand } from './boot.js';
-import { captureCommand } from './capture.js';
-import { demoCommand } from './demo.js';
-import { devicesCommand } from './devices.js';
-import { diffCommand } from './diff.js';
-import { exportCommand } from './export.js';
-import { importCommand } from './import.js';
-import { kernelsCommand } from './kernels.js';
-import { machinesCommand } from './machines.js';
-import { mergeCommand } from './merge.js';
 import { usersMistake } from './mistake.js';
 import { complain, ignoreClosedPipes, packageVersion } from './output.js';
-import { queryCommand } from './query.js';
-import { replayCommand } from './replay.js';
-import { runCommand } from './run.js';
-import { schemaCommand } from './schema.js';
-import { sizeCommand } from './size.js';
-import { sweepCommand } from './sweep.js';
-import { traceCommand } from './trace.js';
-import { whyCommand } from './why.js';
-import { workerCommand } from './worker.js';
 
 const wrongInput = 2;
 const ourBug = 3;
 
-function program(): Command {
-  const commands = [
-    runCommand(),
-    whyCommand(),
-    bootCommand(),
-    sizeCommand(),
-    sweepCommand(),
-    workerCommand(),
-    mergeCommand(),
-    queryCommand(),
-    replayCommand(),
-    diffCommand(),
-    exportCommand(),
-    traceCommand(),
-    importCommand(),
-    captureCommand(),
-    kernelsCommand(),
-    machinesCommand(),
-    devicesCommand(),
-    schemaCommand(),
-  ];
+/** Verbs in the order of the help; each is loaded when it is called, or when all are to be listed. */
+const verbs: Readonly<Record<string, () => Promise<Command>>> = {
+  run: async () => (await import('./run.js')).runCommand(),
+  why: async () => (await import('./why.js')).whyCommand(),
+  boot: async () => (await import('./boot.js')).bootCommand(),
+  size: async () => (await import('./size.js')).sizeCommand(),
+  sweep: async () => (await import('./sweep.js')).sweepCommand(),
+  worker: async () => (await import('./worker.js')).workerCommand(),
+  merge: async () => (await import('./merge.js')).mergeCommand(),
+  query: async () => (await import('./query.js')).queryCommand(),
+  replay: async () => (await import('./replay.js')).replayCommand(),
+  diff: async () => (await import('./diff.js')).diffCommand(),
+  export: async () => (await import('./export.js')).exportCommand(),
+  trace: async () => (await import('./trace.js')).traceCommand(),
+  import: async () => (await import('./import.js')).importCommand(),
+  capture: async () => (await import('./capture.js')).captureCommand(),
+  kernels: async () => (await import('./kernels.js')).kernelsCommand(),
+  machines: async () => (await import('./machines.js')).machinesCommand(),
+  devices: async () => (await import('./devices.js')).devicesCommand(),
+  schema: async () => (await import('./schema.js')).schemaCommand(),
+  demo: async () => (await import('./demo.js')).demoCommand(),
+};
+
+async function program(called: string | undefined): Promise<Command> {
+  const loaded =
+    called !== undefined && Object.hasOwn(verbs, called) ? [called] : Object.keys(verbs);
   const all = new Command('cmasim')
     .description("Simulates where a Linux machine's DMA memory comes from, and what that costs.")
     .version(packageVersion())
@@ -60,11 +46,9 @@ function program(): Command {
       'after',
       '\nExit: 0 fine, 1 a check failed, 2 wrong input, 3 our bug, 130 interrupted.',
     );
-  for (const command of commands) all.addCommand(command);
-  const demo = demoCommand();
-  all.addCommand(demo, { hidden: true });
+  for (const verb of loaded) all.addCommand(await verbs[verb](), { hidden: verb === 'demo' });
   // Verbs are made elsewhere and inherit nothing: each is told to throw instead of exiting.
-  for (const command of [all, demo, ...commands]) command.exitOverride().showHelpAfterError(false);
+  for (const command of [all, ...all.commands]) command.exitOverride().showHelpAfterError(false);
   return all;
 }
 
@@ -89,7 +73,8 @@ function failure(error: unknown): number {
 
 ignoreClosedPipes();
 try {
-  await program().parseAsync();
+  const all = await program(process.argv[2]);
+  await all.parseAsync();
 } catch (error) {
   process.exitCode = failure(error);
 }
