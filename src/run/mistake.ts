@@ -23,7 +23,8 @@ export function mistakeIn(modules: readonly string[], error: unknown): unknown {
   }
   const frames = modules.map((url) => framesIn(stack, url)).find((all) => all.length > 0);
   if (frames === undefined) return error;
-  const action = frames[frames.length - 1].name;
+  // Without a device no action was at work, and a function's name says nothing.
+  const action = device === '' ? '' : frames[frames.length - 1].name;
   return new UserError(frames[0].place, `${device}${action}${message.split('\n')[0]}`);
 }
 

@@ -12,6 +12,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const life = 'test/kernel/traces/x86-7.2-life';
 const trace = `${life}/lifecycle.trace.gz`;
+const server = ['--machine', `${life}/machine.tar.gz`];
 const operations = 'test/kernel/oracle/c01_1node.jsonl.gz';
 
 describe('replay', () => {
@@ -42,7 +43,7 @@ describe('replay', () => {
     [['replay', 'none.trace'], 'none.trace: no such file\n'],
     [['replay', operations, trace], 'cmasim: replay: operation files and traces together'],
     [['replay', operations, '--cmdline', 'cma=1M'], 'cmasim: replay: --cmdline is for traces'],
-    [['replay', 'test/kernel/README.md'], 'test/kernel/README.md:3:1: not a trace: '],
+    [['replay', 'test/kernel/README.md', ...server], 'test/kernel/README.md:3:1: not a trace: '],
     [['replay', trace, '--kernel', '9.9'], 'cmasim: kernel 9.9: expected one of'],
   ])('2: %j', async (args, message) => {
     const { code, out, err } = await cmasim(args);
