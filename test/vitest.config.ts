@@ -28,7 +28,7 @@ const chosen: Readonly<Record<string, (file: (typeof all)[number]) => boolean>> 
   test: ({ path }) => !isCampaign(path),
   long: ({ path, text }) => isCampaign(path) || text.includes("from 'fast-check'"),
 };
-const factors: Readonly<Record<string, string>> = { quick: '0.1', test: '1', long: '20' };
+const factors: Readonly<Record<string, string>> = { quick: '0.1', test: '0.4', long: '10' };
 
 export default defineConfig(({ mode }) => ({
   root,

@@ -96,7 +96,7 @@ test('stop() ends at the same event on any partition', async () => {
 });
 
 describe('auto', () => {
-  const plan = { ...cells.C!.plan, t: 100 };
+  const plan = { ...cells.C!.plan, t: 400 };
   const launch: ShardPool['launch'] = (...how) => pool.launch(...how);
   const rules = { remainingMs: 0, eventsPerWindow: 0, idle: -1, measureMs: 5 };
 
