@@ -7,10 +7,15 @@ export { why } from './explain/why.js';
 /** Replays one operation file and holds every result against what the recorded kernel did. */
 export { type Replay, type ReplayOptions, replay } from './replay/replay.js';
 export type { RunResult } from './run/result.js';
-/** Runs one scenario to its end. The same scenario and seed give the same result on any number of shards. */
+/**
+ * Runs one scenario to its end. The same scenario and seed give the same result on any number of
+ * shards.
+ */
 export { type SimulateOptions, simulate } from './run/simulate.js';
 export { ScenarioError } from './scenario/error.js';
-/** Reads a scenario file, one scenario per document; `-` is standard input. Throws ScenarioError. */
+/**
+ * Reads a scenario file, one scenario per document; `-` is standard input. Throws ScenarioError.
+ */
 export { type LoadOptions, loadScenario, type Override, parseScenario } from './scenario/load.js';
 export type { Scenario } from './scenario/scenario.js';
 /** The smallest `cma=` and `numa_cma=` that are enough, with what a step down costs. */

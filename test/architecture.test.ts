@@ -17,10 +17,10 @@ const source = new Map(files.map((name) => [name, readFileSync(join(root, name),
 /** What the source may have of each; a limit only ever falls. */
 const limits = {
   filesInCircles: 22,
-  sameNames: 5,
-  longLines: 40,
+  sameNames: 0,
+  longLines: 0,
   longSignatures: 10,
-  codeLines: 33_000,
+  codeLines: 32_200,
 };
 
 /** First folder of a file, or the file itself at the top: `mm`, `cli`, `index.ts`. */

@@ -14,8 +14,8 @@ import { UserError } from '../text/userError.js';
 import { print, printJson } from './output.js';
 
 /**
- * Machine that footprints are shown for: 4 KiB pages, 16 CPUs, CONFIG_CMA_ALIGNMENT and MAX_PAGE_ORDER by
- * default.
+ * Machine that footprints are shown for: 4 KiB pages, 16 CPUs, CONFIG_CMA_ALIGNMENT and
+ * MAX_PAGE_ORDER by default.
  */
 const environment: DeviceEnvironment = {
   pageSize: 4096,

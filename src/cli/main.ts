@@ -13,7 +13,9 @@ import { complain, ignoreClosedPipes, packageVersion } from './output.js';
 const wrongInput = 2;
 const ourBug = 3;
 
-/** Verbs in the order of the help; each is loaded when it is called, or when all are to be listed. */
+/**
+ * Verbs in the order of the help; each is loaded when it is called, or when all are to be listed.
+ */
 const verbs: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./run.js')).runCommand(),
   why: async () => (await import('./why.js')).whyCommand(),

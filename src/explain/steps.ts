@@ -1,6 +1,6 @@
 /**
- * Steps of the policy as one request went through them, out of what was recorded: the walk itself said
- * why it passed a step over, and what came of those it took.
+ * Steps of the policy as one request went through them, out of what was recorded: the walk itself
+ * said why it passed a step over, and what came of those it took.
  */
 
 import { conditions } from '../mm/policy.js';

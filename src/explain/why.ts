@@ -1,5 +1,6 @@
 /**
- * One request explained: the run is repeated from its scenario and watched, instead of logging every run.
+ * One request explained: the run is repeated from its scenario and watched, instead of logging
+ * every run.
  */
 
 import { partNames } from '../nodes/inflight.js';

@@ -2,9 +2,9 @@
  * A run as the trace events its kernel would have written: cma_* and dma_*, task by task.
  *
  * A task cannot nest two DMA calls, so a device that has several under way has several tasks. Times
- * are the model's. Only what a driver calls as dma_alloc_*() writes dma_*: a page pool, alloc_pages()
- * and cma_alloc() itself do not. Left out: events of maps, the page allocator and the IOMMU, which
- * the run does not have one by one.
+ * are the model's. Only what a driver calls as dma_alloc_*() writes dma_*: a page pool,
+ * alloc_pages() and cma_alloc() itself do not. Left out: events of maps, the page allocator and
+ * the IOMMU, which the run does not have one by one.
  */
 import { isDmaCall, type Placement, type Tried } from '../run/placement.js';
 import type { ExportRun } from './run.js';

@@ -37,7 +37,9 @@ export interface History extends Attempts {
 const fields = ['id', 'time', 'step', 'area', 'count', 'align', 'err', 'retries', 'ns'] as const;
 const ATTEMPT_WIDTH = fields.length + PARTS;
 
-/** History of attempts alone: what a replay is compared by, which has its own columns for the rest. */
+/**
+ * History of attempts alone: what a replay is compared by, which has its own columns for the rest.
+ */
 export class AttemptHistory implements RunObserver {
   #attempts = new Float64Array(1024 * ATTEMPT_WIDTH);
   #length = 0;

@@ -1,5 +1,6 @@
 /**
- * Outcome of a run: what its shards brought back, put together once, the same on any number of them.
+ * Outcome of a run: what its shards brought back, put together once, the same on any number of
+ * them.
  */
 
 import type { DeviceEnd } from '../devices/host/host.js';

@@ -1,7 +1,7 @@
 /**
  * Placement of one request: what it asked for, what it tried, where its pages are and how long that
- * took. The same for a run and for a replay, so that whoever explains, compares or exports them need
- * not know which it was.
+ * took. The same for a run and for a replay, so that whoever explains, compares or exports them
+ * need not know which it was.
  */
 
 import { gfpNames } from '../mm/gfp.js';
@@ -33,7 +33,7 @@ export interface Tried {
 }
 
 /** Where pages are. */
-export interface Place {
+export interface PagesPlace {
   /** Area, `buddy`, or `refused`. */
   readonly source: string;
   /** Which of the kernel's pointers led there. */
@@ -50,7 +50,7 @@ interface PassedOver {
   readonly reason: SkipReason;
 }
 
-export interface Placement extends Place {
+export interface Placement extends PagesPlace {
   /** `nic0#12`: the device's calls are counted from 0, frees among them. */
   readonly name: string;
   /** Empty for the kernel's own. */
@@ -87,11 +87,11 @@ export const isLocal = ({ nid, node }: Placement): boolean => node >= 0 && nid =
 export const isDmaCall = ({ mode }: Pick<Placement, 'mode'>): boolean =>
   mode === 'coherent' || mode === 'contiguous' || mode === 'iommu';
 
-/** Place of a request, by name; `granted` is null if it has none. */
+/** PagesPlace of a request, by name; `granted` is null if it has none. */
 export function placeOf(
   layout: MemoryLayout,
   granted: { source: number; nid: number; pfn: number; pages: number } | null,
-): Place {
+): PagesPlace {
   if (granted === null) {
     return { source: 'refused', role: 'refused', nid: Nid(-1), pfn: Pfn(-1), pages: Pages(0) };
   }
@@ -120,7 +120,7 @@ export function grouped<Key, Item>(
 export function triedById(
   layout: MemoryLayout,
   histories: readonly Attempts[],
-): (id: number, granted: Pick<Place, 'source' | 'pfn'>) => Tried[] {
+): (id: number, granted: Pick<PagesPlace, 'source' | 'pfn'>) => Tried[] {
   const attempts = attemptsById(histories);
   const returned = grouped(
     histories.flatMap(({ gaveBack }) => gaveBack),

@@ -14,7 +14,9 @@ import type { RunResult } from './result.js';
 import { type ActorNames, checkResults, deviceResults, statResults } from './summary.js';
 
 export interface SimulateOptions {
-  /** Parts the machine is cut into; `auto`: as many as pay. Never changes a result. Default `auto`. */
+  /**
+   * Parts the machine is cut into; `auto`: as many as pay. Never changes a result. Default `auto`.
+   */
   readonly shards?: number | 'auto';
   /** Run state machines as tables, or through XState itself. Default `lowered`. */
   readonly devices?: 'lowered' | 'interpreted';
@@ -35,7 +37,10 @@ interface SimulateProgress extends WindowProgress {
   readonly stopNs: number;
 }
 
-/** Runs one scenario to its end. The same scenario and seed give the same result on any number of shards. */
+/**
+ * Runs one scenario to its end. The same scenario and seed give the same result on any number of
+ * shards.
+ */
 export async function simulate(
   scenario: Scenario,
   options: SimulateOptions = {},

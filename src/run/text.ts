@@ -237,10 +237,8 @@ function parameterTable({ parameters }: RunResult): string[] {
     [{ title: 'number' }, { title: 'value', right: true }, { title: 'unit' }, { title: 'source' }],
     calibrated.map(({ name, value, unit, source }) => [name, String(value), unit, source]),
   );
-  return [
-    ...lines,
-    `and ${assumed} assumed ${assumed === 1 ? 'number' : 'numbers'}: --json and manifest.json list them all`,
-  ];
+  const numbers = assumed === 1 ? 'number' : 'numbers';
+  return [...lines, `and ${assumed} assumed ${numbers}: --json and manifest.json list them all`];
 }
 
 /** The first of every kind; a policy that loses pages does so with every free. */
@@ -261,6 +259,7 @@ function checkLines({ checks }: RunResult, paint: Paint): string[] {
     const mark = ok ? paint.good('ok  ') : paint.bad('FAIL');
     if (missing.length > 0)
       return `${mark}  ${printable(expr)}  (no ${missing.join(', ')} in this run)`;
-    return `${mark}  ${printable(expr)}  (${value === null ? 'nothing' : Number(value.toPrecision(6))})`;
+    const got = value === null ? 'nothing' : Number(value.toPrecision(6));
+    return `${mark}  ${printable(expr)}  (${got})`;
   });
 }

@@ -11,8 +11,8 @@ export type { Loop };
 /** One kind of actor, on one shard. */
 export interface Behaviour {
   /**
-   * Handles one event of `loop.actor`. The payload is the eight doubles `m[at]` to `m[at + 7]`; it is
-   * valid during the call only and must not be written.
+   * Handles one event of `loop.actor`. The payload is the eight doubles `m[at]` to `m[at + 7]`; it
+   * is valid during the call only and must not be written.
    */
   receive(loop: Loop, type: number, m: Float64Array, at: number): void;
 }
@@ -38,7 +38,10 @@ export interface ShardModel<Result = unknown> {
   readonly mark?: Mark;
 }
 
-/** A time that a model wants to hear of: all before `at` has been handled, and nothing from then on. */
+/**
+ * A time that a model wants to hear of: all before `at` has been handled, and nothing from then
+ * on.
+ */
 export interface Mark {
   readonly at: number;
   reach(): void;

@@ -1,6 +1,6 @@
 /**
- * Statistics: declared once with unit, class and meaning, in lists of those who record them; recorded
- * per actor; merged over shards.
+ * Statistics: declared once with unit, class and meaning, in lists of those who record them;
+ * recorded per actor; merged over shards.
  *
  * Counts and sums are whole numbers and histograms are counts, so the order of recording and of
  * merging changes nothing. A histogram is log-linear (64 buckets per power of two): count, sum,

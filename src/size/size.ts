@@ -49,8 +49,9 @@ import {
 } from './search.js';
 
 /**
- * Placements that make a run bad. `buddy` and `default`: a request that was served from there and would not
- * have been with the largest areas; a page or less never comes from an area, whatever its size.
+ * Placements that make a run bad. `buddy` and `default`: a request that was served from there and
+ * would not have been with the largest areas; a page or less never comes from an area, whatever
+ * its size.
  */
 export const avoidable = ['refused', 'remote', 'buddy', 'default'] as const;
 export type Avoid = (typeof avoidable)[number];

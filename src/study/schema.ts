@@ -1,6 +1,6 @@
 /**
- * Keys of a study file, each with a sentence. Keys of a variant are the scenario's schema's business:
- * a variant is a scenario with other values.
+ * Keys of a study file, each with a sentence. Keys of a variant are the scenario's schema's
+ * business: a variant is a scenario with other values.
  */
 
 import type { Document } from 'yaml';

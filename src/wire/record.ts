@@ -41,7 +41,7 @@ export function bits<T extends number = number>(width: number, least = 0): Bits<
 }
 
 /** One of a closed list of names. */
-export function oneOf<const T extends string>(values: readonly T[]): Bits<T> {
+export function choice<const T extends string>(values: readonly T[]): Bits<T> {
   return { width: Math.ceil(Math.log2(values.length)), least: 0, values };
 }
 

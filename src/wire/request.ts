@@ -6,7 +6,7 @@
  */
 
 import { Bytes, Nid, Ns, Pages, Pfn } from '../mm/units.js';
-import { bits, oneOf, record } from './record.js';
+import { bits, choice, record } from './record.js';
 
 /** How memory is asked for; the order of attempts depends on it. */
 export const modes = [
@@ -40,7 +40,7 @@ export const BUDDY = -1;
 export const LEAKED = -2;
 
 const policy = bits(7);
-const mode = oneOf(modes);
+const mode = choice(modes);
 /** dev_to_node(dev) at the time of the call, or NUMA_NO_NODE. */
 const devNode = bits<Nid>(11, -1);
 /** Index of dev->cma_area, or of the area of a raw call; -1: none. */

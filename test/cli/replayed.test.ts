@@ -43,7 +43,7 @@ describe('replay', () => {
     [['replay', 'none.trace'], 'none.trace: no such file\n'],
     [['replay', operations, trace], 'cmasim: replay: operation files and traces together'],
     [['replay', operations, '--cmdline', 'cma=1M'], 'cmasim: replay: --cmdline is for traces'],
-    [['replay', 'test/kernel/README.md', ...server], 'test/kernel/README.md:3:1: not a trace: '],
+    [['replay', 'README.md', ...server], 'README.md:3:1: not a trace: '],
     [['replay', trace, '--kernel', '9.9'], 'cmasim: kernel 9.9: expected one of'],
   ])('2: %j', async (args, message) => {
     const { code, out, err } = await cmasim(args);

@@ -187,7 +187,9 @@ export const smmuv3 = defineDevice({
     },
     passSync: (dma) => dma.send(0, 'SYNC', 0),
     passUnmap: (dma, _row, n) => dma.send(0, 'UNMAP', 0, n[0]),
-    /** The first CPU's stores have changed the queue; nothing may lie there that is not executed. */
+    /**
+     * The first CPU's stores have changed the queue; nothing may lie there that is not executed.
+     */
     noteWritten(dma, row, n) {
       const [prod, commands, syncOf] = [n[0], n[1], n[2]];
       const slots = dma.slab();
