@@ -16,7 +16,7 @@ const source = new Map(files.map((name) => [name, readFileSync(join(root, name),
 
 /** What the source may have of each; a limit only ever falls. */
 const limits = {
-  filesInCircles: 22,
+  filesInCircles: 0,
   sameNames: 0,
   longLines: 0,
   longSignatures: 10,
@@ -137,7 +137,10 @@ test('no file is a drawer for odds and ends, and none is longer than 400 lines',
 });
 
 /** Files that import each other, types included, each with the reason why it may. */
-const circles: Readonly<Record<string, string>> = {};
+const circles: Readonly<Record<string, string>> = {
+  'sim/loop.ts': 'the loop calls behaviours, which post to it: one contract, from both sides',
+  'sim/model.ts': 'the other side of it',
+};
 
 test('no file imports itself by a circle, not for types either', () => {
   const targets = new Map(files.map((file) => [file, importsOf(file)]));

@@ -7,7 +7,56 @@
  * below 8 TiB.
  */
 
-import type { PresetNode, PresetRow } from './preset.js';
+import type { Machine, NumberClass } from './machine.js';
+
+/** A number with the class and the source every number must have. */
+export interface Classed {
+  readonly value: number;
+  readonly class: NumberClass;
+  readonly source: string;
+}
+
+export interface LatencyClass {
+  /** SLIT distance of the pairs of nodes this is the latency of. */
+  readonly distance: number;
+  /** Idle load-to-use latency in ns. */
+  readonly ns: number;
+  readonly class: NumberClass;
+  readonly source: string;
+}
+
+export interface PresetRow {
+  readonly name: string;
+  /** One sentence for `cmasim machines`. */
+  readonly summary: string;
+  readonly arch: Machine['arch'];
+  /** Bytes; 4096 unless given. */
+  readonly pageSize?: number;
+  readonly nodes: readonly PresetNode[];
+  readonly distance: readonly (readonly number[])[];
+  readonly distanceClass: Omit<Classed, 'value'>;
+  readonly latency: readonly LatencyClass[];
+  /** ns; as on kunpeng920-2p unless given. */
+  readonly onDie?: Classed;
+  /** GB/s per node. */
+  readonly bandwidth: Classed;
+  /** GB/s of all links into a node together. */
+  readonly linkBandwidth: Classed;
+  /** Origin of the memory map and of the number of CPUs; typical ones unless given. */
+  readonly layoutClass?: Omit<Classed, 'value'>;
+  /** Ranges firmware and kernel image hold at boot, in bytes. */
+  readonly reserved: readonly (readonly [start: number, end: number])[];
+}
+
+export interface PresetNode {
+  /** Position in the list unless given. */
+  readonly nid?: number;
+  readonly cpus: number;
+  /** Half-open byte ranges. */
+  readonly memory: readonly (readonly [start: number, end: number])[];
+  /** Socket or chassis; 0 unless given. */
+  readonly chassis?: number;
+}
 
 const MiB = 2 ** 20;
 const GiB = 2 ** 30;

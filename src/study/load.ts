@@ -16,9 +16,9 @@ import { didYouMean } from '../scenario/suggest.js';
 import { placeText, UserError } from '../text/userError.js';
 import { type Axis, type Combination, combine, readAxes, takenNames } from './axes.js';
 import { type Digests, digestsOf, modelVersion, placedDocument } from './identity.js';
-import { parseRule } from './rule.js';
+import { parseRule, type Replications } from './rule.js';
 import { type StudyFile, studyKeys } from './schema.js';
-import type { AxisValue, Replications, Study, Variant } from './study.js';
+import type { AxisValue, Study, Variant } from './study.js';
 
 export interface LoadStudyOptions {
   /** Changes of the scenario from the command line; they count over axes and `set`. */

@@ -11,7 +11,13 @@
 import { ExpressionError, type Measure, measures } from '../scenario/expect.js';
 import { tokens } from '../scenario/tokens.js';
 import { meanInterval } from './intervals.js';
-import type { Replications } from './study.js';
+
+export interface Replications {
+  readonly atLeast: number;
+  readonly atMost: number;
+  /** Rules are asked after `atLeast` replications and then after every `step` more. */
+  readonly step: number;
+}
 
 export interface Rule {
   /** As written. */

@@ -4,7 +4,7 @@
  */
 
 import { type Ground, Naming, type ScenarioDocument, sha256 } from './identity.js';
-import type { Rule } from './rule.js';
+import type { Replications, Rule } from './rule.js';
 
 export type AxisValue = string | number | boolean;
 
@@ -16,13 +16,6 @@ export interface Variant {
   /** Name of the scenario. */
   readonly scenario: string;
   readonly document: ScenarioDocument;
-}
-
-export interface Replications {
-  readonly atLeast: number;
-  readonly atMost: number;
-  /** Rules are asked after `atLeast` replications and then after every `step` more. */
-  readonly step: number;
 }
 
 export interface Study extends Ground {
