@@ -59,7 +59,7 @@ function useTable({ report }: NamedBoot): string[] {
 }
 
 /** Sentences, each with what it is about. */
-export function sentences({ report, from, kernel }: NamedBoot): string[] {
+function sentences({ report, from, kernel }: NamedBoot): string[] {
   const { release, reservation } = kernel;
   const lines = report.requests
     .filter((request) => request.sentence !== '')

@@ -15,7 +15,7 @@ import * as sequence from './parts/sequence.js';
 import * as traffic from './parts/traffic.js';
 import { deviceModel, registerDevice } from './registry.js';
 
-export const kit = {
+const kit = {
   setup,
   z,
   keys,
@@ -28,7 +28,7 @@ export const kit = {
   life,
   traffic,
 };
-export type Kit = typeof kit;
+type Kit = typeof kit;
 
 const parts = ['kind', 'config', 'fields', 'machine', 'actions', 'statistics', 'memory'] as const;
 

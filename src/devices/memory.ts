@@ -35,10 +35,10 @@ export interface Allocation {
  * `pages`: alloc_pages_node(), one block. `bulk`: pages that need not lie together. `cma`:
  * cma_alloc() on the device's area, aligned as dma_alloc_from_contiguous() does.
  */
-export type How = 'coherent' | 'atomic' | 'pages' | 'bulk' | 'cma';
+type How = 'coherent' | 'atomic' | 'pages' | 'bulk' | 'cma';
 
 /** Allocations that come in turn, `times` over: the queues of a pair, the planes of a buffer. */
-export interface Repeated {
+interface Repeated {
   readonly times: number;
   readonly each: readonly Allocation[];
 }

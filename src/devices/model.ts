@@ -28,9 +28,9 @@ export type Numbers = Float64Array;
 type Word<F extends string, Result> = (dma: DmaApi, row: DeviceRow<F>, n: Numbers) => Result;
 export type Action<F extends string = string> = Word<F, void>;
 /** A guard asks and changes nothing. */
-export type Guard<F extends string = string> = Word<F, boolean>;
+type Guard<F extends string = string> = Word<F, boolean>;
 /** Delay of an `after` that bears its name, in ns. */
-export type Delay<F extends string = string> = Word<F, number>;
+type Delay<F extends string = string> = Word<F, number>;
 
 /** The functions a machine's names stand for. */
 export interface Vocabulary<F extends string = string> {
@@ -75,7 +75,7 @@ export interface DeviceParameter {
 }
 
 /** An event that a scenario's timeline may send to a device. */
-export interface TimelineEvent {
+interface TimelineEvent {
   readonly help: string;
   /** Names of its numbers, in order. */
   readonly numbers: readonly string[];
@@ -172,7 +172,7 @@ export class CompanionError extends Error {
 }
 
 /** A device that comes with another. */
-export interface Companion {
+interface Companion {
   readonly kind: string;
   readonly nid: number;
   readonly config: unknown;

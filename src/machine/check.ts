@@ -50,7 +50,7 @@ export function checkSquare(
 }
 
 /** CONFIG_NODES_SHIFT is at most 10. */
-export const nidMax = 1023;
+const nidMax = 1023;
 export const nodesMax = nidMax + 1;
 /** Physical addresses have 52 bits on either architecture. */
 const addressMax = 2 ** 52;

@@ -23,7 +23,7 @@ const usual = {
 } as const;
 
 /** Throws MachineError if the row contradicts itself, Error if a distance has no latency. */
-export function buildPreset(preset: PresetRow): Machine {
+function buildPreset(preset: PresetRow): Machine {
   const row = { ...usual, ...preset };
   const nodes = row.nodes.map(
     ({ nid, cpus, memory }, i): MachineNode => ({ nid: nid ?? i, cpus, memory, online: true }),

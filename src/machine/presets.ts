@@ -16,7 +16,7 @@ export interface Classed {
   readonly source: string;
 }
 
-export interface LatencyClass {
+interface LatencyClass {
   /** SLIT distance of the pairs of nodes this is the latency of. */
   readonly distance: number;
   /** Idle load-to-use latency in ns. */
@@ -48,7 +48,7 @@ export interface PresetRow {
   readonly reserved: readonly (readonly [start: number, end: number])[];
 }
 
-export interface PresetNode {
+interface PresetNode {
   /** Position in the list unless given. */
   readonly nid?: number;
   readonly cpus: number;

@@ -8,17 +8,17 @@ export const GFP_DMA = 1 << 0;
 export const GFP_DMA32 = 1 << 1;
 export const GFP_HIGHMEM = 1 << 2;
 export const GFP_MOVABLE = 1 << 3;
-export const GFP_RECLAIMABLE = 1 << 4;
+const GFP_RECLAIMABLE = 1 << 4;
 export const GFP_HIGH = 1 << 5;
-export const GFP_IO = 1 << 6;
-export const GFP_FS = 1 << 7;
-export const GFP_ZERO = 1 << 8;
+const GFP_IO = 1 << 6;
+const GFP_FS = 1 << 7;
+const GFP_ZERO = 1 << 8;
 export const GFP_DIRECT_RECLAIM = 1 << 9;
-export const GFP_KSWAPD_RECLAIM = 1 << 10;
-export const GFP_NOWARN = 1 << 11;
-export const GFP_NORETRY = 1 << 12;
-export const GFP_COMP = 1 << 13;
-export const GFP_THISNODE = 1 << 14;
+const GFP_KSWAPD_RECLAIM = 1 << 10;
+const GFP_NOWARN = 1 << 11;
+const GFP_NORETRY = 1 << 12;
+const GFP_COMP = 1 << 13;
+const GFP_THISNODE = 1 << 14;
 
 const GFP_RECLAIM = GFP_DIRECT_RECLAIM | GFP_KSWAPD_RECLAIM;
 

@@ -19,7 +19,6 @@ export const allocSources = [
   'buddy on node', // alloc_pages_node() with __GFP_THISNODE
   'buddy', // alloc_pages_node(), along the node's zonelist
 ] as const;
-export type AllocSource = (typeof allocSources)[number];
 
 /**
  * Who is asked to take pages back. `any`: every node's area in turn; `of page`: page_to_nid(page).
@@ -33,7 +32,6 @@ export const freeOwners = [
   'default',
   'buddy',
 ] as const;
-export type FreeOwner = (typeof freeOwners)[number];
 
 /** Conditions, one bit each; a step is tried when all of its bits are among the request's facts. */
 export const conditions = {

@@ -46,7 +46,7 @@ export interface Trial {
 }
 
 /** How an attempt ended, given what was held. */
-export type FitVerdict =
+type FitVerdict =
   /** Whatever the order of what overlaps, it had to end like this. */
   | 'first fit'
   /** It ends like this for one order of the claims and frees that overlap it in time. */

@@ -15,7 +15,7 @@ import type { Workload } from './workload.js';
  * empty: nothing was in use. known: all of it has its place. inferred: all that is missing was
  * placed by first fit, or the release does not print how much there is. unknown: some has no place.
  */
-export type Knowledge = 'empty' | 'known' | 'inferred' | 'unknown';
+type Knowledge = 'empty' | 'known' | 'inferred' | 'unknown';
 
 export interface AreaStart {
   readonly area: number;

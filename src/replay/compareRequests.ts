@@ -15,7 +15,7 @@ import type { ReplayedDevice } from './traceRows.js';
 import type { Workload } from './workload.js';
 
 /** Why a request went elsewhere; `not explained` is the only one that speaks against the model. */
-export type Reason =
+type Reason =
   | `other ${string}`
   | 'start state unknown'
   | 'concurrent claims'

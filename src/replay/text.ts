@@ -172,7 +172,7 @@ function differenceLines({ comparison, drawing, files }: ReplayReport, paint: Pa
   return drawing === null ? lines : [...lines, ...drawingLines(drawing)];
 }
 
-export function drawingLines({ area, firstPfn, scale, kernel, model }: Drawing): string[] {
+function drawingLines({ area, firstPfn, scale, kernel, model }: Drawing): string[] {
   const pages = scale === 1 ? 'a page' : `${scale} pages`;
   return [
     `  ${area} from 0x${firstPfn.toString(16)}, a character is ${pages}, at the first difference:`,

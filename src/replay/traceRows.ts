@@ -24,7 +24,7 @@ import type { AreaStart } from './areaStart.js';
 import type { FreeStep, Step, Workload } from './workload.js';
 
 /** What a list of devices says of one. */
-export interface KnownDevice {
+interface KnownDevice {
   /** numa_node; null when no source has spoken. */
   readonly node: number | null;
   /** Bits; 0 when not known. */
@@ -56,7 +56,7 @@ export interface RowOptions {
 }
 
 /** A request for memory as it is replayed, with the rows that ask for it and give it back. */
-export interface TraceRow {
+interface TraceRow {
   readonly row: number;
   /** -1: nobody frees it. */
   readonly freeRow: number;
@@ -75,7 +75,7 @@ export interface TraceRows extends ReplayPlan {
 const nodeOfArea = (name: string): number => Number(/^(?:per)?numa(\d+)$/.exec(name)?.[1] ?? -1);
 
 /** The area of another layout that serves what `name` served in the recording; -1: none. */
-export function sameArea(layout: MemoryLayout, name: string): number {
+function sameArea(layout: MemoryLayout, name: string): number {
   const { areas, defaultArea } = layout;
   const exact = areas.find((area) => area.name === name && area.count > 0);
   if (exact !== undefined) return exact.index;
@@ -87,7 +87,7 @@ export function sameArea(layout: MemoryLayout, name: string): number {
 }
 
 /** Devices of the recording as they are replayed on a machine. */
-export function replayedDevices(
+function replayedDevices(
   workload: Workload,
   { machine, devices }: Pick<RowOptions, 'machine' | 'devices'>,
 ): Map<string, ReplayedDevice> {

@@ -13,7 +13,7 @@ import { readTrace } from '../trace/read/read.js';
 import type { Tally } from '../trace/read/tally.js';
 
 /** An allocation of the recording begins. */
-export interface AllocStep {
+interface AllocStep {
   readonly kind: 'alloc';
   readonly time: number;
   readonly request: DmaRequest;

@@ -15,7 +15,7 @@ import { reservations } from '../mm/boot/reservation.js';
 import { kstrtobool, type Memparse, memparse } from '../mm/memparse.js';
 import type { Kernel } from '../mm/release.js';
 
-export interface CmdlineNote {
+interface CmdlineNote {
   readonly parameter: string;
   /**
    * unknown: not a parameter of this kernel. lenient: read in part. inert: read, changes nothing.

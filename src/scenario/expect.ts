@@ -18,8 +18,8 @@ import { type Token, tokens } from './tokens.js';
 
 export const measures = ['p50', 'p90', 'p99', 'p999', 'mean', 'min', 'max', 'count'] as const;
 export type Measure = (typeof measures)[number];
-export const comparisons = ['<', '<=', '==', '!=', '>=', '>'] as const;
-export type Comparison = (typeof comparisons)[number];
+const comparisons = ['<', '<=', '==', '!=', '>=', '>'] as const;
+type Comparison = (typeof comparisons)[number];
 
 /** A parsed expression: plain data. */
 export type Expression =
@@ -276,7 +276,7 @@ export function judge(expression: Expression, lookup: Lookup): Judgement {
 }
 
 /** The number an arithmetic expression stands for; NaN if a statistic is missing. */
-export function evaluate(expression: Expression, lookup: Lookup): number {
+function evaluate(expression: Expression, lookup: Lookup): number {
   switch (expression.type) {
     case 'number':
       return expression.value;

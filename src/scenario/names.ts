@@ -22,7 +22,7 @@ export const areaColumns = [
 export type AreaColumn = (typeof areaColumns)[number];
 
 /** `a.b.c` -> a, a.b, a.b.c */
-export function prefixes(name: string): string[] {
+function prefixes(name: string): string[] {
   const parts = name.split('.');
   return parts.map((_, i) => parts.slice(0, i + 1).join('.'));
 }

@@ -15,7 +15,7 @@ export interface Fingerprint {
 export const emptyFingerprint: Fingerprint = { high: 0, low: 0 };
 
 /** Final mix of MurmurHash3: every bit of `z` moves every bit of the result. */
-export function mix32(z: number): number {
+function mix32(z: number): number {
   z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
   z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
   return z ^ (z >>> 16);

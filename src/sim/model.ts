@@ -48,7 +48,7 @@ export interface Mark {
 }
 
 /** The part of the machine one shard is responsible for. */
-export interface ShardPlace {
+interface ShardPlace {
   readonly index: number;
   readonly count: number;
   owns(group: number): boolean;

@@ -11,7 +11,7 @@ import { CHUNK, RECORD } from './pool.js';
 import type { Wheel } from './wheel.js';
 
 /** Widest bucket: 2^20 ns. Wider ones would only feed the heap. */
-export const WIDTH_BITS_MAX = 20;
+const WIDTH_BITS_MAX = 20;
 /** Events between two looks, or as many as are pending if these are more. */
 const EVENTS_MIN = 8192;
 const CROWDED_BUCKET = 8192;

@@ -10,7 +10,7 @@
 /**
  * exact: equal to the kernel's. calibrated: fitted to a measurement. assumed: a parameter of ours.
  */
-export type StatisticClass = 'exact' | 'calibrated' | 'assumed';
+type StatisticClass = 'exact' | 'calibrated' | 'assumed';
 
 export interface Declaration {
   /** Base unit of the values, such as `ns`, `pages` or `1`. */
@@ -257,14 +257,6 @@ export function mergeSamples(lists: readonly (readonly Sample[])[]): Sample[] {
     else mergeInto(to, from);
   }
   return [...merged.values()].sort(byName);
-}
-
-/**
- * All actors' samples of one statistic as one, whose `actor` is -1; undefined if there are none.
- */
-export function totalOf(samples: readonly Sample[], name: string): Sample | undefined {
-  const ones = samples.filter((s) => s.name === name).map((s) => [{ ...s, actor: -1 }]);
-  return mergeSamples(ones)[0];
 }
 
 /** Value below or at which a share `q` of the values lies, within 0.8 %; NaN if there are none. */

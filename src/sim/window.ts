@@ -13,9 +13,9 @@ import { defaultCapacity, type Mail, mailBytes } from './mail.js';
 import type { Mark } from './model.js';
 
 /** What the main thread asks for, in the first word of the control memory. */
-export const RUN = 0;
+const RUN = 0;
 export const STOP = 1;
-export const FAILED = 2;
+const FAILED = 2;
 
 /** Words of a line of control memory: two cache lines, so that neighbours are not fetched along. */
 const LINE = 32;

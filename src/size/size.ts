@@ -85,7 +85,7 @@ export interface CurvePoint {
   readonly allocNs: MeanEstimate;
 }
 
-export interface SizedArea {
+interface SizedArea {
   readonly key: AreaKey;
   readonly size: number;
   /**

@@ -14,7 +14,7 @@ type Found = Extract<SizeAnswer, { found: true }>;
 const percent = (share: number) => `${Number((share * 100).toPrecision(3))} %`;
 
 /** Name of an area as the kernel's parameters have it. */
-export function areaName(key: AreaKey): string {
+function areaName(key: AreaKey): string {
   if (key === 'default') return 'default area';
   return key === 'every' ? 'every node' : `node ${key}`;
 }

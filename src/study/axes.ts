@@ -17,7 +17,7 @@ export interface Axis {
   readonly values: readonly AxisPoint[];
 }
 
-export interface AxisPoint {
+interface AxisPoint {
   readonly value: AxisValue;
   /** The value as YAML, as it stands in the file. */
   readonly yaml: string;

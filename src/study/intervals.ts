@@ -103,19 +103,6 @@ export function proportionLow(hits: number, count: number, confidence: number): 
   return hits <= 0 ? 0 : betaQuantile(1 - confidence, hits, count - hits + 1);
 }
 
-/** The least number of trials that show a probability of at most `share` if `hits` of them hit. */
-export function trialsFor(hits: number, share: number, confidence: number): number {
-  let count = hits + 1;
-  while (proportionHigh(hits, count, confidence) > share) count *= 2;
-  let low = Math.floor(count / 2);
-  while (count - low > 1) {
-    const middle = Math.floor((low + count) / 2);
-    if (proportionHigh(hits, middle, confidence) > share) low = middle;
-    else count = middle;
-  }
-  return count;
-}
-
 /**
  * Interval of the mean difference a - b of two variants whose replication i ran with one seed: what
  * both owe to that seed cancels out.

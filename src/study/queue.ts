@@ -28,7 +28,7 @@ export function queueName(model: string): string {
   return `cmasim-${model}`;
 }
 
-export function redisUrl(engine: string): string {
+function redisUrl(engine: string): string {
   return engine.replace(/^valkeys:/, 'rediss:').replace(/^valkey:/, 'redis:');
 }
 

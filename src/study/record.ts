@@ -9,7 +9,7 @@
 import type { AreaResult, Placed, RunResult, StatResult } from '../run/result.js';
 
 /** Requests of the devices of one node. */
-export interface NodeRequests {
+interface NodeRequests {
   readonly nid: number;
   readonly refused: number;
   /** Granted on the device's node and elsewhere. */

@@ -51,7 +51,7 @@ export function parseRule(text: string): Rule {
 }
 
 /** `nic0.dma_alloc_ns.p99` as a statistic and its measure. */
-export function statisticOf(text: string): { name: string; measure: Measure | null } {
+function statisticOf(text: string): { name: string; measure: Measure | null } {
   const dot = text.lastIndexOf('.');
   const measure = measures.find((one) => one === text.slice(dot + 1));
   if (dot < 0 || measure === undefined) return { name: text, measure: null };
@@ -59,7 +59,7 @@ export function statisticOf(text: string): { name: string; measure: Measure | nu
 }
 
 /** True if the values are enough for the rule. */
-export function holds(rule: Rule, values: readonly number[], confidence: number): boolean {
+function holds(rule: Rule, values: readonly number[], confidence: number): boolean {
   const { mean, half } = meanInterval(values, confidence);
   if (half === null || Number.isNaN(half)) return false;
   return half <= (rule.relative ? rule.half * Math.abs(mean) : rule.half);

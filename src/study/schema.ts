@@ -112,7 +112,7 @@ export const studyKeys = z.strictObject({
     .describe('Statistics of the printed table, such as nic.dma_alloc_ns.p99; files hold all.'),
 });
 
-export type StudyKeys = z.output<typeof studyKeys>;
+type StudyKeys = z.output<typeof studyKeys>;
 export type AxisKeys = z.output<typeof axis>;
 
 /** A study file as it is read: its keys, and where each of them stands. */

@@ -77,7 +77,7 @@ export class VariantSummary {
   }
 }
 
-export function keyOf({
+function keyOf({
   statistic,
   actor,
   measure,

@@ -10,7 +10,7 @@ import { parseRecord } from './record.js';
 import { RunLedger, type Shard } from './runLedger.js';
 import type { NeededRun, Study, Variant } from './study.js';
 
-export interface RunFailure {
+interface RunFailure {
   readonly planned: NeededRun;
   readonly error: string;
   readonly kind: 'input' | 'bug';

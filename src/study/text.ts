@@ -17,7 +17,7 @@ const usual = [
 ];
 
 /** `nic.dma_alloc_ns.p99`, `numa1.peak_used`: as `show` and `until` name it. */
-export function measuredName({ statistic, actor, measure }: Measured): string {
+function measuredName({ statistic, actor, measure }: Measured): string {
   const name = actor === '' ? statistic : `${actor}.${statistic}`;
   return measure === 'value' ? name : `${name}.${measure}`;
 }

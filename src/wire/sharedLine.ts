@@ -42,14 +42,9 @@ export const llq = { prod: 0, cons: 1, owned: 2, version: 3, gathering: 4 } as c
 export const sum = { prod: 0, syncs: 1, owned: 2, version: 3, gathering: 4 } as const;
 export const lock = { ownerProd: 0, lock: 1 } as const;
 export const cons = { cons: 0 } as const;
-/**
- * Bits set per gathering, even and odd: never more than two are open, the one whose owner waits
- * for its bits and the one that grows meanwhile.
- */
-export const valid = { even: 0, odd: 1 } as const;
 
 /** What exclusive_trylock() leaves in `lock`. */
-export const EXCLUSIVE = -(2 ** 31);
+const EXCLUSIVE = -(2 ** 31);
 
 /** What a CPU does to a line it has; `a` and `b` are its operands. */
 export const op = {

@@ -14,7 +14,7 @@ import type { Wiring } from '#cmasim/nodes/wiring.js';
 import { Loop } from '#cmasim/sim/loop.js';
 import type { Behaviour } from '#cmasim/sim/model.js';
 import { Streams } from '#cmasim/sim/random.js';
-import { Recorder, summarize, totalOf } from '#cmasim/sim/statistics.js';
+import { Recorder, summarize } from '#cmasim/sim/statistics.js';
 import {
   ACCESS,
   ACCESSED,
@@ -37,6 +37,7 @@ import {
   Refusal,
   Request,
 } from '#cmasim/wire/request.js';
+import { totalOf } from '../sim/total.js';
 
 export const environment = {
   pageSize: 4096,

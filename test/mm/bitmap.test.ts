@@ -5,7 +5,6 @@ import { expect, test } from 'vitest';
 import {
   type Bitmap,
   bitmapClear,
-  bitmapDraw,
   bitmapFindNextZeroAreaOff,
   bitmapHash,
   bitmapMaxZeroRun,
@@ -17,6 +16,7 @@ import {
   bitmapZalloc,
 } from '#cmasim/mm/alloc/bitmap.js';
 import { cases } from '../cases.js';
+import { bitmapDraw } from './drawing.js';
 
 /** The search by trying every index in turn. */
 function naiveSearch(

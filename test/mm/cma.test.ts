@@ -5,7 +5,7 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { bitmapDraw, bitmapSet } from '#cmasim/mm/alloc/bitmap.js';
+import { bitmapSet } from '#cmasim/mm/alloc/bitmap.js';
 import {
   type CmaArea,
   cmaAbandon,
@@ -29,6 +29,7 @@ import {
   RETURNED_AT_ONCE,
 } from '#cmasim/mm/alloc/cma.js';
 import { cases } from '../cases.js';
+import { bitmapDraw } from './drawing.js';
 
 /** An area drawn as one character per bit, X for a set one. */
 function areaUnderTest(drawing: string, { basePfn = 0, orderPerBit = 0 } = {}): CmaArea {

@@ -2,9 +2,25 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fallbackOrders, type NodeLoad, zonelist } from '#cmasim/mm/boot/zonelist.js';
+import { fallbackOrders, type NodeLoad } from '#cmasim/mm/boot/zonelist.js';
 import type { NodeLayout } from '#cmasim/mm/layout.js';
 import { cases } from '../cases.js';
+
+/**
+ * A node's zonelist: the populated zones of its fallback order, of each node from the highest down.
+ */
+function zonelist(
+  nodes: readonly NodeLayout[],
+  order: ArrayLike<number>,
+): (readonly [nid: number, zone: string])[] {
+  const zonesOf = new Map(nodes.map(({ nid, zones }) => [nid, zones]));
+  return Array.from(order).flatMap((nid) =>
+    (zonesOf.get(nid) ?? [])
+      .filter((zone) => zone.present > 0)
+      .map((zone) => [nid, zone.name] as const)
+      .reverse(),
+  );
+}
 
 interface RecordedZonelists {
   readonly from: string;

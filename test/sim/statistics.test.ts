@@ -9,8 +9,8 @@ import {
   quantile,
   Recorder,
   summarize,
-  totalOf,
 } from '#cmasim/sim/statistics.js';
+import { totalOf } from './total.js';
 
 const wait = histogram('test_wait', { unit: 'ns', class: 'exact', help: 'For tests.' });
 const hits = counter('test_hits', { unit: '1', class: 'exact', help: 'For tests.' });

@@ -15,7 +15,6 @@ import {
   proportionLow,
   quantileInterval,
   quantileRanks,
-  trialsFor,
 } from '#cmasim/study/intervals.js';
 
 /** Share of `rounds` seeded samples whose interval holds the truth. */
@@ -140,9 +139,11 @@ describe('probability', () => {
     expect(high).toBeCloseTo(0.1762226, 6);
   });
 
-  test('59 and 299 runs without a hit show 5 % and 1 %', () => {
-    expect(trialsFor(0, 0.05, 0.95)).toBe(59);
-    expect(trialsFor(0, 0.01, 0.95)).toBe(299);
+  test('59 and 299 runs without a hit show 5 % and 1 %, and one run less does not', () => {
+    expect(proportionHigh(0, 59, 0.95)).toBeLessThanOrEqual(0.05);
+    expect(proportionHigh(0, 58, 0.95)).toBeGreaterThan(0.05);
+    expect(proportionHigh(0, 299, 0.95)).toBeLessThanOrEqual(0.01);
+    expect(proportionHigh(0, 298, 0.95)).toBeGreaterThan(0.01);
   });
 
   test.each([0.01, 0.1, 0.5])(

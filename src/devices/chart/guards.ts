@@ -10,7 +10,7 @@ import { nameOf } from './loweringError.js';
 
 export const NOT = 0;
 export const AND = 1;
-export const OR = 2;
+const OR = 2;
 
 interface Builtin {
   readonly check?: unknown;

@@ -66,7 +66,7 @@ export interface EntrySet {
 }
 
 /** The child a compound state starts in. */
-export function initialChild(stateNode: AnyStateNode): AnyStateNode {
+function initialChild(stateNode: AnyStateNode): AnyStateNode {
   return stateNode.initial.target[0] as AnyStateNode;
 }
 

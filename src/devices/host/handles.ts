@@ -9,7 +9,7 @@ import { Bytes } from '../../mm/units.js';
 import { type Mode, modes } from '../../wire/request.js';
 
 export const EMPTY = 0;
-export const ASKED = 1;
+const ASKED = 1;
 export const HELD = 2;
 export const FREEING = 3;
 

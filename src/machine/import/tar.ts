@@ -5,7 +5,7 @@
  */
 const BLOCK = 512;
 
-export interface TarFile {
+interface TarFile {
   readonly path: string;
   readonly bytes: Uint8Array;
 }

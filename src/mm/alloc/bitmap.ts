@@ -329,10 +329,3 @@ export function bitmapHash(map: Bitmap): number {
   }
   return hash >>> 0;
 }
-
-/** `XX..X`: one character per bit, X for a set one. */
-export function bitmapDraw(map: Bitmap): string {
-  let drawing = '';
-  for (let i = 0; i < map.size; i++) drawing += bitmapTest(map, i) === 1 ? 'X' : '.';
-  return drawing;
-}

@@ -81,7 +81,7 @@ export function cmaAreaFromLayout(layout: AreaLayout): CmaArea {
 }
 
 /** cma_bitmap_aligned_mask(): an alignment finer than a bit asks for nothing. */
-export function cmaBitmapAlignedMask(area: CmaArea, align: number): number {
+function cmaBitmapAlignedMask(area: CmaArea, align: number): number {
   return align <= area.orderPerBit ? 0 : (1 << (align - area.orderPerBit)) - 1;
 }
 

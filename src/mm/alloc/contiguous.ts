@@ -11,9 +11,9 @@ import type { MemoryLayout } from '../layout.js';
 import { allocSources, conditions, freeOwners, type Policy, type PolicySteps } from '../policy.js';
 import { Bytes, type In, NUMA_NO_NODE, Pages, type Pfn } from '../units.js';
 
-export const ALLOC_DEVICE = allocSources.indexOf('device');
-export const ALLOC_PERNUMA = allocSources.indexOf('pernuma');
-export const ALLOC_NUMA = allocSources.indexOf('numa');
+const ALLOC_DEVICE = allocSources.indexOf('device');
+const ALLOC_PERNUMA = allocSources.indexOf('pernuma');
+const ALLOC_NUMA = allocSources.indexOf('numa');
 export const ALLOC_NEAREST = allocSources.indexOf('nearest');
 export const ALLOC_DEFAULT = allocSources.indexOf('default');
 export const ALLOC_BUDDY_NODE = allocSources.indexOf('buddy on node');
@@ -229,7 +229,7 @@ export function areaOfSource(
  * cma_release()'s test before 6.15: the first page lies in the area. An inactive area takes
  * nothing.
  */
-export function areaHolds(directory: AreaDirectory, area: number, pfn: number): boolean {
+function areaHolds(directory: AreaDirectory, area: number, pfn: number): boolean {
   if (area === NO_AREA) return false;
   const offset = pfn - directory.basePfn[area];
   return offset >= 0 && offset < directory.count[area];

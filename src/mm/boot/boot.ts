@@ -22,7 +22,7 @@ import { reserveDefault, reserveDriverAreas, reserveNodes } from './reserve.js';
 import { sparseInit } from './sparseinit.js';
 import type { AreaRequest, Boot, BootInput } from './state.js';
 
-export interface NodeUse {
+interface NodeUse {
   readonly nid: number;
   /** Bytes that all areas on the node take. */
   readonly taken: number;

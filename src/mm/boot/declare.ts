@@ -36,7 +36,7 @@ export interface CmaBoot {
 }
 
 /** One entry of cma_areas[] before it is activated. */
-export interface ReservedArea {
+interface ReservedArea {
   readonly name: string;
   readonly orderPerBit: number;
   /** Node it was asked for; NUMA_NO_NODE: any. */

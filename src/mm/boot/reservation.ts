@@ -15,7 +15,7 @@ export type BootStep = 'numa init' | 'default' | 'nodes' | 'hugetlb' | 'sparse i
  * One area of a node. `every`: the size for all nodes; `by node`: numa_cma=; `by node or every`:
  * both.
  */
-export interface NodeArea {
+interface NodeArea {
   /** Array of kernel/dma/contiguous.c that points to it. */
   readonly array: 'pernuma' | 'numa';
   /** printf text; `%d` is the node. */

@@ -49,7 +49,7 @@ export interface Region {
 }
 
 /** What numa_init() learns and takes. */
-export interface NumaInit {
+interface NumaInit {
   /** Which addresses belong to which node (SRAT, device tree). */
   readonly ranges: readonly MemRegion[];
   /** Bytes of struct pglist_data, taken at the top of each node; 0: none. */

@@ -7,7 +7,6 @@
  * as picking the best node again and again. Left out: the preference for nodes without CPUs,
  * without which every recorded machine comes out, and with whose recorded CPUs not every one does.
  */
-import type { NodeLayout } from '../layout.js';
 
 /**
  * What the first node of each distance group is charged with, in the order of the releases that
@@ -89,20 +88,4 @@ function chargeGroups(
     }
     previous = position;
   }
-}
-
-/**
- * A node's zonelist: the populated zones of its fallback order, of each node from the highest down.
- */
-export function zonelist(
-  nodes: readonly NodeLayout[],
-  order: ArrayLike<number>,
-): (readonly [nid: number, zone: string])[] {
-  const zonesOf = new Map(nodes.map(({ nid, zones }) => [nid, zones]));
-  return Array.from(order).flatMap((nid) =>
-    (zonesOf.get(nid) ?? [])
-      .filter((zone) => zone.present > 0)
-      .map((zone) => [nid, zone.name] as const)
-      .reverse(),
-  );
 }

@@ -26,7 +26,7 @@ export class DeviceCounts {
   sync_calls = 0;
 }
 
-export class AreaCounts {
+class AreaCounts {
   ok = 0;
   ok_pages = 0;
   failed = 0;

@@ -8,7 +8,7 @@
  */
 import type { InputSummary } from './summary.js';
 
-export interface SummaryDifference {
+interface SummaryDifference {
   /** `ring.devices.0000:21:00.0.map_bytes`. */
   readonly path: string;
   readonly expected: unknown;

@@ -8,7 +8,7 @@
 /**
  * The kernel prints at most two pages per event; perf's and kprobes' strings stay below this too.
  */
-export const LINE_MAX = 1 << 16;
+const LINE_MAX = 1 << 16;
 
 export interface LineSink {
   /** A line without its end. */
