@@ -104,7 +104,9 @@ async function measure(
   await wait(() => wallMs() - started >= measureMs);
   const from = wallMs();
   const first = control.progress();
-  await wait(() => wallMs() - from >= measureMs);
+  // On a busy machine a thread may stand still for longer than that.
+  const hasMoved = () => control.progress().windows > first.windows;
+  await wait(() => wallMs() - from >= measureMs && hasMoved());
   if (ended) return null;
   const { simulatedNs, events, windows } = control.progress();
   const now = wallMs();

@@ -113,7 +113,7 @@ describe('auto', () => {
   });
 
   test('counts on one shard the windows that two would have', async () => {
-    const two = { ...phold(plan), shards: 2 };
+    const two = { ...phold({ ...plan, t: 40 }), shards: 2 };
     const windowNs = cutFor(two, 2).lookahead;
     const narrow = await pool.launch(two, 1, { windowNs });
     expect((await narrow.outcome).windows).toBe((await pool.run(two)).windows);
