@@ -1,5 +1,5 @@
 /**
- * The order of attempts of one DMA request, and the owner of freed pages.
+ * Facts of one DMA request that decide which steps of a policy hold, and the owner of freed pages.
  *
  * Models dma_alloc_contiguous(), dma_free_contiguous() (kernel/dma/contiguous.c) and the page side
  * of __dma_direct_alloc_pages() (kernel/dma/direct.c). Everything here is decided from what never
