@@ -5,6 +5,7 @@
 
 import type { PlannedDevice } from '../devices/model.js';
 import { deviceModel } from '../devices/registry.js';
+import type { Machine } from '../machine/machine.js';
 import type { MemoryLayout } from '../mm/layout.js';
 import type { CommandLine } from '../scenario/cmdline.js';
 import type { Scenario } from '../scenario/scenario.js';
@@ -18,9 +19,12 @@ export function plannedDevices(
   layout: MemoryLayout,
   commandLine: CommandLine,
 ): PlannedDevice[] {
+  const smmus = smmuOfNode(scenario.devices);
+  const { arch } = scenario.machine;
   return scenario.devices.map((device) => {
     const area = ownArea(device, scenario, layout);
-    return { ...device, ...area, ...iommuOf(device, scenario, commandLine) };
+    const iommu = iommuOf(device, smmus.get(device.nid), { arch, ...commandLine });
+    return { ...device, ...area, ...iommu };
   });
 }
 
@@ -39,20 +43,28 @@ function ownArea(
   throw new NoSuchArea(`${what}, expected one of ${names}`);
 }
 
+/** The first SMMU of each node that has one. */
+function smmuOfNode(devices: readonly PlannedDevice[]): ReadonlyMap<number, PlannedDevice> {
+  const smmus = new Map<number, PlannedDevice>();
+  for (const device of devices) {
+    if (device.kind === 'smmuv3' && !smmus.has(device.nid)) smmus.set(device.nid, device);
+  }
+  return smmus;
+}
+
 /**
  * An SMMU of its node (on x86 what intel_iommu= switches on) translates, unless the command line
  * says otherwise.
  */
 function iommuOf(
   device: PlannedDevice,
-  { machine, devices }: Scenario,
-  { iommuPassthrough, others }: CommandLine,
+  smmu: PlannedDevice | undefined,
+  { arch, iommuPassthrough, others }: Pick<Machine, 'arch'> & CommandLine,
 ): Pick<PlannedDevice, 'iommu' | 'smmuNode'> {
-  const smmu = devices.find(({ kind, nid }) => kind === 'smmuv3' && nid === device.nid);
   const smmuNode = smmu ? smmu.numaNode : device.nid;
   if (device.iommu !== undefined) return { iommu: device.iommu, smmuNode };
   const switchedOn = others.some(([name, value]) => name === 'intel_iommu' && value === 'on');
-  const behind = machine.arch === 'x86' ? switchedOn : smmu !== undefined;
+  const behind = arch === 'x86' ? switchedOn : smmu !== undefined;
   if (!behind || deviceModel(device.kind)?.behindIommu === false) return { iommu: 'direct' };
   return { iommu: iommuPassthrough === true ? 'passthrough' : 'translated', smmuNode };
 }
